@@ -1,0 +1,34 @@
+# What both programs share, bottom up: codec and base <- proto <- net.
+# A convenience library a room; libpostern is the codec alone, with its symbols shown.
+
+noinst_LTLIBRARIES += src/libcodec.la src/libbase.la src/libproto.la src/libnet.la
+
+src_libcodec_la_SOURCES = \
+	src/postern/address.h src/postern/stun.h \
+	src/wire/wire_internal.h \
+	src/wire/builder.c src/wire/channel.c src/wire/crypto.c src/wire/names.c src/wire/view.c
+src_libcodec_la_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DPOSTERN_API='__attribute__((visibility("default")))'
+src_libcodec_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
+src_libcodec_la_LIBADD = $(LIBCRYPTO_LIBS)
+
+lib_LTLIBRARIES += src/libpostern.la
+src_libpostern_la_SOURCES =
+src_libpostern_la_LIBADD = src/libcodec.la $(LIBCRYPTO_LIBS)
+src_libpostern_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
+	-Wl,--version-script=$(top_srcdir)/src/libpostern.map
+EXTRA_src_libpostern_la_DEPENDENCIES = $(top_srcdir)/src/libpostern.map
+EXTRA_DIST += src/libpostern.map
+posternincludedir = $(includedir)/postern
+posterninclude_HEADERS = src/postern/address.h src/postern/stun.h
+pkgconfig_DATA = src/postern.pc
+
+src_libbase_la_SOURCES = \
+	src/base/address.c src/base/address.h \
+	src/base/outbox.c src/base/outbox.h \
+	src/base/monotime.h
+
+src_libproto_la_SOURCES =
+
+src_libnet_la_SOURCES =
+src_libnet_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)

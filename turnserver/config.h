@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The configuration: parsed whole, validated whole, then immutable. `boot` needs a restart to
+ * change; `policy` is swapped on reload and reference counted, since workers let go of the old one
+ * in their own time. Keys are a table in config_keys.c; man/turnserver.conf.5 names every one.
+ */
+#ifndef TURNSERVER_CONFIG_H
+#define TURNSERVER_CONFIG_H
+
+#include "turnserver/auth/auth.h"
+#include "turnserver/turn/turn.h"
+
+#include <stdio.h>
+
+#define CONFIG_LISTENERS_MAX 64
+#define CONFIG_RELAY_ADDRESSES_MAX 16
+
+struct config_listener {
+    struct stun_address address; /* IP (may be unspecified) and port */
+    bool udp, tcp, tls, dtls;
+};
+
+enum config_datapath {
+    CONFIG_DATAPATH_AUTO,
+    CONFIG_DATAPATH_SOCKET,
+};
+
+struct config_boot {
+    struct config_listener listeners[CONFIG_LISTENERS_MAX];
+    size_t listener_count;
+    bool nat_behavior; /* RFC 5780: the next two are set */
+    struct stun_address alternate_address; /* IP only */
+    uint16_t alternate_port;
+    struct stun_address relay_addresses[CONFIG_RELAY_ADDRESSES_MAX]; /* IP only */
+    size_t relay_address_count;
+    uint16_t relay_port_min, relay_port_max;
+    unsigned workers; /* 1..256; the file's default is one a core */
+    enum config_datapath datapath;
+    uint32_t tcp_connections_max;      /* of all workers together */
+    uint32_t tcp_connections_per_source;
+    uint32_t tcp_idle_timeout_s;       /* a connection without allocation */
+    char *user, *group; /* what root becomes after binding; NULL: stay */
+    char *pid_file;
+};
+
+struct config_policy {
+    struct auth_policy *auth;
+    struct peer_rules *peers;
+    struct turn_policy turn; /* turn.peers points to `peers` */
+    uint32_t user_allocations; /* quotas.user.allocations, 0: no limit */
+    char *certificate_path, *key_path; /* absolute, or NULL */
+    char *log_file;                    /* absolute, or NULL: standard error */
+    int log_level;                     /* enum log_level */
+    bool log_json;
+    unsigned references;               /* atomic; config_policy_acquire and _release */
+};
+
+struct config {
+    struct config_boot boot;
+    struct config_policy *policy; /* one reference */
+};
+
+/*
+ * Reads a file. Every problem is one line on `diagnostics`: "FILE:LINE: KEY: what was expected".
+ * Returns the configuration, owned by the caller (config_free), or NULL when there was any problem.
+ */
+struct config *config_load(const char *path, FILE *diagnostics);
+void config_free(struct config *config); /* NULL is allowed */
+
+struct config_policy *config_policy_acquire(struct config_policy *policy);
+void config_policy_release(struct config_policy *policy);
+
+#endif

@@ -1,0 +1,1 @@
+# sbin_PROGRAMS += turnserver/turnserver

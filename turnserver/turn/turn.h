@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The STUN and TURN server machine of one worker: packets and time in, packets and events out. It
+ * has no socket, clock or thread.
+ *
+ *   server       the way of a packet: demultiplexing, authentication, method table  (server.c)
+ *   reply        the one place that writes answers and errors                       (reply.c)
+ *   binding      Binding, RFC 8489 and 5780                                         (binding.c)
+ *   allocation   the table of allocations and their life                            (allocation.c)
+ *   allocate, refresh, permission, channel, send: a method each                     (…)
+ *   relay        both directions of the data path                                   (relay.c)
+ *   source_limit answers to unauthenticated sources, a second                       (source_limit.c)
+ *
+ * Methods are a table in server.c; a new one is a file and a line.
+ */
+#ifndef TURN_TURN_H
+#define TURN_TURN_H
+
+#include "base/monotime.h"
+#include "base/outbox.h"
+#include "turnserver/auth/auth.h"
+#include "turnserver/turn/peer_rules.h"
+#include "turnserver/turn/port_pool.h"
+
+#include <postern/stun.h>
+
+/* ---- what a machine is given ----------------------------------------------------------------- */
+
+/* The limits and rules that the machine obeys: immutable, swapped whole on reload. */
+struct turn_policy {
+    const struct peer_rules *peers;
+    uint32_t lifetime_default_s;           /* 600, RFC 8656 §3.2 */
+    uint32_t lifetime_max_s;               /* 3600 */
+    uint32_t permission_lifetime_s;        /* 300: RFC 8656 §9 fixes it */
+    uint32_t channel_lifetime_s;           /* 600: RFC 8656 §12 fixes it */
+    uint32_t unauthenticated_per_source;   /* answers a second, 0: no limit */
+    uint32_t permissions_per_allocation;   /* bound of the table */
+    uint32_t channels_per_allocation;
+    uint32_t allocations_max;              /* of this worker, 0: no limit but memory */
+    bool relay_enabled;                    /* false: STUN only; TURN methods get 400 */
+    bool relay_family_of_client;           /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
+    const char *software;                  /* SOFTWARE of our answers, or NULL for none */
+};
+
+/*
+ * How relayed ports come and go. open binds exactly `relayed` and returns 0 with a `via`, or -errno
+ * (-EADDRINUSE: the machine tries another port). Nothing arrives for a via after close.
+ */
+struct turn_ports {
+    void *context;
+    int (*open)(void *context, const struct stun_address *relayed, uint32_t *via);
+    void (*close)(void *context, uint32_t via);
+};
+
+/* How many allocations an account holds, over all workers. reserve returns false: 486. */
+struct turn_quota {
+    void *context;
+    bool (*reserve)(void *context, const char *user);
+    void (*release)(void *context, const char *user);
+};
+
+/* RFC 5780: the four listening endpoints that belong together, and the `via` of each. */
+struct turn_nat_behavior {
+    bool enabled;
+    struct stun_address address[2]; /* primary and alternate IP; port: primary */
+    uint16_t port[2];               /* primary and alternate port */
+    uint32_t via[2][2];             /* [address][port] */
+};
+
+struct turn_setup {
+    const struct turn_policy *policy; /* borrowed; see turn_server_set_policy */
+    struct auth *auth;                /* borrowed */
+    struct stun_crypto *crypto;       /* borrowed */
+    struct port_pool *pool;           /* borrowed, shared with other workers */
+    struct turn_ports ports;
+    struct turn_quota quota;
+    struct turn_nat_behavior nat_behavior; /* one group for each address family may follow */
+    uint64_t (*random)(void *context);     /* 64 unpredictable bits; simulations give a seeded one */
+    void *random_context;
+    uint32_t worker; /* this worker's number, in ids that others may carry to us */
+};
+
+/* ---- the machine ----------------------------------------------------------------------------- */
+
+struct turn_server;
+
+/* `setup` is copied. Returns NULL when memory is out. */
+struct turn_server *turn_server_new(const struct turn_setup *setup);
+/* Ends every allocation without a word to clients; closes their ports. */
+void turn_server_free(struct turn_server *server);
+/* From now on `policy` holds; the old one is not used after the call. */
+void turn_server_set_policy(struct turn_server *server, const struct turn_policy *policy);
+
+/*
+ * A datagram from a listener, or one frame of a stream. `packet` is lent until the outbox has been
+ * sent; its bytes may be changed.
+ */
+void turn_server_input(struct turn_server *server, struct monotime now, const struct flow *flow,
+                       struct packet *packet, struct outbox *outbox);
+/* A datagram from `peer` arrived at the relayed port `via`. */
+void turn_server_relayed(struct turn_server *server, struct monotime now, uint32_t via,
+                         const struct stun_address *peer, struct packet *packet,
+                         struct outbox *outbox);
+/* The connection of a stream flow has ended: its allocation ends too (RFC 8656 §7). */
+void turn_server_flow_closed(struct turn_server *server, struct monotime now,
+                             const struct flow *flow);
+void turn_server_tick(struct turn_server *server, struct monotime now, struct outbox *outbox);
+struct monotime turn_server_due(const struct turn_server *server);
+
+enum turn_event_type {
+    TURN_ALLOCATED,
+    TURN_REFRESHED,
+    TURN_ENDED,        /* deleted, expired, or its connection closed */
+    TURN_PEER_REFUSED, /* 403; reported once a peer address class and allocation */
+    TURN_QUOTA_REACHED,
+};
+
+enum turn_end_reason {
+    TURN_END_DELETED,
+    TURN_END_EXPIRED,
+    TURN_END_DISCONNECTED,
+    TURN_END_SHUTDOWN,
+};
+
+/* What happened, for log, metrics and mirrors. Strings are valid until the next call. */
+struct turn_event {
+    enum turn_event_type type;
+    const char *user;
+    struct stun_address client;
+    struct stun_address relayed;
+    struct stun_address peer;        /* TURN_PEER_REFUSED */
+    enum peer_verdict verdict;       /* TURN_PEER_REFUSED */
+    enum turn_end_reason end_reason; /* TURN_ENDED */
+    uint32_t lifetime_s;
+    uint64_t sent_bytes, sent_packets;         /* client to peer, TURN_ENDED */
+    uint64_t received_bytes, received_packets; /* peer to client, TURN_ENDED */
+    uint64_t duration_us;                      /* TURN_ENDED */
+};
+
+/* Takes the oldest event. Returns false when there is none. Bounded: the oldest are dropped. */
+bool turn_server_event(struct turn_server *server, struct turn_event *event);
+
+struct turn_counters {
+    uint64_t binding_requests, allocations_made, allocations_now;
+    uint64_t relayed_to_peer_packets, relayed_to_peer_bytes;
+    uint64_t relayed_to_client_packets, relayed_to_client_bytes;
+    uint64_t challenges, refused;          /* 401/438, and every other error answered */
+    uint64_t dropped_malformed;            /* neither STUN nor ChannelData, or broken */
+    uint64_t dropped_rate_limited;         /* unauthenticated, above the source's limit */
+    uint64_t dropped_no_allocation;        /* ChannelData or Send from a stranger */
+    uint64_t dropped_no_permission;        /* either direction */
+    uint64_t dropped_peer_rule;            /* own or protected endpoint */
+    uint64_t events_lost;
+};
+
+const struct turn_counters *turn_server_counters(const struct turn_server *server);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker: one thread with its own event loop, SO_REUSEPORT sockets, TURN machine, timers and
+ * counters. It alone knows every step of a packet. Nothing on the data path is shared but the port
+ * pool's bits; whatever comes from outside is a message in its mailbox.
+ */
+#ifndef TURNSERVER_WORKER_H
+#define TURNSERVER_WORKER_H
+
+#include "turnserver/config.h"
+#include "turnserver/turn/turn.h"
+
+struct worker;
+
+/* What all workers of a process share; it outlives them. */
+struct worker_shared {
+    const struct config_boot *boot;
+    struct port_pool *pool;
+    struct turn_quota quota;                 /* safe to call from any worker */
+    uint8_t nonce_key[AUTH_NONCE_KEY_SIZE];
+};
+
+/*
+ * Makes worker `number` (0..) and binds its sockets, without running it: binding needs privileges,
+ * running must not have them. Problems are told on `diagnostics`, a line each with the address and
+ * what to do. Returns NULL on failure.
+ */
+struct worker *worker_new(const struct worker_shared *shared, struct config_policy *policy,
+                          unsigned number, FILE *diagnostics);
+/* Starts the thread. Returns 0 or -errno. */
+int worker_start(struct worker *worker);
+/* Mailbox messages: safe from any thread. The worker takes its own reference to `policy`. */
+void worker_send_policy(struct worker *worker, struct config_policy *policy);
+void worker_send_stop(struct worker *worker);
+/* Waits for the thread to end after worker_send_stop, and frees. */
+void worker_free(struct worker *worker);
+/* Adds this worker's counters, as of within the last second, to `sum`. Safe from any thread. */
+void worker_add_counters(struct worker *worker, struct turn_counters *sum);
+
+#endif
