@@ -1,1 +1,15 @@
+# turnserver: the machines, what servers share, and the program around them.
 # sbin_PROGRAMS += turnserver/turnserver
+
+# The machines: packets and time in, packets and events out. No socket, clock, thread or event here.
+noinst_LTLIBRARIES += turnserver/libturn.la
+turnserver_libturn_la_SOURCES = \
+	turnserver/auth/auth.h \
+	turnserver/turn/peer_rules.h \
+	turnserver/turn/port_pool.h \
+	turnserver/turn/turn.h
+turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
+
+# What several workers or servers share.
+noinst_LTLIBRARIES += turnserver/libcluster.la
+turnserver_libcluster_la_SOURCES =
