@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Starts the programs under test, and sees to it that they end well.
+
+    port = postern.free_port()
+    with postern.Server(postern.config(port, workers=3)) as server: ...
+
+A server that crashed, ended by itself, or made a sanitizer speak fails the test that used it.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+source = pathlib.Path(os.environ.get("POSTERN_SOURCE") or pathlib.Path(__file__).resolve().parents[2])
+build = pathlib.Path(os.environ.get("POSTERN_BUILD") or source / "build")
+turnserver = pathlib.Path(os.environ.get("POSTERN_TURNSERVER") or build / "turnserver/turnserver")
+stunclient = pathlib.Path(os.environ.get("POSTERN_STUNCLIENT") or build / "stunclient/stunclient")
+
+REALM, USER, PASSWORD, SECRET = "example.org", "alice", "secret", "s3cret"
+
+SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:")
+
+
+def free_port(address="127.0.0.1"):
+    """A port that is free for UDP and TCP, below the relayed range."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    while True:
+        port = 20000 + int.from_bytes(os.urandom(2), "big") % 12000
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(family, kind) as probe:
+                    probe.bind((address, port))
+            return port
+        except OSError:
+            continue
+
+
+def temporary_folder():
+    """A new folder that goes away when the test ends."""
+    import tap
+
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-"))
+    folder.chmod(0o755)
+    tap.cleanup(shutil.rmtree, folder)
+    return folder
+
+
+def listener(port, address="127.0.0.1", transports=("udp", "tcp")):
+    told = ", ".join(f'"{transport}"' for transport in transports)
+    return f'{{ address = "{address}"; port = {port}; transports = [ {told} ]; }}'
+
+
+def config(port, workers=1, addresses=("127.0.0.1",), more="", relay=None, users=True, peers=True):
+    """A loopback server with a user, a REST secret, and no limits; `more` is appended as it is."""
+    quoted = lambda items: ", ".join(f'"{item}"' for item in items)
+    text = "listeners = ( " + ", ".join(listener(port, address) for address in addresses) + " );\n"
+    text += f'realm = "{REALM}";\nworkers = {workers};\n'
+    if users:
+        text += f'users = ( {{ name = "{USER}"; password = "{PASSWORD}"; }} );\n'
+        text += f'rest = {{ secrets = [ "{SECRET}" ]; }};\n'
+        text += f"relay = {{ addresses = [ {quoted(relay or addresses)} ]; }};\n"
+    if users and peers:
+        text += 'peers = { allow = [ "127.0.0.0/8", "::1/128" ]; };\n'
+    text += "limits = { unauthenticated_per_source = 0; };\n"
+    return text + more
+
+
+def _listening(pid):
+    """Ports that are bound (UDP) or listened at (TCP) in the namespace of that process."""
+    ports = set()
+    for name in ("udp", "udp6", "tcp", "tcp6"):
+        try:
+            lines = pathlib.Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if name.startswith("udp") or fields[3] == "0A":
+                ports.add((name[:3], int(fields[1].rpartition(":")[2], 16)))
+    return ports
+
+
+class Process:
+    """A child with its output collected. `prefix` runs it elsewhere: ["ip", "netns", "exec", N]."""
+
+    def __init__(self, arguments, prefix=(), env=None, cwd=None, input=None):
+        self.arguments = [*map(str, prefix), *map(str, arguments)]
+        self.output, self.errors = [], []
+        self.child = subprocess.Popen(
+            self.arguments, stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, env={**os.environ, **(env or {})})
+        if input is not None:
+            self.child.stdin.write(input)
+            self.child.stdin.close()
+        self.readers = [threading.Thread(target=self._collect, args=pair, daemon=True)
+                        for pair in ((self.child.stdout, self.output), (self.child.stderr, self.errors))]
+        for reader in self.readers:
+            reader.start()
+
+    @staticmethod
+    def _collect(stream, lines):
+        for line in stream:
+            lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    @property
+    def stdout(self):
+        return "\n".join(self.output)
+
+    @property
+    def stderr(self):
+        return "\n".join(self.errors)
+
+    def running(self):
+        return self.child.poll() is None
+
+    def wait(self, timeout=30):
+        """The exit status (negative: the signal); TimeoutExpired when it goes on running."""
+        status = self.child.wait(timeout)
+        for reader in self.readers:
+            reader.join(5)
+        return status
+
+    def signal(self, number):
+        self.child.send_signal(number)
+
+    def stop(self, timeout=10):
+        """SIGTERM, then SIGKILL; the exit status."""
+        if self.running():
+            self.child.terminate()
+            try:
+                return self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+        return self.wait(timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Server(Process):
+    """turnserver -c FILE, ready when it has bound its ports. `folder` keeps the file, if given."""
+
+    def __init__(self, text, prefix=(), folder=None, arguments=(), wait=True, env=None):
+        self.own_folder = None if folder else tempfile.mkdtemp(prefix="postern-")
+        self.folder = pathlib.Path(folder or self.own_folder)
+        self.folder.chmod(0o755)
+        self.file = self.folder / "turnserver.conf"
+        self.file.write_text(text)
+        super().__init__([turnserver, "-c", self.file, *arguments], prefix, env)
+        self.finished = False
+        if wait:
+            self._wait_until_ready(text)
+
+    def _wait_until_ready(self, text):
+        listeners = re.search(r"listeners\s*=\s*\((.*?)\)\s*;", text, re.S)
+        wanted = {("udp" if re.search(r'"udp"|"dtls"', entry) else "tcp",
+                   int(re.search(r"port\s*=\s*(\d+)", entry).group(1)))
+                  for entry in re.findall(r"\{.*?\}", listeners.group(1), re.S)}
+        deadline = time.monotonic() + 20
+        while not wanted <= _listening(self.pid):
+            if not self.running():
+                self.wait()
+                raise AssertionError(f"turnserver ended with {self.child.returncode} at start:\n{self.stderr}")
+            if time.monotonic() > deadline:
+                self.finish()
+                raise AssertionError(f"turnserver does not listen at {wanted}:\n{self.stderr}")
+            time.sleep(0.01)
+
+    def reload(self):
+        self.signal(signal.SIGHUP)
+
+    def rewrite(self, text):
+        self.file.write_text(text)
+
+    def finish(self):
+        """Stops it. AssertionError if it had not run until now, or did not end cleanly."""
+        if self.finished:
+            return
+        self.finished = True
+        alive = self.running()
+        status = self.stop()
+        if self.own_folder:
+            shutil.rmtree(self.own_folder, ignore_errors=True)
+        if SANITIZER.search(self.stderr):
+            raise AssertionError(f"a sanitizer spoke:\n{self.stderr}")
+        if not alive or status != 0:
+            raise AssertionError(f"turnserver {'ended' if alive else 'had ended'} with {status}:\n{self.stderr}")
+
+    def __exit__(self, kind, error, trace):
+        try:
+            self.finish()
+        except AssertionError as problem:
+            if error is None:
+                raise
+            raise problem from error
+        if error is not None:
+            import tap
+
+            tap.diag("turnserver said:\n" + "\n".join(self.errors[-40:]))
+
+
+def server(text, **options):
+    """A server that lives until the test ends."""
+    import tap
+
+    started = Server(text, **options)
+    tap.cleanup(started.finish)
+    return started
+
+
+class Result:
+    """What a finished program left: status, out, err."""
+
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"status {self.status}\nstdout:\n{self.out}\nstderr:\n{self.err}"
+
+
+def run(*arguments, prefix=(), timeout=30, env=None, input=None):
+    """Runs a program to its end. A sanitizer's word, a signal or a timeout is an AssertionError."""
+    try:
+        done = subprocess.run([*map(str, prefix), *map(str, arguments)], capture_output=True, timeout=timeout,
+                              env={**os.environ, **(env or {})}, input=input,
+                              **({"stdin": subprocess.DEVNULL} if input is None else {}))
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"{arguments} still ran after {timeout} s: {late.stdout} {late.stderr}") from None
+    out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    if SANITIZER.search(err) or done.returncode < 0:
+        raise AssertionError(f"{arguments} ended with {done.returncode}:\n{err}")
+    return Result(done.returncode, out, err)
+
+
+def client(*arguments, **options):
+    """Runs stunclient."""
+    return run(stunclient, *arguments, **options)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tests' own tools are right: stunwire against published bytes, tap against failing tests."""
+import subprocess
+import sys
+import tempfile
+
+import stunwire
+import tap
+
+# RFC 5769 2.1, sample request.
+REQUEST = bytes.fromhex(
+    "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74"
+    "002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020"
+    "000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf")
+PASSWORD = b"VOkJxbRl1RmTxUk/WvJxBt"
+# RFC 5769 2.2 and 2.3, the mapped addresses of the sample responses.
+TRANSACTION = bytes.fromhex("b7e7a701bc34d686fa87dfae")
+MAPPED_4 = bytes.fromhex("0001a147e112a643")
+MAPPED_6 = bytes.fromhex("0002a1470113a9faa5d3f179bc25f4b5bed2b9d9")
+
+
+@tap.test
+def reads_the_sample_request():
+    """RFC 5769's request has the right integrity and fingerprint"""
+    message = stunwire.parse(REQUEST)
+    tap.equal((message.method, message.klass), (stunwire.BINDING, stunwire.REQUEST))
+    tap.equal(message.get(stunwire.USERNAME), b"evtj:h6vY")
+    tap.true(message.verify(PASSWORD), "MESSAGE-INTEGRITY")
+    tap.true(not message.verify(PASSWORD + b"x"), "MESSAGE-INTEGRITY of another password")
+    tap.true(message.fingerprint_right(), "FINGERPRINT")
+
+
+@tap.test
+def xors_addresses():
+    """RFC 5769's XOR-MAPPED-ADDRESSes are read and written"""
+    for value, address in ((MAPPED_4, ("192.0.2.1", 32853)),
+                           (MAPPED_6, ("2001:db8:1234:5678:11:2233:4455:6677", 32853))):
+        tap.equal(stunwire.unpack_address(value, TRANSACTION), address)
+        tap.equal(stunwire.pack_address(address, TRANSACTION), value)
+
+
+@tap.test
+def builds_what_it_reads():
+    """What build makes, parse reads, with each kind of integrity"""
+    built = stunwire.build(stunwire.ALLOCATE, stunwire.ERROR, [(stunwire.SOFTWARE, b"abc")],
+                           key=b"k", key256=b"l", fingerprint=True)
+    message = stunwire.parse(built)
+    tap.equal((message.method, message.klass), (stunwire.ALLOCATE, stunwire.ERROR))
+    tap.true(message.verify(b"k") and message.verify256(b"l") and message.fingerprint_right(), "digests")
+    tap.equal(message.get(stunwire.SOFTWARE), b"abc")
+
+
+@tap.test
+def makes_credentials():
+    """Keys and time-limited credentials match known values"""
+    # RFC 8489 9.2.2's own example of the key.
+    tap.equal(stunwire.long_term_key("user", "realm", "pass").hex(), "8493fbc53ba582fb4c044c456bdc40eb")
+    user, password = stunwire.rest_credential("s3cret", "bob", 100, now=1000)
+    tap.equal((user, len(password)), ("1100:bob", 28))
+
+
+@tap.test
+def notices_failures():
+    """A failing, a raising, a late and a skipped test are each told as what they are"""
+    script = (
+        "import tap, time\n"
+        "@tap.test\ndef fails(): tap.equal(1, 2)\n"
+        "@tap.test(timeout=1)\ndef late(): time.sleep(9)\n"
+        "@tap.test\ndef skipped(): tap.skip('why')\n"
+        "@tap.test\ndef unclean(): tap.cleanup(lambda: 1 / 0)\n"
+        "@tap.test(n=[1, 2])\ndef good(n): pass\n"
+        "tap.main()\n")
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(script)
+        file.flush()
+        done = subprocess.run([sys.executable, file.name], capture_output=True, text=True, timeout=30)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    tap.equal(lines, ["not ok 1 - fails", "not ok 2 - late", "ok 3 - skipped # SKIP why", "not ok 4 - unclean",
+                      "ok 5 - good (n=1)", "ok 6 - good (n=2)", "1..6"])
+    tap.equal(done.returncode, 1, "exit status")
+
+
+tap.main()
