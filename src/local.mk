@@ -25,8 +25,9 @@ pkgconfig_DATA = src/postern.pc
 
 src_libbase_la_SOURCES = \
 	src/base/address.c src/base/address.h \
+	src/base/monotime.h \
 	src/base/outbox.c src/base/outbox.h \
-	src/base/monotime.h
+	src/base/text.c src/base/text.h
 
 src_libproto_la_SOURCES =
 

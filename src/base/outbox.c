@@ -27,8 +27,7 @@ uint8_t *outbox_reserve(struct outbox *outbox, uint32_t size)
     return outbox->arena + outbox->arena_used;
 }
 
-void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
-                uint32_t size)
+void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes, uint32_t size)
 {
     if (outbox->count == OUTBOX_ENTRIES_MAX) {
         outbox->flush(outbox, outbox->context);

@@ -22,9 +22,9 @@ enum outbox_transport {
 };
 
 /*
- * The way between us and someone: which port of ours, and who is at the other end. A machine knows a
- * port by `via`, a number that the shell gave it, never by a descriptor. Two packets belong to one
- * client (one 5-tuple) when via, remote and local are equal.
+ * The way between us and someone: which port of ours, and who is at the other end. A machine knows
+ * a port by `via`, a number that the shell gave it, never by a descriptor. Two packets belong to
+ * one client (one 5-tuple) when via, remote and local are equal.
  */
 struct flow {
     uint32_t via;      /* the shell's handle: a listener's socket, a connection, a relayed port */

@@ -1,3 +1,14 @@
 # One cmocka program a module: tests/unit/test_X.c. Each has one group, since its output is TAP.
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 UNIT_LIBS = src/libcodec.la $(CMOCKA_LIBS)
+
+# ---- base -------------------------------------------------------------------------------------
+BASE_TEST_LIBS = src/libbase.la $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_base_address
+tests_unit_test_base_address_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_address_LDADD = $(BASE_TEST_LIBS)
+
+unit_tests += tests/unit/test_base_text
+tests_unit_test_base_text_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_text_LDADD = $(BASE_TEST_LIBS)

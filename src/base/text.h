@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Small helpers for text: strict numbers, UTF-8, and a bounded or growing buffer whose first
+ * failure sticks.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reads a decimal number that is all of `text` (`size` bytes, no sign, no space, no leading zero
+ * but in "0" itself) and at most `max`. Returns false and leaves `out` alone for anything else.
+ */
+bool text_parse_u64(const char *text, size_t size, uint64_t max, uint64_t *out);
+
+/*
+ * Decodes the first character of `bytes`. Returns its length, 1..4, and sets `code_point`; returns
+ * 0 when size is 0 or the bytes are not well-formed UTF-8 (overlong forms, surrogates and what lies
+ * above U+10FFFF are not).
+ */
+size_t text_utf8_next(const char *bytes, size_t size, uint32_t *code_point);
+/* Whether all of it is well-formed UTF-8. */
+bool text_utf8_valid(const char *bytes, size_t size);
+/* Whether a terminal shows the character and does nothing else with it: no C0 or C1 control, no
+ * DEL, no mark that changes the direction of the text. */
+bool text_is_printable(uint32_t code_point);
+
+/* ---- a buffer whose failure sticks -------------------------------------------------------------
+ */
+
+struct text_buffer {
+    char *bytes;
+    size_t size;     /* bytes written */
+    size_t capacity; /* bytes there are */
+    bool growing;    /* bytes are ours, and grow */
+    bool failed;     /* something did not fit; nothing is written any more */
+};
+
+/* Writes into `bytes`, the caller's; what does not fit fails. */
+void text_buffer_init_fixed(struct text_buffer *buffer, char *bytes, size_t capacity);
+/* Allocates as it grows; free with text_buffer_free. */
+void text_buffer_init_growing(struct text_buffer *buffer);
+void text_buffer_free(struct text_buffer *buffer);
+
+/* Each appends all of it or fails whole. */
+void text_buffer_put(struct text_buffer *buffer, const void *bytes, size_t size);
+void text_buffer_put_char(struct text_buffer *buffer, char character);
+void text_buffer_put_string(struct text_buffer *buffer, const char *text);
+void text_buffer_put_format(struct text_buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Goes back to an earlier size, before a failure too. */
+void text_buffer_rewind(struct text_buffer *buffer, size_t size);
+/* Puts a zero after the text (not counted in `size`) and returns it, or NULL after a failure. The
+ * result lives until the next call. */
+const char *text_buffer_finish(struct text_buffer *buffer);
+
+#endif
