@@ -6,7 +6,8 @@ noinst_LTLIBRARIES += src/libcodec.la src/libbase.la src/libproto.la src/libnet.
 src_libcodec_la_SOURCES = \
 	src/postern/address.h src/postern/stun.h \
 	src/wire/wire_internal.h \
-	src/wire/builder.c src/wire/channel.c src/wire/crypto.c src/wire/names.c src/wire/view.c
+	src/wire/attributes.c src/wire/builder.c src/wire/channel.c src/wire/crc32.c \
+	src/wire/crypto.c src/wire/integrity.c src/wire/names.c src/wire/view.c
 src_libcodec_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DPOSTERN_API='__attribute__((visibility("default")))'
 src_libcodec_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)

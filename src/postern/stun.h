@@ -3,8 +3,9 @@
  * libpostern: a codec for STUN and TURN messages, without I/O.
  *
  *   reading    stun_first_byte, stun_stream_next, stun_view_parse, stun_view_*       (view.c)
- *   writing    stun_builder_*                                                        (builder.c)
  *   keys       stun_crypto_*, stun_key_*, stun_userhash                              (crypto.c)
+ *   checking   stun_view_check_*                                                  (integrity.c)
+ *   writing    stun_builder_*                                                        (builder.c)
  *   channels   stun_channel_parse, stun_channel_write                                (channel.c)
  *   names      stun_method_name, stun_attribute_name, stun_error_reason, stun_status_text (names.c)
  *
@@ -41,23 +42,25 @@ extern "C" {
 #define STUN_CHANNEL_MAX 0x4FFF
 #define STUN_SHA1_SIZE 20
 #define STUN_SHA256_SIZE 32
-#define STUN_USERNAME_SIZE_MAX 513 /* bytes; "fewer than 509" in RFC 8489 §14.3, 513 in RFC 5389 */
+#define STUN_USERNAME_SIZE_MAX 513 /* bytes; "fewer than 509" in RFC 8489 §14.3, 513 in RFC 5389 \
+                                    */
 #define STUN_ATTRIBUTES_MAX 32     /* attributes of one message that a view can index */
 #define STUN_UNKNOWN_MAX 16        /* types that one UNKNOWN-ATTRIBUTES lists */
+#define STUN_PASSWORD_ALGORITHMS_MAX 8 /* entries of PASSWORD-ALGORITHMS that are read */
 
 /* Negative results of every function here that returns int. */
 enum stun_status {
     STUN_OK = 0,
-    STUN_ERROR_TRUNCATED = -1,  /* fewer bytes than the length field promises, or than a header */
-    STUN_ERROR_NOT_STUN = -2,   /* first two bits or magic cookie say that this is something else */
-    STUN_ERROR_MALFORMED = -3,  /* a length, padding or order that the RFC forbids */
-    STUN_ERROR_TOO_MANY = -4,   /* more than STUN_ATTRIBUTES_MAX attributes */
-    STUN_ERROR_ABSENT = -5,     /* no such attribute */
-    STUN_ERROR_VALUE = -6,      /* the attribute is there, but its value is not valid */
-    STUN_ERROR_NO_SPACE = -7,   /* the buffer is full */
-    STUN_ERROR_MISMATCH = -8,   /* integrity or fingerprint is wrong */
-    STUN_ERROR_ORDER = -9,      /* the builder was asked to put an attribute after integrity */
-    STUN_ERROR_CRYPTO = -10,    /* the cryptographic library failed */
+    STUN_ERROR_TRUNCATED = -1, /* fewer bytes than the length field promises, or than a header */
+    STUN_ERROR_NOT_STUN = -2,  /* first two bits or magic cookie say that this is something else */
+    STUN_ERROR_MALFORMED = -3, /* a length, padding or order that the RFC forbids */
+    STUN_ERROR_TOO_MANY = -4,  /* more than STUN_ATTRIBUTES_MAX attributes */
+    STUN_ERROR_ABSENT = -5,    /* no such attribute */
+    STUN_ERROR_VALUE = -6,     /* the attribute is there, but its value is not valid */
+    STUN_ERROR_NO_SPACE = -7,  /* the buffer is full */
+    STUN_ERROR_MISMATCH = -8,  /* integrity or fingerprint is wrong */
+    STUN_ERROR_ORDER = -9,     /* the builder was asked to put an attribute after integrity */
+    STUN_ERROR_CRYPTO = -10,   /* the cryptographic library failed */
 };
 
 enum stun_class {
@@ -82,53 +85,53 @@ enum stun_method {
 
 /* Types below 0x8000 are comprehension-required (RFC 8489 §14). */
 enum stun_attribute {
-    STUN_MAPPED_ADDRESS = 0x0001,       /* RFC 8489 */
-    STUN_RESPONSE_ADDRESS = 0x0002,     /* RFC 3489 */
-    STUN_CHANGE_REQUEST = 0x0003,       /* RFC 5780 */
-    STUN_SOURCE_ADDRESS = 0x0004,       /* RFC 3489 */
-    STUN_CHANGED_ADDRESS = 0x0005,      /* RFC 3489 */
-    STUN_USERNAME = 0x0006,             /* RFC 8489 */
-    STUN_MESSAGE_INTEGRITY = 0x0008,    /* RFC 8489 */
-    STUN_ERROR_CODE = 0x0009,           /* RFC 8489 */
-    STUN_UNKNOWN_ATTRIBUTES = 0x000A,   /* RFC 8489 */
-    STUN_CHANNEL_NUMBER = 0x000C,       /* RFC 8656 */
-    STUN_LIFETIME = 0x000D,             /* RFC 8656 */
-    STUN_XOR_PEER_ADDRESS = 0x0012,     /* RFC 8656 */
-    STUN_DATA_VALUE = 0x0013,           /* RFC 8656 */
-    STUN_REALM = 0x0014,                /* RFC 8489 */
-    STUN_NONCE = 0x0015,                /* RFC 8489 */
-    STUN_XOR_RELAYED_ADDRESS = 0x0016,  /* RFC 8656 */
-    STUN_REQUESTED_ADDRESS_FAMILY = 0x0017, /* RFC 8656 */
-    STUN_EVEN_PORT = 0x0018,            /* RFC 8656 */
-    STUN_REQUESTED_TRANSPORT = 0x0019,  /* RFC 8656 */
-    STUN_DONT_FRAGMENT = 0x001A,        /* RFC 8656 */
-    STUN_ACCESS_TOKEN = 0x001B,         /* RFC 7635 */
-    STUN_MESSAGE_INTEGRITY_SHA256 = 0x001C, /* RFC 8489 */
-    STUN_PASSWORD_ALGORITHM = 0x001D,   /* RFC 8489 */
-    STUN_USERHASH = 0x001E,             /* RFC 8489 */
-    STUN_XOR_MAPPED_ADDRESS = 0x0020,   /* RFC 8489 */
-    STUN_RESERVATION_TOKEN = 0x0022,    /* RFC 8656 */
-    STUN_PRIORITY = 0x0024,             /* RFC 8445 */
-    STUN_USE_CANDIDATE = 0x0025,        /* RFC 8445 */
-    STUN_PADDING = 0x0026,              /* RFC 5780 */
-    STUN_RESPONSE_PORT = 0x0027,        /* RFC 5780 */
-    STUN_CONNECTION_ID = 0x002A,        /* RFC 6062 */
+    STUN_MAPPED_ADDRESS = 0x0001,            /* RFC 8489 */
+    STUN_RESPONSE_ADDRESS = 0x0002,          /* RFC 3489 */
+    STUN_CHANGE_REQUEST = 0x0003,            /* RFC 5780 */
+    STUN_SOURCE_ADDRESS = 0x0004,            /* RFC 3489 */
+    STUN_CHANGED_ADDRESS = 0x0005,           /* RFC 3489 */
+    STUN_USERNAME = 0x0006,                  /* RFC 8489 */
+    STUN_MESSAGE_INTEGRITY = 0x0008,         /* RFC 8489 */
+    STUN_ERROR_CODE = 0x0009,                /* RFC 8489 */
+    STUN_UNKNOWN_ATTRIBUTES = 0x000A,        /* RFC 8489 */
+    STUN_CHANNEL_NUMBER = 0x000C,            /* RFC 8656 */
+    STUN_LIFETIME = 0x000D,                  /* RFC 8656 */
+    STUN_XOR_PEER_ADDRESS = 0x0012,          /* RFC 8656 */
+    STUN_DATA_VALUE = 0x0013,                /* RFC 8656 */
+    STUN_REALM = 0x0014,                     /* RFC 8489 */
+    STUN_NONCE = 0x0015,                     /* RFC 8489 */
+    STUN_XOR_RELAYED_ADDRESS = 0x0016,       /* RFC 8656 */
+    STUN_REQUESTED_ADDRESS_FAMILY = 0x0017,  /* RFC 8656 */
+    STUN_EVEN_PORT = 0x0018,                 /* RFC 8656 */
+    STUN_REQUESTED_TRANSPORT = 0x0019,       /* RFC 8656 */
+    STUN_DONT_FRAGMENT = 0x001A,             /* RFC 8656 */
+    STUN_ACCESS_TOKEN = 0x001B,              /* RFC 7635 */
+    STUN_MESSAGE_INTEGRITY_SHA256 = 0x001C,  /* RFC 8489 */
+    STUN_PASSWORD_ALGORITHM = 0x001D,        /* RFC 8489 */
+    STUN_USERHASH = 0x001E,                  /* RFC 8489 */
+    STUN_XOR_MAPPED_ADDRESS = 0x0020,        /* RFC 8489 */
+    STUN_RESERVATION_TOKEN = 0x0022,         /* RFC 8656 */
+    STUN_PRIORITY = 0x0024,                  /* RFC 8445 */
+    STUN_USE_CANDIDATE = 0x0025,             /* RFC 8445 */
+    STUN_PADDING = 0x0026,                   /* RFC 5780 */
+    STUN_RESPONSE_PORT = 0x0027,             /* RFC 5780 */
+    STUN_CONNECTION_ID = 0x002A,             /* RFC 6062 */
     STUN_ADDITIONAL_ADDRESS_FAMILY = 0x8000, /* RFC 8656 */
-    STUN_ADDRESS_ERROR_CODE = 0x8001,   /* RFC 8656 */
-    STUN_PASSWORD_ALGORITHMS = 0x8002,  /* RFC 8489 */
-    STUN_ALTERNATE_DOMAIN = 0x8003,     /* RFC 8489 */
-    STUN_ICMP = 0x8004,                 /* RFC 8656 */
-    STUN_SOFTWARE = 0x8022,             /* RFC 8489 */
-    STUN_ALTERNATE_SERVER = 0x8023,     /* RFC 8489 */
-    STUN_CACHE_TIMEOUT = 0x8027,        /* RFC 5780 */
-    STUN_FINGERPRINT = 0x8028,          /* RFC 8489 */
-    STUN_ICE_CONTROLLED = 0x8029,       /* RFC 8445 */
-    STUN_ICE_CONTROLLING = 0x802A,      /* RFC 8445 */
-    STUN_RESPONSE_ORIGIN = 0x802B,      /* RFC 5780 */
-    STUN_OTHER_ADDRESS = 0x802C,        /* RFC 5780 */
+    STUN_ADDRESS_ERROR_CODE = 0x8001,        /* RFC 8656 */
+    STUN_PASSWORD_ALGORITHMS = 0x8002,       /* RFC 8489 */
+    STUN_ALTERNATE_DOMAIN = 0x8003,          /* RFC 8489 */
+    STUN_ICMP = 0x8004,                      /* RFC 8656 */
+    STUN_SOFTWARE = 0x8022,                  /* RFC 8489 */
+    STUN_ALTERNATE_SERVER = 0x8023,          /* RFC 8489 */
+    STUN_CACHE_TIMEOUT = 0x8027,             /* RFC 5780 */
+    STUN_FINGERPRINT = 0x8028,               /* RFC 8489 */
+    STUN_ICE_CONTROLLED = 0x8029,            /* RFC 8445 */
+    STUN_ICE_CONTROLLING = 0x802A,           /* RFC 8445 */
+    STUN_RESPONSE_ORIGIN = 0x802B,           /* RFC 5780 */
+    STUN_OTHER_ADDRESS = 0x802C,             /* RFC 5780 */
     STUN_THIRD_PARTY_AUTHORIZATION = 0x802E, /* RFC 7635 */
-    STUN_ORIGIN = 0x802F,               /* draft-johnston-tram-stun-origin */
-    STUN_MOBILITY_TICKET = 0x8030,      /* RFC 8016 */
+    STUN_ORIGIN = 0x802F,                    /* draft-johnston-tram-stun-origin */
+    STUN_MOBILITY_TICKET = 0x8030,           /* RFC 8016 */
 };
 
 /* The flags of CHANGE-REQUEST (RFC 5780 §7.2). */
@@ -162,10 +165,12 @@ POSTERN_API enum stun_protocol stun_first_byte(uint8_t byte);
 /*
  * Finds the first frame of a byte stream: a STUN message or a ChannelData message, as RFC 8489
  * §6.2.2 and RFC 8656 §12.5 frame them (ChannelData is padded to a multiple of four on a stream).
+ * A STUN message on a stream must carry the magic cookie; as much of it as has come is checked.
  *
  *   bytes, size     what has been received so far; may be empty
  *   frame_size      set to the bytes that the frame takes in the stream, padding included, as soon
- *                   as four bytes are there; 0 before. At most STUN_MESSAGE_SIZE_MAX
+ *                   as four bytes are there; 0 before, and with STUN_ERROR_NOT_STUN. At most
+ *                   STUN_MESSAGE_SIZE_MAX
  *
  * Returns STUN_PROTOCOL_STUN or STUN_PROTOCOL_CHANNEL when the whole frame is there,
  * STUN_ERROR_TRUNCATED when more bytes are needed, STUN_ERROR_NOT_STUN when the stream cannot be
@@ -183,7 +188,8 @@ struct stun_attribute_view {
 /*
  * A message that was parsed whole: every length in it has been checked. Attributes that follow
  * MESSAGE-INTEGRITY are not listed, but MESSAGE-INTEGRITY-SHA256 and FINGERPRINT; attributes that
- * follow MESSAGE-INTEGRITY-SHA256 are not, but FINGERPRINT (RFC 8489 §14.5, §14.6).
+ * follow MESSAGE-INTEGRITY-SHA256 are not, but FINGERPRINT; nothing that follows FINGERPRINT is
+ * (RFC 8489 §14.5, §14.6, §14.7). The value of padding is ignored.
  */
 struct stun_view {
     const uint8_t *bytes;          /* the whole message, borrowed */
@@ -202,7 +208,8 @@ struct stun_view {
  *   view          filled on success; borrows `bytes`
  *   bytes, size   exactly one message: size must be STUN_HEADER_SIZE plus the length field
  *
- * A message without magic cookie is accepted as `classic` when it is otherwise well formed.
+ * A message without magic cookie is accepted as `classic` when it is otherwise well formed. The
+ * length field must be a multiple of four (RFC 8489 §5; RFC 3489 §11.2 has such attributes only).
  * Returns STUN_OK, STUN_ERROR_TRUNCATED, STUN_ERROR_NOT_STUN, STUN_ERROR_MALFORMED or
  * STUN_ERROR_TOO_MANY. RFC 8489 §5, §6.3.
  */
@@ -218,12 +225,20 @@ POSTERN_API bool stun_view_has(const struct stun_view *view, uint16_t type);
 /*
  * Typed reads of the first attribute of a type. Each returns STUN_OK, STUN_ERROR_ABSENT, or
  * STUN_ERROR_VALUE when the value's size or content does not fit the type; the output is left
- * alone unless STUN_OK.
+ * alone unless STUN_OK. Reserved bits are ignored, as the RFCs ask of a receiver.
  */
+/* The first byte of a value of one byte (EVEN-PORT) or four (REQUESTED-TRANSPORT). */
 POSTERN_API int stun_view_u8(const struct stun_view *view, uint16_t type, uint8_t *out);
+/* The first two bytes of a value of two bytes or four (CHANNEL-NUMBER, RESPONSE-PORT). */
 POSTERN_API int stun_view_u16(const struct stun_view *view, uint16_t type, uint16_t *out);
 POSTERN_API int stun_view_u32(const struct stun_view *view, uint16_t type, uint32_t *out);
 POSTERN_API int stun_view_u64(const struct stun_view *view, uint16_t type, uint64_t *out);
+/*
+ * The value as text: borrowed, not zero-terminated, of any size and with any bytes in it. What
+ * RFC 8489 §14 allows (509 or 763 bytes of UTF-8) is the caller's to enforce.
+ */
+POSTERN_API int stun_view_string(const struct stun_view *view, uint16_t type, const char **text,
+                                 size_t *size);
 /* An address as it stands (MAPPED-ADDRESS and its like). */
 POSTERN_API int stun_view_address(const struct stun_view *view, uint16_t type,
                                   struct stun_address *out);
@@ -240,6 +255,40 @@ POSTERN_API int stun_view_xor_address_of(const struct stun_view *view,
  */
 POSTERN_API int stun_view_error(const struct stun_view *view, uint16_t *code, const char **reason,
                                 size_t *reason_size);
+/* ADDRESS-ERROR-CODE (RFC 8656 §18.12): as ERROR-CODE, with the family that it speaks of. */
+POSTERN_API int stun_view_address_error(const struct stun_view *view, uint8_t *family,
+                                        uint16_t *code, const char **reason, size_t *reason_size);
+/* UNKNOWN-ATTRIBUTES: the first STUN_UNKNOWN_MAX types that it lists (RFC 8489 §14.9). */
+POSTERN_API int stun_view_unknown(const struct stun_view *view, uint16_t types[STUN_UNKNOWN_MAX],
+                                  size_t *count);
+
+/* What an ICMP message told the relay about a packet (RFC 8656 §18.13). */
+struct stun_icmp {
+    uint8_t type; /* of ICMP or ICMPv6, as the relayed address's family says */
+    uint8_t code;
+    uint32_t data; /* MTU of the next hop for "fragmentation needed" and "packet too big", else 0 */
+};
+
+/* ICMP. */
+POSTERN_API int stun_view_icmp(const struct stun_view *view, struct stun_icmp *out);
+
+/* One entry of PASSWORD-ALGORITHM or PASSWORD-ALGORITHMS: its parameters borrow the message. */
+struct stun_password_algorithm_view {
+    uint16_t algorithm;        /* enum stun_password_algorithm, or any other number */
+    uint16_t parameters_size;  /* 0 for MD5 and SHA-256 */
+    const uint8_t *parameters; /* borrowed */
+};
+
+/* PASSWORD-ALGORITHM (RFC 8489 §14.12). */
+POSTERN_API int stun_view_password_algorithm(const struct stun_view *view,
+                                             struct stun_password_algorithm_view *out);
+/*
+ * PASSWORD-ALGORITHMS (RFC 8489 §14.11): every length in it is checked, the first
+ * STUN_PASSWORD_ALGORITHMS_MAX entries are given. An empty list is STUN_ERROR_VALUE.
+ */
+POSTERN_API int stun_view_password_algorithms(
+    const struct stun_view *view,
+    struct stun_password_algorithm_view out[STUN_PASSWORD_ALGORITHMS_MAX], size_t *count);
 
 /*
  * Lists the comprehension-required attributes that the caller does not understand, each type once.
@@ -263,7 +312,7 @@ POSTERN_API void stun_crypto_free(struct stun_crypto *crypto); /* NULL is allowe
 
 /* A key for MESSAGE-INTEGRITY: a password itself, or a digest made of one. */
 struct stun_key {
-    uint16_t size;       /* bytes used, at most sizeof bytes */
+    uint16_t size; /* bytes used, at most sizeof bytes */
     uint8_t bytes[256];
 };
 
@@ -306,11 +355,11 @@ POSTERN_API int stun_view_check_fingerprint(const struct stun_view *view);
 /* ---- writing --------------------------------------------------------------------------------- */
 
 struct stun_builder {
-    uint8_t *bytes;  /* the caller's buffer */
+    uint8_t *bytes; /* the caller's buffer */
     size_t capacity;
-    size_t size;     /* bytes written so far */
-    int status;      /* STUN_OK, or the first failure */
-    uint8_t sealed;  /* which of integrity, SHA-256 integrity and fingerprint stand already */
+    size_t size;    /* bytes written so far */
+    int status;     /* STUN_OK, or the first failure */
+    uint8_t sealed; /* which of integrity, SHA-256 integrity and fingerprint stand already */
 };
 
 /*
@@ -327,6 +376,10 @@ POSTERN_API void stun_builder_begin(struct stun_builder *builder, uint8_t *bytes
 POSTERN_API void stun_builder_begin_answer(struct stun_builder *builder, uint8_t *bytes,
                                            size_t capacity, enum stun_class message_class,
                                            const struct stun_view *request);
+/*
+ * Any value. One of the three closing types (MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256,
+ * FINGERPRINT) is copied as it is and closes the message as its own call would.
+ */
 POSTERN_API void stun_builder_put_bytes(struct stun_builder *builder, uint16_t type,
                                         const void *value, size_t size);
 POSTERN_API void stun_builder_put_string(struct stun_builder *builder, uint16_t type,
@@ -355,10 +408,17 @@ POSTERN_API void stun_builder_put_unknown(struct stun_builder *builder, const ui
 /* ADDRESS-ERROR-CODE (RFC 8656 §18.12). */
 POSTERN_API void stun_builder_put_address_error(struct stun_builder *builder, uint8_t family,
                                                 uint16_t code, const char *reason);
+/* ICMP (RFC 8656 §18.13). */
+POSTERN_API void stun_builder_put_icmp(struct stun_builder *builder, const struct stun_icmp *icmp);
+/* PASSWORD-ALGORITHM without parameters, as MD5 and SHA-256 have it (RFC 8489 §14.12, §18.5). */
+POSTERN_API void stun_builder_put_password_algorithm(struct stun_builder *builder,
+                                                     uint16_t algorithm);
+/* PASSWORD-ALGORITHMS without parameters, most preferred first; count 0 is STUN_ERROR_VALUE. */
+POSTERN_API void stun_builder_put_password_algorithms(struct stun_builder *builder,
+                                                      const uint16_t *algorithms, size_t count);
 /* The three that close a message, in this order; each may be left out. */
 POSTERN_API void stun_builder_put_integrity(struct stun_builder *builder,
-                                            struct stun_crypto *crypto,
-                                            const struct stun_key *key);
+                                            struct stun_crypto *crypto, const struct stun_key *key);
 POSTERN_API void stun_builder_put_integrity_sha256(struct stun_builder *builder,
                                                    struct stun_crypto *crypto,
                                                    const struct stun_key *key);
