@@ -4,4 +4,6 @@ EXTRA_DIST += \
 	tests/lib/postern.py \
 	tests/lib/selftest.py \
 	tests/lib/stunwire.py \
-	tests/lib/tap.py
+	tests/lib/tally.py \
+	tests/lib/tap.py \
+	tests/skips
