@@ -12,3 +12,10 @@ tests_unit_test_base_address_LDADD = $(BASE_TEST_LIBS)
 unit_tests += tests/unit/test_base_text
 tests_unit_test_base_text_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_text_LDADD = $(BASE_TEST_LIBS)
+
+# ---- turnserver -------------------------------------------------------------------------------
+TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_port_pool
+tests_unit_test_port_pool_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_test_port_pool_LDADD = $(TURN_TEST_LIBS)

@@ -6,8 +6,8 @@
  *   1. always refused: unspecified, multicast, broadcast, 6to4, Teredo (RFC 8656 §21.4)
  *   2. the operator's deny
  *   3. the operator's allow
- *   4. our own addresses: a permission is given, because both peers may hold relays here; a datagram
- *      passes only to a live relayed port (the caller asks its port pool)
+ *   4. our own addresses: a permission is given, because both peers may hold relays here; a
+ * datagram passes only to a live relayed port (the caller asks its port pool)
  *   5. the default list: special-purpose ranges of both families (RFC 6890, IANA registries)
  *
  * Whatever 3 says, our own listening endpoints ("protected") never receive a relayed datagram.
@@ -21,11 +21,11 @@
 
 enum peer_verdict {
     PEER_ALLOWED,
-    PEER_OWN,              /* ours: permission yes, datagrams only to live relayed ports */
-    PEER_PROTECTED,        /* ours, and we listen there: permission yes, datagrams never */
+    PEER_OWN,       /* ours: permission yes, datagrams only to live relayed ports */
+    PEER_PROTECTED, /* ours, and we listen there: permission yes, datagrams never */
     PEER_REFUSED_ALWAYS,
-    PEER_REFUSED_DENIED,   /* by the operator */
-    PEER_REFUSED_SPECIAL,  /* by the default list */
+    PEER_REFUSED_DENIED,  /* by the operator */
+    PEER_REFUSED_SPECIAL, /* by the default list */
 };
 
 struct peer_rules;
@@ -45,8 +45,7 @@ int peer_rules_add_allow(struct peer_rules *rules, const char *text);
 int peer_rules_add_own(struct peer_rules *rules, const struct stun_address *address);
 int peer_rules_add_protected(struct peer_rules *rules, const struct stun_address *endpoint);
 
-enum peer_verdict peer_rules_check(const struct peer_rules *rules,
-                                   const struct stun_address *peer);
+enum peer_verdict peer_rules_check(const struct peer_rules *rules, const struct stun_address *peer);
 /* One sentence for the log: "a private address (10.0.0.0/8): normal for a browser". Static. */
 const char *peer_verdict_text(enum peer_verdict verdict);
 
