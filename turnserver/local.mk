@@ -13,3 +13,15 @@ turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 # What several workers or servers share.
 noinst_LTLIBRARIES += turnserver/libcluster.la
 turnserver_libcluster_la_SOURCES =
+
+# How packets enter and leave: the shell around the machines.
+noinst_LTLIBRARIES += turnserver/libdatapath.la
+turnserver_libdatapath_la_SOURCES = \
+	turnserver/datapath/datapath.h \
+	turnserver/datapath/packet_ring.c turnserver/datapath/packet_ring.h \
+	turnserver/datapath/socket.c \
+	turnserver/datapath/socket_batch.c turnserver/datapath/socket_batch.h \
+	turnserver/datapath/socket_name.h \
+	turnserver/datapath/socket_slots.c turnserver/datapath/socket_slots.h
+turnserver_libdatapath_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+turnserver_libdatapath_la_LIBADD = src/libbase.la $(LIBEVENT_LIBS)

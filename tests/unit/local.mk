@@ -19,3 +19,12 @@ TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_L
 unit_tests += tests/unit/test_port_pool
 tests_unit_test_port_pool_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_port_pool_LDADD = $(TURN_TEST_LIBS)
+
+# ---- datapath ---------------------------------------------------------------------------------
+unit_tests += tests/unit/test_datapath_socket
+tests_unit_test_datapath_socket_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_datapath_socket_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_datapath_slots
+tests_unit_test_datapath_slots_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_datapath_slots_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The datapath with a kernel socket for each port. */
+#include "turnserver/datapath/datapath.h"
+
+#include "base/address.h"
+#include "turnserver/datapath/packet_ring.h"
+#include "turnserver/datapath/socket_batch.h"
+#include "turnserver/datapath/socket_slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Datagrams that one socket may bring before the others have their turn. */
+#define LISTENER_TURN PACKET_RING_SLOTS
+#define RELAYED_TURN 16u
+/* A listener serves many clients; the kernel caps this at net.core.rmem_max. */
+#define LISTENER_BUFFER_SIZE (4 << 20)
+
+struct datapath {
+    struct event_base *base;
+    struct datapath_user user;
+    struct datapath_counters counters;
+    struct socket_slots slots;
+    struct socket_slot *closing; /* not in event loop any more, descriptor still open */
+    struct packet_ring ring;
+    struct socket_batch batch;
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void close_slot(struct datapath *datapath, struct socket_slot *slot)
+{
+    close(slot->descriptor);
+    socket_slots_give_back(&datapath->slots, slot);
+}
+
+static void socket_reclaim(struct datapath *datapath)
+{
+    packet_ring_reset(&datapath->ring);
+    while (datapath->closing) {
+        struct socket_slot *slot = datapath->closing;
+        datapath->closing = slot->next;
+        close_slot(datapath, slot);
+    }
+}
+
+static void socket_destroy(struct datapath *datapath)
+{
+    if (!datapath) {
+        return;
+    }
+    socket_reclaim(datapath);
+    for (uint32_t i = 0; i < datapath->slots.used; i++) {
+        struct socket_slot *slot = socket_slots_at(&datapath->slots, i);
+        if (slot->via != 0) {
+            event_del(&slot->readable);
+            close_slot(datapath, slot);
+        }
+    }
+    socket_slots_free(&datapath->slots);
+    packet_ring_free(&datapath->ring);
+    free(datapath);
+}
+
+static struct datapath *socket_create(struct event_base *base, const struct datapath_user *user)
+{
+    struct datapath *datapath = calloc(1, sizeof *datapath);
+    if (!datapath) {
+        return NULL;
+    }
+    datapath->base = base;
+    datapath->user = *user;
+    socket_slots_init(&datapath->slots);
+    socket_batch_init(&datapath->batch, &datapath->counters);
+    if (!packet_ring_init(&datapath->ring)) {
+        free(datapath);
+        return NULL;
+    }
+    return datapath;
+}
+
+/* ---- receiving ------------------------------------------------------------------------------- */
+
+/* Where a datagram arrived, as its packet information says; the listener's own address otherwise.
+ */
+static struct stun_address arrival_address(const struct socket_slot *slot, struct msghdr *header)
+{
+    struct stun_address local = slot->local;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control;
+         control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo information;
+            memcpy(&information, CMSG_DATA(control), sizeof information);
+            memcpy(local.ip, &information.ipi_spec_dst, 4);
+        } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo information;
+            memcpy(&information, CMSG_DATA(control), sizeof information);
+            memcpy(local.ip, &information.ipi6_addr, 16);
+        }
+    }
+    return local;
+}
+
+static void hand_up(struct datapath *datapath, struct socket_slot *slot, unsigned index)
+{
+    struct packet packet = packet_ring_packet(&datapath->ring, index);
+    struct stun_address remote = socket_name_to_address(&datapath->ring.names[index]);
+    if (!slot->listening) {
+        datapath->user.relayed(datapath->user.context, slot->via, &remote, &packet);
+        return;
+    }
+    struct flow flow = {.via = slot->via, .transport = TRANSPORT_UDP, .remote = remote};
+    flow.local = slot->wildcard ? arrival_address(slot, &datapath->ring.messages[index].msg_hdr)
+                                : slot->local;
+    datapath->user.arrived(datapath->user.context, &flow, &packet);
+}
+
+/* Slots for one turn of a socket; asks for the outbox to be sent when few are left. */
+static unsigned make_room(struct datapath *datapath, unsigned turn)
+{
+    if (PACKET_RING_SLOTS - datapath->ring.used < RELAYED_TURN) {
+        datapath->user.flush(datapath->user.context);
+        packet_ring_reset(&datapath->ring);
+    }
+    unsigned room = PACKET_RING_SLOTS - datapath->ring.used;
+    return room < turn ? room : turn;
+}
+
+static void on_readable(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)what;
+    struct socket_slot *slot = argument;
+    struct datapath *datapath = slot->datapath;
+    unsigned room = make_room(datapath, slot->listening ? LISTENER_TURN : RELAYED_TURN);
+    unsigned first = datapath->ring.used;
+    int count = packet_ring_receive(&datapath->ring, descriptor, room, slot->wildcard);
+    datapath->counters.receive_calls++;
+    if (count < 0) {
+        /* A pending ICMP error, say: it was taken by this call and the socket goes on. */
+        if (count != -EAGAIN && count != -EINTR) {
+            datapath->counters.receive_errors++;
+        }
+        return;
+    }
+    datapath->counters.received_packets += (unsigned)count;
+    uint32_t via = slot->via;
+    for (unsigned i = 0; i < (unsigned)count && slot->via == via && !slot->closing; i++) {
+        hand_up(datapath, slot, first + i);
+    }
+}
+
+/* ---- ports ----------------------------------------------------------------------------------- */
+
+static int set_option(int descriptor, int level, int option, int value)
+{
+    return setsockopt(descriptor, level, option, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+static int set_listener_options(int descriptor, const struct socket_slot *slot)
+{
+    (void)set_option(descriptor, SOL_SOCKET, SO_RCVBUF, LISTENER_BUFFER_SIZE);
+    int status = set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (status == 0 && slot->wildcard) {
+        status = slot->local.family == STUN_FAMILY_IPV4
+                     ? set_option(descriptor, IPPROTO_IP, IP_PKTINFO, 1)
+                     : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    }
+    return status;
+}
+
+/* RFC 8656 §14: without DONT-FRAGMENT a relayed datagram leaves with DF not set. */
+static int set_relayed_options(int descriptor, const struct socket_slot *slot)
+{
+    return slot->local.family == STUN_FAMILY_IPV4
+               ? set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+               : set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
+static int open_socket(struct socket_slot *slot)
+{
+    union socket_name name;
+    socklen_t name_size = socket_name_from_address(&name, &slot->local);
+    slot->descriptor =
+        socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+    if (slot->descriptor < 0) {
+        return -errno;
+    }
+    int status = 0;
+    if (name.any.sa_family == AF_INET6) {
+        status = set_option(slot->descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    if (status == 0) {
+        status = slot->listening ? set_listener_options(slot->descriptor, slot)
+                                 : set_relayed_options(slot->descriptor, slot);
+    }
+    if (status == 0 && bind(slot->descriptor, &name.any, name_size) != 0) {
+        status = -errno;
+    }
+    return status;
+}
+
+static int open_port(struct datapath *datapath, const struct stun_address *address, bool listening,
+                     uint32_t *via)
+{
+    struct socket_slot *slot = socket_slots_take(&datapath->slots);
+    if (!slot) {
+        return -ENOMEM;
+    }
+    slot->datapath = datapath;
+    slot->local = *address;
+    slot->listening = listening;
+    slot->wildcard = listening && address_is_unspecified(address);
+    int status = open_socket(slot);
+    if (status == 0) {
+        status = event_assign(&slot->readable, datapath->base, slot->descriptor,
+                              EV_READ | EV_PERSIST, on_readable, slot) == 0
+                     ? 0
+                     : -EINVAL;
+    }
+    if (status == 0 && !listening && event_add(&slot->readable, NULL) != 0) {
+        status = -ENOMEM;
+    }
+    if (status != 0) {
+        if (slot->descriptor >= 0) {
+            close(slot->descriptor);
+        }
+        socket_slots_give_back(&datapath->slots, slot);
+        return status;
+    }
+    *via = slot->via;
+    return 0;
+}
+
+static int socket_open_listener(struct datapath *datapath, const struct stun_address *address,
+                                uint32_t *via)
+{
+    return open_port(datapath, address, true, via);
+}
+
+static int socket_open_relayed(struct datapath *datapath, const struct stun_address *relayed,
+                               uint32_t *via)
+{
+    return open_port(datapath, relayed, false, via);
+}
+
+static void socket_close(struct datapath *datapath, uint32_t via)
+{
+    struct socket_slot *slot = socket_slots_find(&datapath->slots, via);
+    if (slot && !slot->closing) {
+        event_del(&slot->readable);
+        slot->closing = true;
+        slot->next = datapath->closing;
+        datapath->closing = slot;
+    }
+}
+
+static int socket_start(struct datapath *datapath)
+{
+    for (uint32_t i = 0; i < datapath->slots.used; i++) {
+        struct socket_slot *slot = socket_slots_at(&datapath->slots, i);
+        if (slot->via != 0 && slot->listening && event_add(&slot->readable, NULL) != 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* Chains entries by port, in order; `ports` gets each port once. Returns how many ports. */
+static unsigned chain_entries(struct datapath *datapath, const struct outbox_entry *entries,
+                              size_t count, int16_t *next, struct socket_slot **ports)
+{
+    unsigned port_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct socket_slot *slot = socket_slots_find(&datapath->slots, entries[i].flow.via);
+        if (!slot) {
+            datapath->counters.dropped_closed++;
+            continue;
+        }
+        next[i] = -1;
+        if (slot->first_entry < 0) {
+            slot->first_entry = (int16_t)i;
+            ports[port_count++] = slot;
+        } else {
+            next[slot->last_entry] = (int16_t)i;
+        }
+        slot->last_entry = (int16_t)i;
+    }
+    return port_count;
+}
+
+static void socket_send(struct datapath *datapath, const struct outbox_entry *entries, size_t count)
+{
+    int16_t next[OUTBOX_ENTRIES_MAX];
+    struct socket_slot *ports[OUTBOX_ENTRIES_MAX];
+    unsigned port_count = chain_entries(datapath, entries, count, next, ports);
+    for (unsigned i = 0; i < port_count; i++) {
+        struct socket_slot *slot = ports[i];
+        for (int16_t entry = slot->first_entry; entry >= 0; entry = next[entry]) {
+            socket_batch_add(&datapath->batch, &entries[entry], slot->wildcard);
+        }
+        socket_batch_send(&datapath->batch, slot->descriptor);
+        slot->first_entry = slot->last_entry = -1;
+    }
+}
+
+static void socket_trim(struct datapath *datapath)
+{
+    packet_ring_trim(&datapath->ring);
+}
+
+static const struct datapath_counters *socket_counters(const struct datapath *datapath)
+{
+    return &datapath->counters;
+}
+
+const struct datapath_operations datapath_socket = {
+    .name = "socket",
+    .create = socket_create,
+    .destroy = socket_destroy,
+    .open_listener = socket_open_listener,
+    .open_relayed = socket_open_relayed,
+    .close = socket_close,
+    .start = socket_start,
+    .send = socket_send,
+    .reclaim = socket_reclaim,
+    .trim = socket_trim,
+    .counters = socket_counters,
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages that leave through one socket in as few system calls as can be: sendmmsg, and within it
+ * UDP segmentation offload (UDP_SEGMENT) for neighbours of one size to one destination.
+ */
+#ifndef DATAPATH_SOCKET_BATCH_H
+#define DATAPATH_SOCKET_BATCH_H
+
+#include "turnserver/datapath/datapath.h"
+#include "turnserver/datapath/socket_name.h"
+
+#define SOCKET_BATCH_CONTROL_SIZE 96 /* packet information and a segment size */
+
+struct socket_batch {
+    struct datapath_counters *counters;
+    bool segmentation; /* the kernel takes UDP_SEGMENT */
+    unsigned message_count, entry_count;
+    const struct outbox_entry *previous; /* the newest message's first datagram */
+    struct mmsghdr messages[OUTBOX_ENTRIES_MAX];
+    struct iovec vectors[OUTBOX_ENTRIES_MAX];
+    union socket_name names[OUTBOX_ENTRIES_MAX];
+    _Alignas(struct cmsghdr) uint8_t controls[OUTBOX_ENTRIES_MAX][SOCKET_BATCH_CONTROL_SIZE];
+};
+
+void socket_batch_init(struct socket_batch *batch, struct datapath_counters *counters);
+/* Appends a datagram; at most OUTBOX_ENTRIES_MAX between two calls of send. `with_source`: it
+ * leaves from flow.local's IP, not from whatever the socket is bound to. */
+void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *entry,
+                      bool with_source);
+/* Sends everything through the socket and empties the batch. A datagram that cannot be sent is
+ * counted and left out. */
+void socket_batch_send(struct socket_batch *batch, int descriptor);
+
+#endif
