@@ -26,9 +26,12 @@ pkgconfig_DATA = src/postern.pc
 
 src_libbase_la_SOURCES = \
 	src/base/address.c src/base/address.h \
+	src/base/json_writer.c src/base/json_writer.h \
+	src/base/log.c src/base/log.h \
 	src/base/monotime.h \
 	src/base/outbox.c src/base/outbox.h \
-	src/base/text.c src/base/text.h
+	src/base/text.c src/base/text.h \
+	src/base/token_bucket.h
 
 src_libproto_la_SOURCES =
 

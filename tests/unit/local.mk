@@ -9,9 +9,21 @@ unit_tests += tests/unit/test_base_address
 tests_unit_test_base_address_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_address_LDADD = $(BASE_TEST_LIBS)
 
+unit_tests += tests/unit/test_base_json_writer
+tests_unit_test_base_json_writer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_json_writer_LDADD = $(BASE_TEST_LIBS)
+
+unit_tests += tests/unit/test_base_log
+tests_unit_test_base_log_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_log_LDADD = $(BASE_TEST_LIBS)
+
 unit_tests += tests/unit/test_base_text
 tests_unit_test_base_text_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_text_LDADD = $(BASE_TEST_LIBS)
+
+unit_tests += tests/unit/test_base_token_bucket
+tests_unit_test_base_token_bucket_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_token_bucket_LDADD = $(BASE_TEST_LIBS)
 
 # ---- turnserver -------------------------------------------------------------------------------
 TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
