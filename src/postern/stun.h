@@ -42,10 +42,11 @@ extern "C" {
 #define STUN_CHANNEL_MAX 0x4FFF
 #define STUN_SHA1_SIZE 20
 #define STUN_SHA256_SIZE 32
-#define STUN_USERNAME_SIZE_MAX 513 /* bytes; "fewer than 509" in RFC 8489 §14.3, 513 in RFC 5389 \
-                                    */
-#define STUN_ATTRIBUTES_MAX 32     /* attributes of one message that a view can index */
-#define STUN_UNKNOWN_MAX 16        /* types that one UNKNOWN-ATTRIBUTES lists */
+#define STUN_USERNAME_SIZE_MAX                                                                \
+    513                        /* bytes; "fewer than 509" in RFC 8489 §14.3, 513 in RFC 5389 \
+                                */
+#define STUN_ATTRIBUTES_MAX 32 /* attributes of one message that a view can index */
+#define STUN_UNKNOWN_MAX 16    /* types that one UNKNOWN-ATTRIBUTES lists */
 #define STUN_PASSWORD_ALGORITHMS_MAX 8 /* entries of PASSWORD-ALGORITHMS that are read */
 
 /* Negative results of every function here that returns int. */
@@ -262,10 +263,13 @@ POSTERN_API int stun_view_address_error(const struct stun_view *view, uint8_t *f
 POSTERN_API int stun_view_unknown(const struct stun_view *view, uint16_t types[STUN_UNKNOWN_MAX],
                                   size_t *count);
 
-/* What an ICMP message told the relay about a packet (RFC 8656 §18.13). */
+/*
+ * What an ICMP message told the relay about a packet (RFC 8656 §18.13, which draws seven bits for
+ * the type and nine for the code).
+ */
 struct stun_icmp {
-    uint8_t type; /* of ICMP or ICMPv6, as the relayed address's family says */
-    uint8_t code;
+    uint8_t type;  /* of ICMP or ICMPv6, as the peer's address family says; 0..127 */
+    uint16_t code; /* 0..511 */
     uint32_t data; /* MTU of the next hop for "fragmentation needed" and "packet too big", else 0 */
 };
 
@@ -408,7 +412,7 @@ POSTERN_API void stun_builder_put_unknown(struct stun_builder *builder, const ui
 /* ADDRESS-ERROR-CODE (RFC 8656 §18.12). */
 POSTERN_API void stun_builder_put_address_error(struct stun_builder *builder, uint8_t family,
                                                 uint16_t code, const char *reason);
-/* ICMP (RFC 8656 §18.13). */
+/* ICMP (RFC 8656 §18.13); a type or code that does not fit its bits is STUN_ERROR_VALUE. */
 POSTERN_API void stun_builder_put_icmp(struct stun_builder *builder, const struct stun_icmp *icmp);
 /* PASSWORD-ALGORITHM without parameters, as MD5 and SHA-256 have it (RFC 8489 §14.12, §18.5). */
 POSTERN_API void stun_builder_put_password_algorithm(struct stun_builder *builder,

@@ -175,12 +175,13 @@ int stun_view_unknown(const struct stun_view *view, uint16_t types[STUN_UNKNOWN_
 
 int stun_view_icmp(const struct stun_view *view, struct stun_icmp *out)
 {
-    const uint8_t *value;
-    int status = find_sized(view, STUN_ICMP, 8, 8, &value);
+    uint64_t value;
+    int status = stun_view_u64(view, STUN_ICMP, &value);
 
     if (status == STUN_OK)
-        *out =
-            (struct stun_icmp){.type = value[2], .code = value[3], .data = wire_get_u32(value + 4)};
+        *out = (struct stun_icmp){.type = (uint8_t)(value >> 41 & 0x7F),
+                                  .code = (uint16_t)(value >> 32 & 0x1FF),
+                                  .data = (uint32_t)value};
     return status;
 }
 

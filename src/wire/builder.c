@@ -242,14 +242,12 @@ void stun_builder_put_unknown(struct stun_builder *builder, const uint16_t *type
 
 void stun_builder_put_icmp(struct stun_builder *builder, const struct stun_icmp *icmp)
 {
-    uint8_t *to = open_attribute(builder, STUN_ICMP, 8);
-
-    if (to == NULL)
+    if (icmp->type > 127 || icmp->code > 511) {
+        fail(builder, STUN_ERROR_VALUE);
         return;
-    wire_put_u16(to, 0);
-    to[2] = icmp->type;
-    to[3] = icmp->code;
-    wire_put_u32(to + 4, icmp->data);
+    }
+    stun_builder_put_u64(builder, STUN_ICMP,
+                         (uint64_t)icmp->type << 41 | (uint64_t)icmp->code << 32 | icmp->data);
 }
 
 /* ---- password algorithms --------------------------------------------------------------------- */

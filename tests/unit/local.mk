@@ -40,3 +40,10 @@ tests_unit_test_datapath_socket_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIB
 unit_tests += tests/unit/test_datapath_slots
 tests_unit_test_datapath_slots_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_datapath_slots_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
+# ---- wire -------------------------------------------------------------------------------------
+EXTRA_DIST += tests/unit/stun_test.h tests/vectors/stun_messages.h
+
+unit_tests += tests/unit/test_stun_vectors
+tests_unit_test_stun_vectors_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_vectors_LDADD = $(UNIT_LIBS)
