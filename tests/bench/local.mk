@@ -1,1 +1,14 @@
 # files of tests/bench
+
+# Benchmarks are built when asked for: make tests/bench/bench_stun, or ./dev bench.
+EXTRA_PROGRAMS = tests/bench/bench_stun
+CLEANFILES += tests/bench/bench_stun
+
+if HOST_X86
+bench_cycles = tests/bench/cycles.h tests/bench/cycles_x86.c
+else
+bench_cycles = tests/bench/cycles.h tests/bench/cycles_absent.c
+endif
+
+tests_bench_bench_stun_SOURCES = tests/bench/bench_stun.c $(bench_cycles)
+tests_bench_bench_stun_LDADD = src/libcodec.la
