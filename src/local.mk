@@ -26,6 +26,7 @@ pkgconfig_DATA = src/postern.pc
 
 src_libbase_la_SOURCES = \
 	src/base/address.c src/base/address.h \
+	src/base/address_set.c src/base/address_set.h \
 	src/base/json_writer.c src/base/json_writer.h \
 	src/base/log.c src/base/log.h \
 	src/base/monotime.h \
