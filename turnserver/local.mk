@@ -5,8 +5,9 @@
 noinst_LTLIBRARIES += turnserver/libturn.la
 turnserver_libturn_la_SOURCES = \
 	turnserver/auth/auth.h \
-	turnserver/turn/peer_rules.h \
+	turnserver/turn/peer_rules.c turnserver/turn/peer_rules.h \
 	turnserver/turn/port_pool.c turnserver/turn/port_pool.h \
+	turnserver/turn/special_ranges.c turnserver/turn/special_ranges.h \
 	turnserver/turn/turn.h
 turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 

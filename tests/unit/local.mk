@@ -9,6 +9,10 @@ unit_tests += tests/unit/test_base_address
 tests_unit_test_base_address_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_address_LDADD = $(BASE_TEST_LIBS)
 
+unit_tests += tests/unit/test_base_address_set
+tests_unit_test_base_address_set_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_address_set_LDADD = $(BASE_TEST_LIBS)
+
 unit_tests += tests/unit/test_base_json_writer
 tests_unit_test_base_json_writer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_json_writer_LDADD = $(BASE_TEST_LIBS)
@@ -27,6 +31,10 @@ tests_unit_test_base_token_bucket_LDADD = $(BASE_TEST_LIBS)
 
 # ---- turnserver -------------------------------------------------------------------------------
 TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_peer_rules
+tests_unit_test_peer_rules_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_peer_rules_LDADD = $(TURN_TEST_LIBS)
 
 unit_tests += tests/unit/test_port_pool
 tests_unit_test_port_pool_CFLAGS = $(UNIT_CFLAGS) -pthread
