@@ -27,11 +27,15 @@ pkgconfig_DATA = src/postern.pc
 src_libbase_la_SOURCES = \
 	src/base/address.c src/base/address.h \
 	src/base/address_set.c src/base/address_set.h \
+	src/base/container.h \
+	src/base/hash_map.c src/base/hash_map.h \
 	src/base/json_writer.c src/base/json_writer.h \
 	src/base/log.c src/base/log.h \
 	src/base/monotime.h \
 	src/base/outbox.c src/base/outbox.h \
+	src/base/siphash.c src/base/siphash.h \
 	src/base/text.c src/base/text.h \
+	src/base/timer_wheel.c src/base/timer_wheel.h \
 	src/base/token_bucket.h
 
 src_libproto_la_SOURCES =

@@ -3,6 +3,7 @@ UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 UNIT_LIBS = src/libcodec.la $(CMOCKA_LIBS)
 
 # ---- base -------------------------------------------------------------------------------------
+EXTRA_DIST += tests/unit/seeded.h
 BASE_TEST_LIBS = src/libbase.la $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_base_address
@@ -13,6 +14,10 @@ unit_tests += tests/unit/test_base_address_set
 tests_unit_test_base_address_set_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_address_set_LDADD = $(BASE_TEST_LIBS)
 
+unit_tests += tests/unit/test_base_hash_map
+tests_unit_test_base_hash_map_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_hash_map_LDADD = $(BASE_TEST_LIBS)
+
 unit_tests += tests/unit/test_base_json_writer
 tests_unit_test_base_json_writer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_json_writer_LDADD = $(BASE_TEST_LIBS)
@@ -21,9 +26,17 @@ unit_tests += tests/unit/test_base_log
 tests_unit_test_base_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_log_LDADD = $(BASE_TEST_LIBS)
 
+unit_tests += tests/unit/test_base_siphash
+tests_unit_test_base_siphash_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_base_siphash_LDADD = $(BASE_TEST_LIBS) $(LIBCRYPTO_LIBS)
+
 unit_tests += tests/unit/test_base_text
 tests_unit_test_base_text_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_text_LDADD = $(BASE_TEST_LIBS)
+
+unit_tests += tests/unit/test_base_timer_wheel
+tests_unit_test_base_timer_wheel_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_timer_wheel_LDADD = $(BASE_TEST_LIBS)
 
 unit_tests += tests/unit/test_base_token_bucket
 tests_unit_test_base_token_bucket_CFLAGS = $(UNIT_CFLAGS)
