@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proto/long_term.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+/* RFC 8489 §9.2: "obMatJos2" and four characters of base64: 24 bits of security features. */
+#define COOKIE "obMatJos2"
+#define COOKIE_SIZE 13
+#define FEATURE_PASSWORD_ALGORITHMS 0x800000u /* bit 0, RFC 8489 §18.1 */
+#define FEATURE_USERNAME_ANONYMITY 0x400000u  /* bit 1 */
+
+int long_term_init(struct long_term *credentials, struct stun_crypto *crypto, const char *user,
+                   const char *password)
+{
+    size_t user_size = strlen(user);
+    size_t password_size = strlen(password);
+    if (user_size == 0 || user_size > STUN_USERNAME_SIZE_MAX ||
+        password_size > LONG_TERM_PASSWORD_SIZE_MAX) {
+        return -EINVAL;
+    }
+    *credentials = (struct long_term){.crypto = crypto};
+    memcpy(credentials->user, user, user_size + 1);
+    memcpy(credentials->password, password, password_size + 1);
+    return 0;
+}
+
+void long_term_wipe(struct long_term *credentials)
+{
+    OPENSSL_cleanse(credentials, sizeof *credentials);
+}
+
+bool long_term_sign(const struct long_term *credentials, struct stun_builder *builder)
+{
+    if (!credentials->challenged) {
+        return false;
+    }
+    if (credentials->anonymous) {
+        stun_builder_put_bytes(builder, STUN_USERHASH, credentials->userhash,
+                               sizeof credentials->userhash);
+    } else {
+        stun_builder_put_string(builder, STUN_USERNAME, credentials->user);
+    }
+    stun_builder_put_string(builder, STUN_REALM, credentials->realm);
+    stun_builder_put_bytes(builder, STUN_NONCE, credentials->nonce, credentials->nonce_size);
+    if (credentials->algorithms_size == 0) {
+        stun_builder_put_integrity(builder, credentials->crypto, &credentials->key);
+        return true;
+    }
+    const uint8_t algorithm[4] = {0, (uint8_t)credentials->algorithm, 0, 0};
+    stun_builder_put_bytes(builder, STUN_PASSWORD_ALGORITHMS, credentials->algorithms,
+                           credentials->algorithms_size);
+    stun_builder_put_bytes(builder, STUN_PASSWORD_ALGORITHM, algorithm, sizeof algorithm);
+    stun_builder_put_integrity_sha256(builder, credentials->crypto, &credentials->key);
+    return true;
+}
+
+static int base64_value(uint8_t character)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *found = character == 0 ? NULL : strchr(alphabet, character);
+    return found == NULL ? -1 : (int)(found - alphabet);
+}
+
+/* The 24 feature bits of a nonce cookie; 0 for a nonce without cookie. */
+static uint32_t security_features(const uint8_t *nonce, size_t size)
+{
+    uint32_t features = 0;
+    if (size < COOKIE_SIZE || memcmp(nonce, COOKIE, strlen(COOKIE)) != 0) {
+        return 0;
+    }
+    for (size_t i = strlen(COOKIE); i < COOKIE_SIZE; i++) {
+        int value = base64_value(nonce[i]);
+        if (value < 0) {
+            return 0;
+        }
+        features = (features << 6) | (uint32_t)value;
+    }
+    return features;
+}
+
+static bool is_weakened(const struct stun_view *response)
+{
+    const struct stun_attribute_view *nonce = stun_view_find(response, STUN_NONCE);
+    return nonce != NULL &&
+           (security_features(nonce->value, nonce->size) & FEATURE_PASSWORD_ALGORITHMS) != 0 &&
+           !stun_view_has(response, STUN_PASSWORD_ALGORITHMS);
+}
+
+/* The first algorithm of the list that we know, or 0 (RFC 8489 §14.11). */
+static unsigned choose_algorithm(const struct stun_attribute_view *list)
+{
+    size_t at = 0;
+    while (at + 4 <= list->size) {
+        unsigned algorithm = ((unsigned)list->value[at] << 8) | list->value[at + 1];
+        size_t parameters = ((size_t)list->value[at + 2] << 8) | list->value[at + 3];
+        if ((algorithm == STUN_PASSWORD_MD5 || algorithm == STUN_PASSWORD_SHA256) &&
+            parameters == 0) {
+            return algorithm;
+        }
+        at += 4 + ((parameters + 3) & ~(size_t)3);
+    }
+    return 0;
+}
+
+static bool take_algorithms(struct long_term *credentials, const struct stun_view *response)
+{
+    const struct stun_attribute_view *list = stun_view_find(response, STUN_PASSWORD_ALGORITHMS);
+    credentials->algorithms_size = 0;
+    credentials->algorithm = STUN_PASSWORD_MD5;
+    if (list == NULL) {
+        return true;
+    }
+    unsigned algorithm = choose_algorithm(list);
+    if (algorithm == 0 || list->size > sizeof credentials->algorithms) {
+        return false;
+    }
+    memcpy(credentials->algorithms, list->value, list->size);
+    credentials->algorithms_size = list->size;
+    credentials->algorithm = (enum stun_password_algorithm)algorithm;
+    return true;
+}
+
+static bool take_nonce(struct long_term *credentials, const struct stun_view *response)
+{
+    const struct stun_attribute_view *nonce = stun_view_find(response, STUN_NONCE);
+    if (nonce == NULL || nonce->size == 0 || nonce->size > sizeof credentials->nonce) {
+        return false;
+    }
+    memcpy(credentials->nonce, nonce->value, nonce->size);
+    credentials->nonce_size = nonce->size;
+    credentials->anonymous =
+        (security_features(nonce->value, nonce->size) & FEATURE_USERNAME_ANONYMITY) != 0;
+    return true;
+}
+
+static bool take_realm(struct long_term *credentials, const struct stun_view *response)
+{
+    const struct stun_attribute_view *realm = stun_view_find(response, STUN_REALM);
+    if (realm == NULL || realm->size > LONG_TERM_TEXT_SIZE_MAX ||
+        memchr(realm->value, 0, realm->size) != NULL) {
+        return false;
+    }
+    memcpy(credentials->realm, realm->value, realm->size);
+    credentials->realm[realm->size] = '\0';
+    return true;
+}
+
+static enum long_term_verdict take_challenge(struct long_term *credentials,
+                                             const struct stun_view *response)
+{
+    bool usable = take_realm(credentials, response) && take_nonce(credentials, response) &&
+                  take_algorithms(credentials, response) &&
+                  stun_key_long_term(credentials->crypto, &credentials->key, credentials->algorithm,
+                                     credentials->user, credentials->realm,
+                                     credentials->password) == STUN_OK &&
+                  stun_userhash(credentials->crypto, credentials->user, credentials->realm,
+                                credentials->userhash) == STUN_OK;
+    credentials->challenged = usable;
+    return usable ? LONG_TERM_RETRY : LONG_TERM_UNUSABLE;
+}
+
+static bool same_realm(const struct long_term *credentials, const struct stun_view *response)
+{
+    const struct stun_attribute_view *realm = stun_view_find(response, STUN_REALM);
+    return realm != NULL && realm->size == strlen(credentials->realm) &&
+           memcmp(realm->value, credentials->realm, realm->size) == 0;
+}
+
+/* A nonce alone may be new in 438; RFC 5389 servers leave out nothing, RFC 8489 ones neither. */
+static enum long_term_verdict judge_challenge(struct long_term *credentials,
+                                              const struct stun_view *response, uint16_t code,
+                                              bool was_signed)
+{
+    if (is_weakened(response)) {
+        return LONG_TERM_WEAKENED;
+    }
+    if (code == 438 && credentials->challenged && !stun_view_has(response, STUN_REALM)) {
+        return take_nonce(credentials, response) ? LONG_TERM_RETRY : LONG_TERM_UNUSABLE;
+    }
+    if (code == 401 && was_signed && same_realm(credentials, response)) {
+        return LONG_TERM_REFUSED;
+    }
+    return take_challenge(credentials, response);
+}
+
+static bool is_authentic(const struct long_term *credentials, const struct stun_view *response)
+{
+    if (credentials->algorithms_size != 0) {
+        return stun_view_check_integrity_sha256(response, credentials->crypto, &credentials->key) ==
+               STUN_OK;
+    }
+    return stun_view_check_integrity(response, credentials->crypto, &credentials->key) == STUN_OK;
+}
+
+enum long_term_verdict long_term_judge(struct long_term *credentials,
+                                       const struct stun_view *response, bool was_signed,
+                                       bool reliable)
+{
+    uint16_t code = 0;
+    if (response->message_class == STUN_ERROR &&
+        stun_view_error(response, &code, NULL, NULL) != STUN_OK) {
+        return LONG_TERM_DISCARD;
+    }
+    if (code == 401 || code == 438) {
+        return judge_challenge(credentials, response, code, was_signed);
+    }
+    if (!was_signed) {
+        return LONG_TERM_ACCEPTED;
+    }
+    if (!is_weakened(response) && is_authentic(credentials, response)) {
+        return LONG_TERM_ACCEPTED;
+    }
+    credentials->discarded++;
+    credentials->discarded_code = code;
+    return reliable ? LONG_TERM_VIOLATED : LONG_TERM_DISCARD;
+}
