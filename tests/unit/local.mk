@@ -68,3 +68,19 @@ EXTRA_DIST += tests/unit/stun_test.h tests/vectors/stun_messages.h
 unit_tests += tests/unit/test_stun_vectors
 tests_unit_test_stun_vectors_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_vectors_LDADD = $(UNIT_LIBS)
+
+# ---- proto ------------------------------------------------------------------------------------
+PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
+EXTRA_DIST += tests/unit/machine_test.h
+
+unit_tests += tests/unit/test_long_term
+tests_unit_test_long_term_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_long_term_LDADD = $(PROTO_TEST_LIBS)
+
+unit_tests += tests/unit/test_transaction
+tests_unit_test_transaction_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_transaction_LDADD = $(PROTO_TEST_LIBS)
+
+unit_tests += tests/unit/test_turn_client
+tests_unit_test_turn_client_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_client_LDADD = $(PROTO_TEST_LIBS)
