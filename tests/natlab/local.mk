@@ -1,0 +1,7 @@
+# The NAT lab needs namespaces: `./dev test natlab`.
+EXTRA_DIST += \
+	tests/natlab/lab.py \
+	tests/natlab/nats.py \
+	tests/natlab/probe.py \
+	tests/natlab/stun_server.py \
+	tests/natlab/test_models.py
