@@ -5,10 +5,26 @@
 noinst_LTLIBRARIES += turnserver/libturn.la
 turnserver_libturn_la_SOURCES = \
 	turnserver/auth/auth.h \
+	turnserver/turn/account.c turnserver/turn/account.h \
+	turnserver/turn/allocate.c \
+	turnserver/turn/allocation.c turnserver/turn/allocation.h \
+	turnserver/turn/binding.c \
+	turnserver/turn/channel.c \
+	turnserver/turn/channel_table.c turnserver/turn/channel_table.h \
+	turnserver/turn/event_queue.c turnserver/turn/event_queue.h \
 	turnserver/turn/peer_rules.c turnserver/turn/peer_rules.h \
+	turnserver/turn/permission.c \
+	turnserver/turn/permission_table.c turnserver/turn/permission_table.h \
 	turnserver/turn/port_pool.c turnserver/turn/port_pool.h \
+	turnserver/turn/refresh.c \
+	turnserver/turn/relay.c \
+	turnserver/turn/reply.c \
+	turnserver/turn/reservation.c turnserver/turn/reservation.h \
+	turnserver/turn/send.c \
+	turnserver/turn/server.c \
+	turnserver/turn/source_limit.c turnserver/turn/source_limit.h \
 	turnserver/turn/special_ranges.c turnserver/turn/special_ranges.h \
-	turnserver/turn/turn.h
+	turnserver/turn/turn.h turnserver/turn/turn_internal.h
 turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 # What several workers or servers share.

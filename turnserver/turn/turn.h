@@ -9,7 +9,7 @@
  *   allocation   the table of allocations and their life                            (allocation.c)
  *   allocate, refresh, permission, channel, send: a method each                     (…)
  *   relay        both directions of the data path                                   (relay.c)
- *   source_limit answers to unauthenticated sources, a second                       (source_limit.c)
+ *   source_limit answers to unauthenticated sources, a second (source_limit.c)
  *
  * Methods are a table in server.c; a new one is a file and a line.
  */
@@ -29,17 +29,17 @@
 /* The limits and rules that the machine obeys: immutable, swapped whole on reload. */
 struct turn_policy {
     const struct peer_rules *peers;
-    uint32_t lifetime_default_s;           /* 600, RFC 8656 §3.2 */
-    uint32_t lifetime_max_s;               /* 3600 */
-    uint32_t permission_lifetime_s;        /* 300: RFC 8656 §9 fixes it */
-    uint32_t channel_lifetime_s;           /* 600: RFC 8656 §12 fixes it */
-    uint32_t unauthenticated_per_source;   /* answers a second, 0: no limit */
-    uint32_t permissions_per_allocation;   /* bound of the table */
+    uint32_t lifetime_default_s;         /* 600, RFC 8656 §3.2 */
+    uint32_t lifetime_max_s;             /* 3600 */
+    uint32_t permission_lifetime_s;      /* 300: RFC 8656 §9 fixes it */
+    uint32_t channel_lifetime_s;         /* 600: RFC 8656 §12 fixes it */
+    uint32_t unauthenticated_per_source; /* answers a second, 0: no limit */
+    uint32_t permissions_per_allocation; /* bound of the table */
     uint32_t channels_per_allocation;
-    uint32_t allocations_max;              /* of this worker, 0: no limit but memory */
-    bool relay_enabled;                    /* false: STUN only; TURN methods get 400 */
-    bool relay_family_of_client;           /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
-    const char *software;                  /* SOFTWARE of our answers, or NULL for none */
+    uint32_t allocations_max;    /* of this worker, 0: no limit but memory */
+    bool relay_enabled;          /* false: STUN only; TURN methods get 400 */
+    bool relay_family_of_client; /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
+    const char *software;        /* SOFTWARE of our answers, or NULL for none */
 };
 
 /*
@@ -67,15 +67,18 @@ struct turn_nat_behavior {
     uint32_t via[2][2];             /* [address][port] */
 };
 
+struct reservation_table;
+
 struct turn_setup {
-    const struct turn_policy *policy; /* borrowed; see turn_server_set_policy */
-    struct auth *auth;                /* borrowed */
-    struct stun_crypto *crypto;       /* borrowed */
-    struct port_pool *pool;           /* borrowed, shared with other workers */
+    const struct turn_policy *policy;       /* borrowed; see turn_server_set_policy */
+    struct auth *auth;                      /* borrowed */
+    struct stun_crypto *crypto;             /* borrowed */
+    struct port_pool *pool;                 /* borrowed, shared with other workers */
+    struct reservation_table *reservations; /* borrowed, shared like the pool; NULL: our own */
     struct turn_ports ports;
     struct turn_quota quota;
     struct turn_nat_behavior nat_behavior; /* one group for each address family may follow */
-    uint64_t (*random)(void *context);     /* 64 unpredictable bits; simulations give a seeded one */
+    uint64_t (*random)(void *context); /* 64 unpredictable bits; simulations give a seeded one */
     void *random_context;
     uint32_t worker; /* this worker's number, in ids that others may carry to us */
 };
@@ -101,9 +104,17 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
 void turn_server_relayed(struct turn_server *server, struct monotime now, uint32_t via,
                          const struct stun_address *peer, struct packet *packet,
                          struct outbox *outbox);
-/* The connection of a stream flow has ended: its allocation ends too (RFC 8656 §7). */
+/*
+ * The connection of a stream flow has ended: its allocation ends too (RFC 8656 §7). The outbox has
+ * been sent before, since it may hold datagrams that leave from the allocation's port.
+ */
 void turn_server_flow_closed(struct turn_server *server, struct monotime now,
                              const struct flow *flow);
+/*
+ * Ends allocations, a queue full of events at most, so that these can be drained. Returns whether
+ * there are more.
+ */
+bool turn_server_shut_down(struct turn_server *server, struct monotime now);
 void turn_server_tick(struct turn_server *server, struct monotime now, struct outbox *outbox);
 struct monotime turn_server_due(const struct turn_server *server);
 
@@ -144,12 +155,14 @@ struct turn_counters {
     uint64_t binding_requests, allocations_made, allocations_now;
     uint64_t relayed_to_peer_packets, relayed_to_peer_bytes;
     uint64_t relayed_to_client_packets, relayed_to_client_bytes;
-    uint64_t challenges, refused;          /* 401/438, and every other error answered */
-    uint64_t dropped_malformed;            /* neither STUN nor ChannelData, or broken */
-    uint64_t dropped_rate_limited;         /* unauthenticated, above the source's limit */
-    uint64_t dropped_no_allocation;        /* ChannelData or Send from a stranger */
-    uint64_t dropped_no_permission;        /* either direction */
-    uint64_t dropped_peer_rule;            /* own or protected endpoint */
+    uint64_t challenges, refused;   /* 401/438, and every other error answered */
+    uint64_t dropped_malformed;     /* neither STUN nor ChannelData, or broken */
+    uint64_t dropped_unexpected;    /* answers, and methods that we do not serve */
+    uint64_t dropped_rate_limited;  /* unauthenticated: above the source's limit, or larger
+                                     * than an answer to a stranger may be */
+    uint64_t dropped_no_allocation; /* ChannelData or Send from a stranger */
+    uint64_t dropped_no_permission; /* either direction */
+    uint64_t dropped_peer_rule;     /* own or protected endpoint */
     uint64_t events_lost;
 };
 

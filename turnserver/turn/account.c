@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "turnserver/turn/account.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t hash_name(const struct siphash_key *key, const void *name)
+{
+    return siphash(key, name, strlen(name));
+}
+
+static bool is_named(const struct hash_node *node, const void *name)
+{
+    return strcmp(container_of(node, const struct account, node)->name, name) == 0;
+}
+
+void account_table_init(struct account_table *table, const struct siphash_key *key)
+{
+    static const struct hash_map_type type = {hash_name, is_named};
+
+    /* Bounded by what refers to accounts: allocations and queued events. */
+    hash_map_init(&table->by_name, &type, key, SIZE_MAX);
+}
+
+void account_table_clear(struct account_table *table)
+{
+    hash_map_clear(&table->by_name);
+}
+
+static struct account *account_new(struct account_table *table, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    struct account *account = malloc(sizeof *account + size);
+
+    if (account == NULL) {
+        return NULL;
+    }
+    account->references = 1;
+    memcpy(account->name, name, size);
+    if (hash_map_insert(&table->by_name, &account->node, name) != 0) {
+        free(account);
+        return NULL;
+    }
+    return account;
+}
+
+struct account *account_get(struct account_table *table, const char *name)
+{
+    struct hash_node *node = hash_map_find(&table->by_name, name);
+
+    return node != NULL ? account_acquire(container_of(node, struct account, node))
+                        : account_new(table, name);
+}
+
+struct account *account_acquire(struct account *account)
+{
+    account->references++;
+    return account;
+}
+
+void account_release(struct account_table *table, struct account *account)
+{
+    if (account != NULL && --account->references == 0) {
+        hash_map_remove(&table->by_name, &account->node);
+        free(account);
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A user who holds something here: the name is kept once, however many allocations and events refer
+ * to it.
+ */
+#ifndef TURN_ACCOUNT_H
+#define TURN_ACCOUNT_H
+
+#include "base/hash_map.h"
+
+struct account {
+    struct hash_node node;
+    unsigned references;
+    char name[];
+};
+
+struct account_table {
+    struct hash_map by_name;
+};
+
+void account_table_init(struct account_table *table, const struct siphash_key *key);
+/* All references have been released. */
+void account_table_clear(struct account_table *table);
+
+/* Returns a reference to the account of that name, which is made if need be, or NULL when memory is
+ * out. */
+struct account *account_get(struct account_table *table, const char *name);
+/* Takes one more reference, and returns `account`. */
+struct account *account_acquire(struct account *account);
+void account_release(struct account_table *table, struct account *account); /* NULL is allowed */
+
+#endif

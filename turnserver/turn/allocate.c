@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Allocate: RFC 8656 §7.2. */
+#include "turnserver/turn/turn_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define EVEN_PORT_RESERVE 0x80 /* the R bit of EVEN-PORT */
+/* Ports that other programs of the host hold: so many are tried before the client hears 508. */
+#define PORT_TRIES 16
+
+/* ---- what is wished -------------------------------------------------------------------------- */
+
+struct allocate_wish {
+    uint8_t family;
+    enum port_parity parity;
+    uint64_t token; /* of a reservation, or RESERVATION_TOKEN_NONE */
+    uint32_t lifetime_s;
+};
+
+static bool wish_refuse(struct turn_request *request, uint16_t code, const char *reason)
+{
+    reply_error(request, code, reason);
+    return false;
+}
+
+static bool read_transport(struct turn_request *request)
+{
+    uint8_t transport;
+
+    if (stun_view_u8(request->view, STUN_REQUESTED_TRANSPORT, &transport) != STUN_OK) {
+        return wish_refuse(request, 400,
+                           "Bad Request: REQUESTED-TRANSPORT is missing or malformed");
+    }
+    if (transport != STUN_TRANSPORT_UDP) {
+        return wish_refuse(request, 442, NULL);
+    }
+    return true;
+}
+
+static bool read_family(struct turn_request *request, struct allocate_wish *wish)
+{
+    bool of_client = request->server->policy->relay_family_of_client;
+    int status;
+
+    wish->family = of_client ? request->flow->remote.family : STUN_FAMILY_IPV4;
+    status = stun_view_u8(request->view, STUN_REQUESTED_ADDRESS_FAMILY, &wish->family);
+    if (status == STUN_ERROR_VALUE) {
+        return wish_refuse(request, 400, "Bad Request: REQUESTED-ADDRESS-FAMILY is malformed");
+    }
+    if (wish->token == RESERVATION_TOKEN_NONE &&
+        !port_pool_has_family(request->server->setup.pool, wish->family)) {
+        return wish_refuse(request, 440, NULL);
+    }
+    return true;
+}
+
+/* EVEN-PORT and RESERVATION-TOKEN, which exclude one another. */
+static bool read_reservation(struct turn_request *request, struct allocate_wish *wish)
+{
+    const struct stun_view *view = request->view;
+    uint8_t even;
+    int has_even = stun_view_u8(view, STUN_EVEN_PORT, &even);
+    int has_token = stun_view_u64(view, STUN_RESERVATION_TOKEN, &wish->token);
+
+    if (has_even == STUN_ERROR_VALUE || has_token == STUN_ERROR_VALUE) {
+        return wish_refuse(request, 400, NULL);
+    }
+    if (has_token == STUN_OK &&
+        (has_even == STUN_OK || stun_view_has(view, STUN_REQUESTED_ADDRESS_FAMILY))) {
+        return wish_refuse(request, 400, "Bad Request: RESERVATION-TOKEN stands alone");
+    }
+    if (has_token == STUN_OK && wish->token == RESERVATION_TOKEN_NONE) {
+        return wish_refuse(request, 508, "Insufficient Capacity: no such reservation");
+    }
+    if (has_even == STUN_OK) {
+        wish->parity = even & EVEN_PORT_RESERVE ? PORT_EVEN_PAIR : PORT_EVEN;
+    }
+    return true;
+}
+
+static bool read_lifetime(struct turn_request *request, struct allocate_wish *wish)
+{
+    const struct turn_policy *policy = request->server->policy;
+    uint32_t wanted_s = policy->lifetime_default_s;
+
+    if (stun_view_u32(request->view, STUN_LIFETIME, &wanted_s) == STUN_ERROR_VALUE) {
+        return wish_refuse(request, 400, "Bad Request: LIFETIME is malformed");
+    }
+    wish->lifetime_s = turn_policy_lifetime(policy, wanted_s);
+    return true;
+}
+
+/* ---- a port ---------------------------------------------------------------------------------- */
+
+struct allocate_port {
+    struct stun_address relayed;
+    uint32_t via;
+};
+
+static void pool_give_back(struct turn_server *server, const struct stun_address *relayed,
+                           enum port_parity parity)
+{
+    struct stun_address second = *relayed;
+
+    port_pool_give_back(server->setup.pool, relayed);
+    if (parity == PORT_EVEN_PAIR) {
+        second.port++;
+        port_pool_give_back(server->setup.pool, &second);
+    }
+}
+
+static int port_open(struct turn_server *server, struct allocate_port *port)
+{
+    return server->setup.ports.open(server->setup.ports.context, &port->relayed, &port->via);
+}
+
+/* Ports that turn out to be taken stay out of the pool until the end, so that none is tried twice.
+ */
+static bool port_open_any(struct turn_server *server, const struct allocate_wish *wish,
+                          struct allocate_port *port)
+{
+    struct stun_address taken[PORT_TRIES];
+    size_t taken_count = 0;
+    int status = -EADDRINUSE;
+
+    while (status == -EADDRINUSE && taken_count < PORT_TRIES &&
+           port_pool_take(server->setup.pool, wish->family, wish->parity,
+                          turn_server_random(server), &port->relayed)) {
+        status = port_open(server, port);
+        if (status != 0) {
+            taken[taken_count++] = port->relayed;
+        }
+    }
+    while (taken_count > 0) {
+        pool_give_back(server, &taken[--taken_count], wish->parity);
+    }
+    return status == 0;
+}
+
+static bool port_open_reserved(struct turn_server *server, uint64_t token,
+                               struct allocate_port *port)
+{
+    if (!reservation_take(server->reservations, token, &port->relayed)) {
+        return false;
+    }
+    if (port_open(server, port) != 0) {
+        port_pool_give_back(server->setup.pool, &port->relayed);
+        return false;
+    }
+    return true;
+}
+
+/* ---- an allocation --------------------------------------------------------------------------- */
+
+static void reply_allocated(struct turn_request *request, const struct allocation *allocation)
+{
+    struct stun_builder builder;
+
+    reply_begin(request, &builder, STUN_SUCCESS);
+    stun_builder_put_xor_address(&builder, STUN_XOR_RELAYED_ADDRESS, &allocation->relayed);
+    stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
+    stun_builder_put_u32(&builder, STUN_LIFETIME, allocation->first_lifetime_s);
+    if (allocation->reservation != RESERVATION_TOKEN_NONE) {
+        stun_builder_put_u64(&builder, STUN_RESERVATION_TOKEN, allocation->reservation);
+    }
+    reply_send(request, &builder);
+}
+
+/* Sets the higher port of a pair aside. Returns false, with that port given back, when it cannot.
+ */
+static bool reserve_second(struct turn_server *server, const struct stun_address *relayed,
+                           uint64_t *token)
+{
+    struct stun_address second = *relayed;
+
+    second.port++;
+    *token = reservation_put(server->reservations, turn_server_random(server), &second);
+    if (*token == RESERVATION_TOKEN_NONE) {
+        port_pool_give_back(server->setup.pool, &second);
+        return false;
+    }
+    return true;
+}
+
+static void forget_second(struct turn_server *server, uint64_t token)
+{
+    struct stun_address second;
+
+    if (token != RESERVATION_TOKEN_NONE && reservation_take(server->reservations, token, &second)) {
+        port_pool_give_back(server->setup.pool, &second);
+    }
+}
+
+/* Opens the port and makes the allocation; undoes all of it and returns NULL when it cannot. */
+static struct allocation *allocate(struct turn_request *request, const struct allocate_wish *wish,
+                                   struct account *account)
+{
+    struct turn_server *server = request->server;
+    struct allocation *allocation = NULL;
+    struct allocate_port port;
+    uint64_t reservation = RESERVATION_TOKEN_NONE;
+    bool open = wish->token != RESERVATION_TOKEN_NONE
+                    ? port_open_reserved(server, wish->token, &port)
+                    : port_open_any(server, wish, &port);
+
+    if (!open) {
+        return NULL;
+    }
+    if (wish->parity != PORT_EVEN_PAIR || reserve_second(server, &port.relayed, &reservation)) {
+        allocation =
+            allocation_new(server, request->now,
+                           &(struct allocation_begin){account, request->flow, port.relayed,
+                                                      port.via, wish->lifetime_s, reservation,
+                                                      request->view->transaction_id});
+    }
+    if (allocation == NULL) {
+        forget_second(server, reservation);
+        server->setup.ports.close(server->setup.ports.context, port.via);
+        port_pool_give_back(server->setup.pool, &port.relayed);
+    }
+    return allocation;
+}
+
+/* Takes what the user is charged: a place in the quota. Answers 486 and reports it when there is
+ * none. */
+static bool quota_reserve(struct turn_request *request, struct account *account)
+{
+    struct turn_server *server = request->server;
+    const struct turn_event reached = {.type = TURN_QUOTA_REACHED, .client = request->flow->remote};
+
+    if (server->setup.quota.reserve == NULL ||
+        server->setup.quota.reserve(server->setup.quota.context, account->name)) {
+        return true;
+    }
+    server->counters.events_lost +=
+        !event_queue_add(&server->events, &server->accounts, &reached, account);
+    reply_error(request, 486, NULL);
+    return false;
+}
+
+static void allocate_for(struct turn_request *request, const struct allocate_wish *wish,
+                         struct account *account)
+{
+    struct turn_server *server = request->server;
+    struct allocation *allocation;
+
+    if (!quota_reserve(request, account)) {
+        account_release(&server->accounts, account);
+        return;
+    }
+    allocation = allocate(request, wish, account);
+    if (allocation == NULL) {
+        if (server->setup.quota.release != NULL) {
+            server->setup.quota.release(server->setup.quota.context, account->name);
+        }
+        account_release(&server->accounts, account);
+        reply_error(request, 508, "Insufficient Capacity: no relayed port is free");
+        return;
+    }
+    allocation_report(server, allocation,
+                      &(struct turn_event){.type = TURN_ALLOCATED, .lifetime_s = wish->lifetime_s});
+    reply_allocated(request, allocation);
+}
+
+/* A repeated request is answered like the first (RFC 8656 §7.2); any other finds a mismatch. */
+static void allocate_again(struct turn_request *request)
+{
+    const struct allocation *allocation = request->allocation;
+
+    if (memcmp(allocation->transaction_id, request->view->transaction_id,
+               STUN_TRANSACTION_ID_SIZE) == 0 &&
+        strcmp(allocation->account->name, request->identity->user) == 0) {
+        reply_allocated(request, allocation);
+    } else {
+        reply_error(request, 437, "Allocation Mismatch: there is an allocation on this 5-tuple");
+    }
+}
+
+void allocate_handle(struct turn_request *request)
+{
+    static const uint16_t known[] = {STUN_REQUESTED_TRANSPORT, STUN_LIFETIME,
+                                     STUN_REQUESTED_ADDRESS_FAMILY, STUN_EVEN_PORT,
+                                     STUN_RESERVATION_TOKEN};
+    struct turn_server *server = request->server;
+    struct allocate_wish wish = {.parity = PORT_ANY};
+    struct account *account;
+
+    if (request_refuse_unknown(request, known, sizeof known / sizeof known[0])) {
+        return;
+    }
+    if (request->allocation != NULL) {
+        allocate_again(request);
+        return;
+    }
+    if (!read_transport(request) || !read_reservation(request, &wish) ||
+        !read_family(request, &wish) || !read_lifetime(request, &wish)) {
+        return;
+    }
+    if (server->policy->allocations_max > 0 &&
+        server->counters.allocations_now >= server->policy->allocations_max) {
+        reply_error(request, 508, "Insufficient Capacity: the server is full");
+        return;
+    }
+    account = account_get(&server->accounts, request->identity->user);
+    if (account == NULL) {
+        reply_error(request, 508, NULL);
+        return;
+    }
+    allocate_for(request, &wish, account);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Binding: RFC 8489, and RFC 5780 where the datagram came to one of the four endpoints that belong
+ * together. An answer goes to the address that the request came from: RESPONSE-PORT changes the
+ * port only, PADDING is as long as the request's own, and the two do not go together.
+ */
+#include "turnserver/turn/turn_internal.h"
+
+#include "base/address.h"
+
+/* Which of the four endpoints: indexes into struct turn_nat_behavior. */
+struct endpoint {
+    unsigned address, port;
+};
+
+static const uint16_t behavior_known[] = {STUN_CHANGE_REQUEST, STUN_RESPONSE_PORT, STUN_PADDING};
+#define BEHAVIOR_KNOWN (sizeof behavior_known / sizeof behavior_known[0])
+
+/* What is left for padding when everything else stands in the answer. */
+#define PADDING_SIZE_MAX (OUTBOX_RESERVE_MAX - 512)
+
+static bool endpoint_find(const struct turn_nat_behavior *behavior, const struct flow *flow,
+                          struct endpoint *endpoint)
+{
+    if (!behavior->enabled || flow->transport != TRANSPORT_UDP) {
+        return false;
+    }
+    for (unsigned address = 0; address < 2; address++) {
+        for (unsigned port = 0; port < 2; port++) {
+            if (behavior->via[address][port] == flow->via) {
+                *endpoint = (struct endpoint){address, port};
+                return behavior->address[address].family == flow->remote.family;
+            }
+        }
+    }
+    return false;
+}
+
+static struct stun_address endpoint_address(const struct turn_nat_behavior *behavior,
+                                            struct endpoint endpoint)
+{
+    struct stun_address address = behavior->address[endpoint.address];
+
+    address.port = behavior->port[endpoint.port];
+    return address;
+}
+
+static void binding_answer(struct turn_request *request)
+{
+    struct stun_builder builder;
+
+    reply_begin(request, &builder, STUN_SUCCESS);
+    stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
+    reply_send(request, &builder);
+}
+
+/* What a request asks of RFC 5780. */
+struct behavior_wish {
+    uint32_t change;
+    uint16_t response_port; /* 0: the request's own */
+    size_t padding;
+};
+
+static int behavior_wish_read(const struct stun_view *view, struct behavior_wish *wish)
+{
+    const struct stun_attribute_view *padding = stun_view_find(view, STUN_PADDING);
+    int change = stun_view_u32(view, STUN_CHANGE_REQUEST, &wish->change);
+    int port = stun_view_u16(view, STUN_RESPONSE_PORT, &wish->response_port);
+
+    if (change == STUN_ERROR_VALUE || port == STUN_ERROR_VALUE) {
+        return STUN_ERROR_VALUE;
+    }
+    if (port == STUN_OK && (padding != NULL || wish->response_port == 0)) {
+        return STUN_ERROR_VALUE;
+    }
+    if (padding != NULL) {
+        wish->padding = padding->size < PADDING_SIZE_MAX ? padding->size : PADDING_SIZE_MAX;
+    }
+    return STUN_OK;
+}
+
+static void put_padding(struct stun_builder *builder, size_t size)
+{
+    static const uint8_t zeros[PADDING_SIZE_MAX];
+
+    if (size > 0) {
+        stun_builder_put_bytes(builder, STUN_PADDING, zeros, size);
+    }
+}
+
+/* RFC 5780 §6.1. */
+static void binding_answer_behavior(struct turn_request *request, struct endpoint here)
+{
+    const struct turn_nat_behavior *behavior = &request->server->setup.nat_behavior;
+    struct endpoint other = {1 - here.address, 1 - here.port};
+    struct endpoint from = here;
+    struct behavior_wish wish = {0};
+    struct stun_address origin, other_address;
+    struct flow flow = *request->flow;
+    struct stun_builder builder;
+
+    if (behavior_wish_read(request->view, &wish) != STUN_OK) {
+        reply_error(request, 400, NULL);
+        return;
+    }
+    from.address = wish.change & STUN_CHANGE_IP ? other.address : here.address;
+    from.port = wish.change & STUN_CHANGE_PORT ? other.port : here.port;
+    origin = endpoint_address(behavior, from);
+    other_address = endpoint_address(behavior, other);
+    flow.via = behavior->via[from.address][from.port];
+    flow.local = origin;
+    flow.remote.port = wish.response_port != 0 ? wish.response_port : flow.remote.port;
+
+    reply_begin(request, &builder, STUN_SUCCESS);
+    stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
+    stun_builder_put_address(&builder, STUN_RESPONSE_ORIGIN, &origin);
+    stun_builder_put_address(&builder, STUN_OTHER_ADDRESS, &other_address);
+    put_padding(&builder, wish.padding);
+    reply_send_to(request, &builder, &flow);
+}
+
+void binding_handle(struct turn_request *request)
+{
+    struct endpoint here;
+    bool behavior = endpoint_find(&request->server->setup.nat_behavior, request->flow, &here);
+
+    if (request_refuse_unknown(request, behavior_known, behavior ? BEHAVIOR_KNOWN : 0)) {
+        return;
+    }
+    request->server->counters.binding_requests++;
+    if (behavior) {
+        binding_answer_behavior(request, here);
+    } else {
+        binding_answer(request);
+    }
+}

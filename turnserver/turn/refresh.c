@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Refresh: RFC 8656 §8.2. A lifetime of 0 deletes. */
+#include "turnserver/turn/turn_internal.h"
+
+#include <string.h>
+
+/* How long a client may retransmit the request that deleted its allocation (RFC 8489 §6.2.1). */
+#define DELETION_REMEMBERED_S 40
+
+static void deletion_remember(struct turn_request *request)
+{
+    uint64_t hash = allocation_flow_hash(request->server, request->flow);
+    struct deletion *deletion = &request->server->deletions[hash % DELETIONS_MAX];
+
+    deletion->flow_hash = hash;
+    deletion->forgotten = monotime_add_seconds(request->now, DELETION_REMEMBERED_S);
+    memcpy(deletion->transaction_id, request->view->transaction_id, STUN_TRANSACTION_ID_SIZE);
+}
+
+static bool deletion_is_repeated(const struct turn_request *request)
+{
+    uint64_t hash = allocation_flow_hash(request->server, request->flow);
+    const struct deletion *deletion = &request->server->deletions[hash % DELETIONS_MAX];
+
+    return request->allocation == NULL && deletion->flow_hash == hash &&
+           monotime_before(request->now, deletion->forgotten) &&
+           memcmp(deletion->transaction_id, request->view->transaction_id,
+                  STUN_TRANSACTION_ID_SIZE) == 0;
+}
+
+static void reply_lifetime(struct turn_request *request, uint32_t lifetime_s)
+{
+    struct stun_builder builder;
+
+    reply_begin(request, &builder, STUN_SUCCESS);
+    stun_builder_put_u32(&builder, STUN_LIFETIME, lifetime_s);
+    reply_send(request, &builder);
+}
+
+static void refresh_delete(struct turn_request *request)
+{
+    deletion_remember(request);
+    /* What the client sent before must leave while the relayed port is still there. */
+    if (request->outbox->count > 0) {
+        request->outbox->flush(request->outbox, request->outbox->context);
+    }
+    allocation_end(request->server, request->now, request->allocation, TURN_END_DELETED);
+    request->allocation = NULL;
+    reply_lifetime(request, 0);
+}
+
+static void refresh_prolong(struct turn_request *request, uint32_t lifetime_s)
+{
+    allocation_prolong(request->server, request->now, request->allocation, lifetime_s);
+    allocation_report(request->server, request->allocation,
+                      &(struct turn_event){.type = TURN_REFRESHED, .lifetime_s = lifetime_s});
+    reply_lifetime(request, lifetime_s);
+}
+
+void refresh_handle(struct turn_request *request)
+{
+    static const uint16_t known[] = {STUN_LIFETIME, STUN_REQUESTED_ADDRESS_FAMILY};
+    const struct turn_policy *policy = request->server->policy;
+    uint32_t wanted_s = policy->lifetime_default_s;
+    uint8_t family;
+    int has_family = stun_view_u8(request->view, STUN_REQUESTED_ADDRESS_FAMILY, &family);
+    int has_lifetime = stun_view_u32(request->view, STUN_LIFETIME, &wanted_s);
+
+    if (request_refuse_unknown(request, known, 2)) {
+        return;
+    }
+    if (has_lifetime == STUN_ERROR_VALUE || has_family == STUN_ERROR_VALUE) {
+        reply_error(request, 400, NULL);
+        return;
+    }
+    if (wanted_s == 0 && deletion_is_repeated(request)) {
+        reply_lifetime(request, 0);
+        return;
+    }
+    if (!request_owns_allocation(request)) {
+        return;
+    }
+    if (has_family == STUN_OK && family != request->allocation->relayed.family) {
+        reply_error(request, 443, NULL);
+        return;
+    }
+    if (wanted_s == 0) {
+        refresh_delete(request);
+    } else {
+        refresh_prolong(request, turn_policy_lifetime(policy, wanted_s));
+    }
+}

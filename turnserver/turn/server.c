@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The way of a packet from a client: first byte, parse, authentication, method. */
+#include "turnserver/turn/turn_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct method {
+    uint16_t number;
+    bool authenticated; /* TURN; Binding is for everybody */
+    void (*handle)(struct turn_request *request);
+};
+
+/* Requests. A method that is not here is not answered (RFC 8489 §6.3). */
+static const struct method methods[] = {
+    {STUN_BINDING, false, binding_handle},     {STUN_ALLOCATE, true, allocate_handle},
+    {STUN_REFRESH, true, refresh_handle},      {STUN_CREATE_PERMISSION, true, permission_handle},
+    {STUN_CHANNEL_BIND, true, channel_handle},
+};
+
+static const struct method *method_find(uint16_t number)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (methods[i].number == number) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- what handlers ask ----------------------------------------------------------------------- */
+
+bool request_refuse_unknown(struct turn_request *request, const uint16_t *known, size_t count)
+{
+    static const uint16_t everywhere[] = {
+        STUN_USERNAME,
+        STUN_USERHASH,
+        STUN_REALM,
+        STUN_NONCE,
+        STUN_MESSAGE_INTEGRITY,
+        STUN_MESSAGE_INTEGRITY_SHA256,
+        STUN_PASSWORD_ALGORITHM,
+        STUN_ERROR_CODE,
+        STUN_UNKNOWN_ATTRIBUTES,
+        STUN_MAPPED_ADDRESS,
+        STUN_XOR_MAPPED_ADDRESS,
+    };
+    uint16_t all[32];
+    uint16_t unknown[STUN_UNKNOWN_MAX];
+    size_t everywhere_count = sizeof everywhere / sizeof everywhere[0];
+    size_t unknown_count;
+
+    memcpy(all, everywhere, sizeof everywhere);
+    memcpy(all + everywhere_count, known, count * sizeof *known);
+    unknown_count = stun_view_list_unknown(request->view, all, everywhere_count + count, unknown);
+    if (unknown_count > 0) {
+        reply_unknown(request, unknown, unknown_count);
+    }
+    return unknown_count > 0;
+}
+
+bool request_owns_allocation(struct turn_request *request)
+{
+    if (request->allocation == NULL) {
+        reply_error(request, 437, "Allocation Mismatch: there is no allocation on this 5-tuple");
+        return false;
+    }
+    if (strcmp(request->allocation->account->name, request->identity->user) != 0) {
+        reply_error(request, 441, "Wrong Credentials: the allocation belongs to another user");
+        return false;
+    }
+    return true;
+}
+
+/* ---- input ----------------------------------------------------------------------------------- */
+
+static void handle_authenticated(struct turn_request *request, const struct method *method)
+{
+    struct turn_server *server = request->server;
+    const char *owner = request->allocation != NULL ? request->allocation->account->name : NULL;
+    struct auth_answer answer;
+
+    auth_check(server->setup.auth, request->now, request->flow, request->view, owner, &answer);
+    switch (answer.outcome) {
+    case AUTH_ACCEPTED:
+        request->identity = &answer.identity;
+        method->handle(request);
+        break;
+    case AUTH_REFUSED:
+        reply_challenge(request, answer.code);
+        break;
+    case AUTH_PENDING: /* the client sends again, and by then the answer is known */
+        break;
+    }
+}
+
+static void input_request(struct turn_request *request)
+{
+    const struct method *method = method_find(request->view->method);
+
+    if (method == NULL) {
+        request->server->counters.dropped_unexpected++;
+    } else if (!method->authenticated) {
+        method->handle(request);
+    } else if (!request->server->policy->relay_enabled) {
+        reply_error(request, 400, "Bad Request: this server does not relay");
+    } else {
+        request->allocation = allocation_of_flow(request->server, request->flow);
+        handle_authenticated(request, method);
+    }
+}
+
+static void input_indication(struct turn_request *request)
+{
+    struct turn_server *server = request->server;
+
+    if (request->view->method != STUN_SEND) {
+        /* A Binding indication keeps a NAT's binding alive: nothing to do (RFC 8489 §2). */
+        server->counters.dropped_unexpected += request->view->method != STUN_BINDING;
+        return;
+    }
+    request->allocation = allocation_of_flow(server, request->flow);
+    if (request->allocation == NULL) {
+        server->counters.dropped_no_allocation++;
+        return;
+    }
+    send_handle(server, request->now, request->allocation, request->view, request->outbox);
+}
+
+/*
+ * Whether the message may be looked at. RFC 3489 clients ("classic") are told from noise by the
+ * parser; answering them is a matter of policy, which is here when it comes.
+ */
+static bool message_is_sound(const struct stun_view *view)
+{
+    int fingerprint = stun_view_check_fingerprint(view);
+
+    return !view->classic && (fingerprint == STUN_OK || fingerprint == STUN_ERROR_ABSENT);
+}
+
+static void input_stun(struct turn_server *server, struct monotime now, const struct flow *flow,
+                       const struct packet *packet, struct outbox *outbox)
+{
+    struct stun_view view;
+    struct turn_request request = {
+        .server = server, .now = now, .flow = flow, .view = &view, .outbox = outbox};
+
+    if (stun_view_parse(&view, packet->bytes, packet->size) != STUN_OK ||
+        !message_is_sound(&view)) {
+        server->counters.dropped_malformed++;
+        return;
+    }
+    switch (view.message_class) {
+    case STUN_REQUEST:
+        input_request(&request);
+        break;
+    case STUN_INDICATION:
+        input_indication(&request);
+        break;
+    default: /* an answer: we have asked nothing */
+        server->counters.dropped_unexpected++;
+    }
+}
+
+void turn_server_input(struct turn_server *server, struct monotime now, const struct flow *flow,
+                       struct packet *packet, struct outbox *outbox)
+{
+    enum stun_protocol protocol =
+        packet->size > 0 ? stun_first_byte(packet->bytes[0]) : STUN_PROTOCOL_UNKNOWN;
+
+    switch (protocol) {
+    case STUN_PROTOCOL_CHANNEL:
+        relay_channel_data(server, now, flow, packet, outbox);
+        break;
+    case STUN_PROTOCOL_STUN:
+        input_stun(server, now, flow, packet, outbox);
+        break;
+    default:
+        server->counters.dropped_malformed++;
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+uint64_t turn_server_random(struct turn_server *server)
+{
+    return server->setup.random(server->setup.random_context);
+}
+
+uint32_t turn_policy_lifetime(const struct turn_policy *policy, uint32_t wanted_s)
+{
+    uint32_t lifetime_s =
+        wanted_s > policy->lifetime_default_s ? wanted_s : policy->lifetime_default_s;
+
+    return lifetime_s < policy->lifetime_max_s ? lifetime_s : policy->lifetime_max_s;
+}
+
+static bool server_make_tables(struct turn_server *server)
+{
+    struct siphash_key key;
+
+    key.words[0] = turn_server_random(server);
+    key.words[1] = turn_server_random(server);
+    account_table_init(&server->accounts, &key);
+    allocation_table_init(&server->allocations, &key);
+    server->sources = source_limit_new(turn_server_random(server));
+    server->reservations = server->setup.reservations;
+    if (server->reservations == NULL) {
+        server->reservations = reservation_table_new();
+        server->reservations_are_ours = true;
+    }
+    return event_queue_init(&server->events) && server->sources != NULL &&
+           server->reservations != NULL;
+}
+
+struct turn_server *turn_server_new(const struct turn_setup *setup)
+{
+    struct turn_server *server = calloc(1, sizeof *server);
+
+    if (server == NULL) {
+        return NULL;
+    }
+    server->setup = *setup;
+    server->policy = setup->policy;
+    server->indication_id[0] = turn_server_random(server);
+    if (!server_make_tables(server)) {
+        turn_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void turn_server_free(struct turn_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    while (turn_server_shut_down(server, (struct monotime){0})) {
+    }
+    event_queue_free(&server->events, &server->accounts);
+    allocation_table_clear(&server->allocations);
+    account_table_clear(&server->accounts);
+    source_limit_free(server->sources);
+    if (server->reservations_are_ours) {
+        reservation_table_free(server->reservations);
+    }
+    free(server);
+}
+
+void turn_server_set_policy(struct turn_server *server, const struct turn_policy *policy)
+{
+    server->policy = policy;
+    server->allocations.policy_generation++;
+}
+
+void turn_server_flow_closed(struct turn_server *server, struct monotime now,
+                             const struct flow *flow)
+{
+    struct allocation *allocation = allocation_of_flow(server, flow);
+
+    if (allocation != NULL) {
+        allocation_end(server, now, allocation, TURN_END_DISCONNECTED);
+    }
+}
+
+bool turn_server_shut_down(struct turn_server *server, struct monotime now)
+{
+    struct hash_cursor cursor;
+    struct hash_node *node = hash_map_first(&server->allocations.by_flow, &cursor);
+
+    for (size_t ended = 0; node != NULL && ended < EVENTS_MAX; ended++) {
+        allocation_end(server, now, container_of(node, struct allocation, by_flow),
+                       TURN_END_SHUTDOWN);
+        node = hash_map_next(&server->allocations.by_flow, &cursor);
+    }
+    return node != NULL;
+}
+
+/* ---- time, events, counters ------------------------------------------------------------------ */
+
+void turn_server_tick(struct turn_server *server, struct monotime now, struct outbox *outbox)
+{
+    /* What is on its way must leave while its relayed port is still there. */
+    if (outbox->count > 0) {
+        outbox->flush(outbox, outbox->context);
+    }
+    allocation_table_expire(server, now);
+}
+
+struct monotime turn_server_due(const struct turn_server *server)
+{
+    return timer_wheel_due(&server->allocations.timers);
+}
+
+bool turn_server_event(struct turn_server *server, struct turn_event *event)
+{
+    return event_queue_take(&server->events, &server->accounts, event);
+}
+
+const struct turn_counters *turn_server_counters(const struct turn_server *server)
+{
+    return &server->counters;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the TURN machine share with one another, and with nobody else. */
+#ifndef TURN_TURN_INTERNAL_H
+#define TURN_TURN_INTERNAL_H
+
+#include "turnserver/turn/account.h"
+#include "turnserver/turn/allocation.h"
+#include "turnserver/turn/event_queue.h"
+#include "turnserver/turn/reservation.h"
+#include "turnserver/turn/source_limit.h"
+#include "turnserver/turn/turn.h"
+
+/* Refreshes that deleted an allocation, so that a retransmission of one is answered alike. */
+#define DELETIONS_MAX 256 /* a power of two */
+
+struct deletion {
+    uint64_t flow_hash;
+    struct monotime forgotten;
+    uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE];
+};
+
+struct turn_server {
+    struct turn_setup setup;
+    const struct turn_policy *policy;
+    struct allocation_table allocations;
+    struct account_table accounts;
+    struct event_queue events;
+    struct source_limit *sources;
+    struct reservation_table *reservations;
+    bool reservations_are_ours;
+    uint64_t indication_id[2]; /* random, and a count: transaction ids of Data indications */
+    struct turn_counters counters;
+    struct deletion deletions[DELETIONS_MAX];
+};
+
+/* A request on its way through the machine. */
+struct turn_request {
+    struct turn_server *server;
+    struct monotime now;
+    const struct flow *flow;
+    const struct stun_view *view;
+    struct outbox *outbox;
+    struct allocation *allocation;        /* of this flow, or NULL */
+    const struct auth_identity *identity; /* NULL: not authenticated */
+};
+
+uint64_t turn_server_random(struct turn_server *server);
+/* The lifetime that is given when `wanted_s` is asked for (RFC 8656 §7.2). */
+uint32_t turn_policy_lifetime(const struct turn_policy *policy, uint32_t wanted_s);
+
+/* ---- methods, a file each ------------------------------------------------------------------- */
+
+void binding_handle(struct turn_request *request);
+void allocate_handle(struct turn_request *request);
+void refresh_handle(struct turn_request *request);
+void permission_handle(struct turn_request *request);
+void channel_handle(struct turn_request *request);
+
+/* A Send indication; nobody is told when it cannot be obeyed. */
+void send_handle(struct turn_server *server, struct monotime now, struct allocation *allocation,
+                 const struct stun_view *view, struct outbox *outbox);
+
+/*
+ * Whether the request's flow has an allocation that belongs to its user. Answers 437 or 441 when
+ * not. RFC 8656 §5.
+ */
+bool request_owns_allocation(struct turn_request *request);
+/*
+ * Whether the relay of the request's allocation may get a permission for `peer`; fills in the
+ * verdict. Answers 443 or 403 when not, and reports a refused peer.
+ */
+bool request_may_permit(struct turn_request *request, const struct stun_address *peer,
+                        enum peer_verdict *verdict);
+/*
+ * Answers 420 and returns true when the request has a comprehension-required attribute that is not
+ * among `known` nor one of those that every STUN agent knows.
+ */
+bool request_refuse_unknown(struct turn_request *request, const uint16_t *known, size_t count);
+
+/* ---- relay: the data path -------------------------------------------------------------------- */
+
+/* Whether a datagram may go to a peer with this verdict now; counts it when not. */
+bool relay_may_send(struct turn_server *server, enum peer_verdict verdict,
+                    const struct stun_address *peer);
+void relay_to_peer(struct turn_server *server, struct allocation *allocation,
+                   const struct stun_address *peer, const uint8_t *data, uint32_t size,
+                   struct outbox *outbox);
+void relay_channel_data(struct turn_server *server, struct monotime now, const struct flow *flow,
+                        const struct packet *packet, struct outbox *outbox);
+
+/* ---- reply: the one place that writes answers ------------------------------------------------ */
+
+/* Begins an answer in the outbox's arena; reply_send must follow before anything else is sent. */
+void reply_begin(const struct turn_request *request, struct stun_builder *builder,
+                 enum stun_class message_class);
+/* Closes it with SOFTWARE, integrity and FINGERPRINT as they are due, and sends it to `flow`. */
+void reply_send_to(struct turn_request *request, struct stun_builder *builder,
+                   const struct flow *flow);
+void reply_send(struct turn_request *request, struct stun_builder *builder);
+/* A success without attributes of its own. */
+void reply_success(struct turn_request *request);
+/* `reason` NULL: the RFC's own phrase. */
+void reply_error(struct turn_request *request, uint16_t code, const char *reason);
+/* What auth has refused: 400, 401 or 438, with what the client needs to try again. */
+void reply_challenge(struct turn_request *request, uint16_t code);
+/* 420 with UNKNOWN-ATTRIBUTES. */
+void reply_unknown(struct turn_request *request, const uint16_t *types, size_t count);
+
+#endif
