@@ -1,8 +1,12 @@
 # files of tests/bench
 
 # Benchmarks are built when asked for: make tests/bench/bench_stun, or ./dev bench.
-EXTRA_PROGRAMS = tests/bench/bench_stun
-CLEANFILES += tests/bench/bench_stun
+EXTRA_PROGRAMS = tests/bench/bench_relay tests/bench/bench_stun
+CLEANFILES += tests/bench/bench_relay tests/bench/bench_stun
+
+# What a relayed packet costs a server.
+tests_bench_bench_relay_SOURCES = tests/bench/bench_relay.c
+tests_bench_bench_relay_LDADD = src/libcodec.la src/libbase.la
 
 if HOST_X86
 bench_cycles = tests/bench/cycles.h tests/bench/cycles_x86.c

@@ -113,12 +113,22 @@ static bool may_be_earlier_error(int error)
            error == EHOSTDOWN || error == ENOPROTOOPT || error == EINTR;
 }
 
+/* A message of one datagram. Without control messages sendto has less to copy than sendmsg. */
+static ssize_t send_single(int descriptor, const struct msghdr *header)
+{
+    if (header->msg_controllen > 0) {
+        return sendmsg(descriptor, header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    return sendto(descriptor, header->msg_iov->iov_base, header->msg_iov->iov_len,
+                  MSG_DONTWAIT | MSG_NOSIGNAL, header->msg_name, header->msg_namelen);
+}
+
 static void send_one(struct socket_batch *batch, int descriptor, const struct msghdr *header)
 {
     int error = 0;
     for (int attempt = 0; attempt < 2; attempt++) {
         batch->counters->send_calls++;
-        if (sendmsg(descriptor, header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+        if (send_single(descriptor, header) >= 0) {
             batch->counters->sent_packets++;
             return;
         }
