@@ -16,3 +16,10 @@ endif
 
 tests_bench_bench_stun_SOURCES = tests/bench/bench_stun.c $(bench_cycles)
 tests_bench_bench_stun_LDADD = src/libcodec.la
+
+# Everything that is measured, on a quiet machine: times are no tests.
+.PHONY: bench
+bench: tests/bench/bench_relay tests/bench/bench_stun all
+	tests/bench/bench_stun
+	$(AM_TESTS_ENVIRONMENT) python3 -B $(top_srcdir)/tests/bench/run_relay.py
+EXTRA_DIST += tests/bench/run_relay.py
