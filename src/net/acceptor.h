@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Listening TCP sockets of a worker, and the connections that came in through them: streams with
+ * deadlines. A connection must send its first whole frame within a time; after that it may be idle
+ * for a time, unless it is held because it carries an allocation.
+ *
+ * All of it belongs to one event loop and its thread.
+ */
+#ifndef NET_ACCEPTOR_H
+#define NET_ACCEPTOR_H
+
+#include "net/connection_limit.h"
+#include "net/stream.h"
+
+struct acceptor;
+struct connection;
+
+struct acceptor_user {
+    void *context;
+    /* A new connection. May call connection_close. May be NULL. */
+    void (*opened)(struct connection *connection, void *context);
+    /* As in stream_user: lent until `flush` has returned. */
+    void (*frame)(struct connection *connection, struct packet *packet, void *context);
+    void (*flush)(void *context);
+    /* It has ended, for whatever reason but connection_close and acceptor_free; it is gone after
+     * the call. `text` says why. */
+    void (*closed)(struct connection *connection, const char *text, void *context);
+};
+
+struct acceptor_policy {
+    uint32_t
+        first_frame_seconds; /* from the connection's begin to its first whole frame; 0: no limit */
+    uint32_t idle_seconds;   /* without a frame and not held; 0: no limit */
+    struct stream_limits limits; /* before it is held */
+    struct stream_limits held;   /* while it is */
+};
+
+/* What may suit: 10 s, 60 s, frames of 4 KiB before an allocation, 256 KiB of output. */
+extern const struct acceptor_policy acceptor_policy_default;
+
+struct acceptor_counters {
+    uint64_t accepted;
+    uint64_t refused_total; /* by connection_limit */
+    uint64_t refused_source;
+    uint64_t accept_failures; /* no descriptors or memory: accepting pauses for a while */
+    uint64_t timed_out;       /* no first frame, or idle */
+    uint64_t ended_broken;    /* neither STUN nor ChannelData, or too long */
+    uint64_t dropped_frames;  /* data for clients that read too slowly; of ended connections */
+    uint64_t open;            /* now */
+};
+
+/*
+ * `user` and `policy` are copied, `limit` (may be NULL) is borrowed and outlives the acceptor.
+ * Returns NULL when memory is out.
+ */
+struct acceptor *acceptor_new(struct event_base *base, const struct acceptor_user *user,
+                              const struct acceptor_policy *policy, struct connection_limit *limit);
+/* Closes everything without callbacks. NULL is allowed. */
+void acceptor_free(struct acceptor *acceptor);
+
+/*
+ * Opens a listening socket that other workers share (SO_REUSEPORT); port 0 takes a free one.
+ * Returns 0 and sets `local` (may be NULL) to where it listens, or -errno. Connections are taken
+ * from acceptor_start on; they wait in the kernel before.
+ */
+int acceptor_listen(struct acceptor *acceptor, const struct stun_address *address,
+                    struct stun_address *local);
+/* Returns 0 or -errno. */
+int acceptor_start(struct acceptor *acceptor);
+/* Takes no new connections any more; the old ones stay. */
+void acceptor_stop(struct acceptor *acceptor);
+void acceptor_set_policy(struct acceptor *acceptor, const struct acceptor_policy *policy);
+const struct acceptor_counters *acceptor_counters(const struct acceptor *acceptor);
+
+/* ---- connections -------------------------------------------------------------------------------
+ */
+
+/* A number of the user's, 0 at first: how its tables find the connection. */
+void connection_set_number(struct connection *connection, uint32_t number);
+uint32_t connection_number(const struct connection *connection);
+const struct stun_address *connection_local(const struct connection *connection);
+const struct stun_address *connection_remote(const struct connection *connection);
+/* As stream_send. */
+int connection_send(struct connection *connection, const uint8_t *bytes, size_t size);
+/* Whether it may be idle, and has the larger limits. */
+void connection_hold(struct connection *connection, bool held);
+/* Sends what waits, then closes; `closed` is not called. The connection is gone for the caller. */
+void connection_close(struct connection *connection);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* TCP sockets, never blocking, without Nagle's delay. Each returns 0 or -errno. */
+#ifndef NET_TCP_SOCKET_H
+#define NET_TCP_SOCKET_H
+
+#include <postern/address.h>
+#include <stdbool.h>
+
+/* Listens on `address`; IPv6 sockets never take IPv4. */
+int tcp_socket_listen(int *descriptor, const struct stun_address *address, bool reuse_port);
+/* -EAGAIN when no connection waits; the descriptor has all it needs. */
+int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remote,
+                      struct stun_address *local);
+/* Begins to connect; the connection stands, or has failed, when the socket becomes writable.
+ * `local` (may be NULL) says from where. */
+int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
+                       const struct stun_address *local);
+
+#endif
