@@ -10,6 +10,7 @@
 #include "turnserver/auth/auth.h"
 #include "turnserver/turn/turn.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define CONFIG_LISTENERS_MAX 64
@@ -25,10 +26,12 @@ enum config_datapath {
     CONFIG_DATAPATH_SOCKET,
 };
 
+struct config_certificate; /* config_certificate.h */
+
 struct config_boot {
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
-    bool nat_behavior; /* RFC 5780: the next two are set */
+    bool nat_behavior;                     /* RFC 5780: the next two are set */
     struct stun_address alternate_address; /* IP only */
     uint16_t alternate_port;
     struct stun_address relay_addresses[CONFIG_RELAY_ADDRESSES_MAX]; /* IP only */
@@ -36,23 +39,25 @@ struct config_boot {
     uint16_t relay_port_min, relay_port_max;
     unsigned workers; /* 1..256; the file's default is one a core */
     enum config_datapath datapath;
-    uint32_t tcp_connections_max;      /* of all workers together */
+    uint32_t tcp_connections_max; /* of all workers together */
     uint32_t tcp_connections_per_source;
-    uint32_t tcp_idle_timeout_s;       /* a connection without allocation */
-    char *user, *group; /* what root becomes after binding; NULL: stay */
+    uint32_t tcp_idle_timeout_s; /* a connection without allocation */
+    char *user, *group;          /* what root becomes after binding; NULL: stay */
     char *pid_file;
 };
 
 struct config_policy {
     struct auth_policy *auth;
     struct peer_rules *peers;
-    struct turn_policy turn; /* turn.peers points to `peers` */
-    uint32_t user_allocations; /* quotas.user.allocations, 0: no limit */
-    char *certificate_path, *key_path; /* absolute, or NULL */
-    char *log_file;                    /* absolute, or NULL: standard error */
-    int log_level;                     /* enum log_level */
+    struct turn_policy turn;                /* turn.peers points to `peers` */
+    uint32_t user_allocations;              /* quotas.user.allocations, 0: no limit */
+    struct config_certificate *certificate; /* read and checked, or NULL */
+    char *certificate_path, *key_path;      /* absolute, or NULL */
+    char *software;                         /* turn.software points to it */
+    char *log_file;                         /* absolute, or NULL: standard error */
+    int log_level;                          /* enum log_level */
     bool log_json;
-    unsigned references;               /* atomic; config_policy_acquire and _release */
+    atomic_uint references; /* config_policy_acquire and _release */
 };
 
 struct config {
@@ -61,13 +66,38 @@ struct config {
 };
 
 /*
- * Reads a file. Every problem is one line on `diagnostics`: "FILE:LINE: KEY: what was expected".
- * Returns the configuration, owned by the caller (config_free), or NULL when there was any problem.
+ * Opens a file for reading: returns a descriptor, which the caller closes, or -errno. After a drop
+ * of privileges the monitor (priv/monitor.h) stands behind it.
  */
+struct config_files {
+    int (*open)(void *context, const char *path);
+    void *context;
+};
+
+struct config_input {
+    const char *path;                 /* as messages name it; relative paths start at its folder */
+    const char *text;                 /* instead of the content of `path`, or NULL */
+    const struct config_files *files; /* NULL: open(2) */
+    /* A reload: the peer rules are made for what runs, whatever the file now says. NULL: start. */
+    const struct config_boot *running;
+};
+
+/*
+ * Reads a configuration. Every problem is one line on `diagnostics`: "FILE:LINE: KEY: expected ...,
+ * got ..."; warnings have "warning:" before the text. Returns the configuration, owned by the
+ * caller (config_free), or NULL when there was any problem but warnings.
+ */
+struct config *config_load_input(const struct config_input *input, FILE *diagnostics);
+/* The same for a file that is opened directly. */
 struct config *config_load(const char *path, FILE *diagnostics);
 void config_free(struct config *config); /* NULL is allowed */
 
+/* Calls `changed` with the name of each key that differs and that only a restart brings in. */
+void config_boot_compare(const struct config_boot *a, const struct config_boot *b,
+                         void (*changed)(void *context, const char *key), void *context);
+
+/* Safe from any thread. acquire returns `policy`. */
 struct config_policy *config_policy_acquire(struct config_policy *policy);
-void config_policy_release(struct config_policy *policy);
+void config_policy_release(struct config_policy *policy); /* NULL is allowed */
 
 #endif

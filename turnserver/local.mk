@@ -42,3 +42,19 @@ turnserver_libdatapath_la_SOURCES = \
 	turnserver/datapath/socket_slots.c turnserver/datapath/socket_slots.h
 turnserver_libdatapath_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 turnserver_libdatapath_la_LIBADD = src/libbase.la $(LIBEVENT_LIBS)
+
+# The configuration: file -> text -> syntax -> draft -> boot and policy.
+noinst_LTLIBRARIES += turnserver/libsettings.la
+turnserver_libsettings_la_SOURCES = \
+	turnserver/config.c turnserver/config.h \
+	turnserver/config_boot.c turnserver/config_build.h \
+	turnserver/config_certificate.c turnserver/config_certificate.h \
+	turnserver/config_host.c turnserver/config_host.h \
+	turnserver/config_keys.c turnserver/config_keys.h \
+	turnserver/config_policy.c \
+	turnserver/config_read.c \
+	turnserver/config_report.c turnserver/config_report.h \
+	turnserver/config_syntax.c turnserver/config_syntax.h \
+	turnserver/config_text.c turnserver/config_text.h
+turnserver_libsettings_la_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(OPENSSL_CFLAGS)
+turnserver_libsettings_la_LIBADD = $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)

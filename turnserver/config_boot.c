@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/address.h"
+#include "turnserver/config_build.h"
+#include "turnserver/config_host.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT_DEFAULT 3478 /* RFC 8489 §18.6 */
+
+/* ---- listeners --------------------------------------------------------------------------------
+ */
+
+static void default_listeners(struct config_boot *boot)
+{
+    static const uint8_t families[] = {STUN_FAMILY_IPV4, STUN_FAMILY_IPV6};
+    for (size_t i = 0; i < 2; i++) {
+        if (!config_host_has_family(families[i]))
+            continue;
+        boot->listeners[boot->listener_count++] = (struct config_listener){
+            .address = {.family = families[i], .port = PORT_DEFAULT}, .udp = true, .tcp = true};
+    }
+}
+
+static struct config_place listener_place(const struct config_draft *draft, size_t index, char *key,
+                                          size_t size)
+{
+    snprintf(key, size, "listeners[%zu]", index);
+    return config_text_place(draft->text, draft->listeners[index].line, key);
+}
+
+static void check_listener(const struct config_draft *draft, const struct config_boot *boot,
+                           size_t index)
+{
+    const struct config_listener *listener = &boot->listeners[index];
+    char key[32];
+    char text[ADDRESS_TEXT_SIZE];
+    struct config_place place = listener_place(draft, index, key, sizeof(key));
+    for (size_t i = 0; i < index; i++) {
+        const struct config_listener *other = &boot->listeners[i];
+        if (!address_equal(&listener->address, &other->address) ||
+            !((listener->udp && other->udp) || (listener->tcp && other->tcp)))
+            continue;
+        struct config_place first = config_text_place(draft->text, draft->listeners[i].line, NULL);
+        config_report_error(draft->report, place,
+                            "expected an address and port that no other listener has, got %s, as "
+                            "in line %u",
+                            address_format(&listener->address, text), first.line);
+    }
+    if (!address_is_unspecified(&listener->address) && !config_host_has(&listener->address))
+        config_report_warning(draft->report, place,
+                              "%s is not an address of this host now: listening there will fail",
+                              address_format_ip(&listener->address, text));
+}
+
+static void build_listeners(struct config_boot *boot, const struct config_draft *draft)
+{
+    if (!config_draft_has(draft, "listeners")) {
+        default_listeners(boot);
+        return;
+    }
+    for (size_t i = 0; i < draft->listener_count; i++) {
+        const struct draft_listener *from = &draft->listeners[i];
+        struct config_listener *to = &boot->listeners[boot->listener_count++];
+        *to = (struct config_listener){.address = from->address,
+                                       .udp = from->transports & CONFIG_TRANSPORT_UDP,
+                                       .tcp = from->transports & CONFIG_TRANSPORT_TCP};
+        to->address.port = (uint16_t)from->port;
+        if (to->address.family != STUN_FAMILY_NONE)
+            check_listener(draft, boot, i);
+    }
+}
+
+/* ---- NAT behavior discovery (RFC 5780) --------------------------------------------------------
+ */
+
+static const struct config_listener *first_udp(const struct config_boot *boot, uint8_t family)
+{
+    for (size_t i = 0; i < boot->listener_count; i++)
+        if (boot->listeners[i].udp && boot->listeners[i].address.family == family)
+            return &boot->listeners[i];
+    return NULL;
+}
+
+static void build_nat_behavior(struct config_boot *boot, const struct config_draft *draft)
+{
+    static const char address_key[] = "nat_behavior.alternate_address";
+    struct config_report *report = draft->report;
+    if (!config_draft_has(draft, "nat_behavior"))
+        return;
+    if (!config_draft_has(draft, address_key)) {
+        config_report_error(report, config_draft_place(draft, "nat_behavior"),
+                            "expected alternate_address, the second address of the four endpoints "
+                            "of RFC 5780, got none");
+        return;
+    }
+    const struct stun_address *alternate = &draft->alternate_address;
+    if (alternate->family == STUN_FAMILY_NONE)
+        return;
+    char text[ADDRESS_TEXT_SIZE];
+    const struct config_listener *primary = first_udp(boot, alternate->family);
+    struct config_place place = config_draft_place(draft, address_key);
+    if (!primary)
+        config_report_error(report, place,
+                            "expected an address of the family of a listener with \"udp\", got %s",
+                            address_format_ip(alternate, text));
+    else if (address_is_unspecified(&primary->address) || address_is_unspecified(alternate))
+        config_report_error(report, place,
+                            "expected two addresses by name: neither this one nor the first "
+                            "listener's may be the wildcard");
+    else if (address_equal_ip(&primary->address, alternate))
+        config_report_error(report, place,
+                            "expected an address other than the first listener's, got %s, the same",
+                            address_format_ip(alternate, text));
+    else if (!config_host_has(alternate))
+        config_report_warning(report, place,
+                              "%s is not an address of this host now: listening there will fail",
+                              address_format_ip(alternate, text));
+    if (primary && primary->address.port == draft->alternate_port)
+        config_report_error(report, config_draft_place(draft, "nat_behavior.alternate_port"),
+                            "expected a port other than the first listener's, got %u, the same",
+                            draft->alternate_port);
+    boot->nat_behavior = true;
+    boot->alternate_address = *alternate;
+    boot->alternate_port = (uint16_t)draft->alternate_port;
+}
+
+/* ---- relaying ---------------------------------------------------------------------------------
+ */
+
+static bool has_relay_address(const struct config_boot *boot, const struct stun_address *address)
+{
+    for (size_t i = 0; i < boot->relay_address_count; i++)
+        if (address_equal_ip(&boot->relay_addresses[i], address))
+            return true;
+    return false;
+}
+
+static void add_relay_address(struct config_boot *boot, struct stun_address address)
+{
+    address.port = 0;
+    if (boot->relay_address_count < CONFIG_RELAY_ADDRESSES_MAX &&
+        !has_relay_address(boot, &address))
+        boot->relay_addresses[boot->relay_address_count++] = address;
+}
+
+/* The listeners' addresses; for a wildcard the one that packets leave from, since an address of a
+ * bridge or a tunnel would be of no use to most peers. */
+static void default_relay_addresses(struct config_boot *boot)
+{
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        struct stun_address address = boot->listeners[i].address;
+        if (address.family == STUN_FAMILY_NONE ||
+            (address_is_unspecified(&address) && !config_host_outward(address.family, &address)))
+            continue;
+        add_relay_address(boot, address);
+    }
+}
+
+static void read_relay_address(struct config_boot *boot, const struct config_draft *draft,
+                               unsigned index)
+{
+    config_setting_t *element = config_setting_get_elem(draft->relay_addresses, index);
+    const char *text = config_setting_get_string(element);
+    char key[64];
+    snprintf(key, sizeof(key), "relay.addresses[%u]", index);
+    struct config_place place = config_text_place(draft->text, config_line_of(element), key);
+    struct stun_address address;
+    address_parse_ip(&address, text);
+    bool multicast =
+        address.family == STUN_FAMILY_IPV4 ? address.ip[0] >= 224 : address.ip[0] == 0xff;
+    if (address_is_unspecified(&address) || multicast)
+        config_report_error(draft->report, place,
+                            "expected an address that clients' peers can send to, got \"%s\"",
+                            text);
+    else if (has_relay_address(boot, &address))
+        config_report_error(draft->report, place, "expected each address once, got %s again", text);
+    else if (!config_host_has(&address))
+        config_report_warning(draft->report, place,
+                              "%s is not an address of this host now: relaying there will fail",
+                              text);
+    add_relay_address(boot, address);
+}
+
+static void build_relay(struct config_boot *boot, const struct config_draft *draft)
+{
+    if (draft->relay_addresses)
+        for (int i = 0; i < config_setting_length(draft->relay_addresses); i++)
+            read_relay_address(boot, draft, (unsigned)i);
+    else
+        default_relay_addresses(boot);
+    boot->relay_port_min = (uint16_t)draft->relay_port_min;
+    boot->relay_port_max = (uint16_t)draft->relay_port_max;
+    if (draft->relay_port_min > draft->relay_port_max) {
+        bool max = config_draft_has(draft, "relay.ports.max");
+        config_report_error(draft->report,
+                            config_draft_place(draft, max ? "relay.ports.max" : "relay.ports.min"),
+                            "expected relay.ports.min to be at most relay.ports.max, got %u and %u",
+                            draft->relay_port_min, draft->relay_port_max);
+    }
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------
+ */
+
+static unsigned count_cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : count > 256 ? 256 : (unsigned)count;
+}
+
+static char *duplicate(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+char *config_draft_path(const struct config_draft *draft, const char *key, const char *path)
+{
+    if (!path)
+        return NULL;
+    size_t row = 0;
+    while (config_keys[row].path && strcmp(config_keys[row].path, key) != 0)
+        row++;
+    return config_path_resolve(config_text_folder(draft->text, draft->lines[row]), path);
+}
+
+void config_boot_build(struct config_boot *boot, const struct config_draft *draft)
+{
+    *boot = (struct config_boot){
+        .workers = draft->workers > 0 ? draft->workers : count_cores(),
+        .datapath = (enum config_datapath)draft->datapath,
+        .tcp_connections_max = draft->tcp_connections,
+        .tcp_connections_per_source = draft->tcp_connections_per_source,
+        .tcp_idle_timeout_s = draft->tcp_idle_timeout,
+        .user = duplicate(draft->user),
+        .group = duplicate(draft->group),
+        .pid_file = config_draft_path(draft, "pid_file", draft->pid_file),
+    };
+    if (draft->group && !draft->user)
+        config_report_error(draft->report, config_draft_place(draft, "group"),
+                            "expected only beside user, got it alone");
+    build_listeners(boot, draft);
+    build_nat_behavior(boot, draft);
+    build_relay(boot, draft);
+}
+
+void config_boot_free(struct config_boot *boot)
+{
+    free(boot->user);
+    free(boot->group);
+    free(boot->pid_file);
+    *boot = (struct config_boot){0};
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_listeners(const struct config_boot *a, const struct config_boot *b)
+{
+    bool same = a->listener_count == b->listener_count;
+    for (size_t i = 0; same && i < a->listener_count; i++) {
+        const struct config_listener *one = &a->listeners[i];
+        const struct config_listener *other = &b->listeners[i];
+        same = address_equal(&one->address, &other->address) && one->udp == other->udp &&
+               one->tcp == other->tcp && one->tls == other->tls && one->dtls == other->dtls;
+    }
+    return same;
+}
+
+static bool same_relay_addresses(const struct config_boot *a, const struct config_boot *b)
+{
+    bool same = a->relay_address_count == b->relay_address_count;
+    for (size_t i = 0; same && i < a->relay_address_count; i++)
+        same = address_equal_ip(&a->relay_addresses[i], &b->relay_addresses[i]);
+    return same;
+}
+
+static bool same_nat_behavior(const struct config_boot *a, const struct config_boot *b)
+{
+    return a->nat_behavior == b->nat_behavior && a->alternate_port == b->alternate_port &&
+           address_equal_ip(&a->alternate_address, &b->alternate_address);
+}
+
+void config_boot_compare(const struct config_boot *a, const struct config_boot *b,
+                         void (*changed)(void *context, const char *key), void *context)
+{
+    const struct {
+        const char *key;
+        bool same;
+    } keys[] = {
+        {"listeners", same_listeners(a, b)},
+        {"nat_behavior", same_nat_behavior(a, b)},
+        {"relay.addresses", same_relay_addresses(a, b)},
+        {"relay.ports",
+         a->relay_port_min == b->relay_port_min && a->relay_port_max == b->relay_port_max},
+        {"workers", a->workers == b->workers},
+        {"datapath", a->datapath == b->datapath},
+        {"limits.tcp_connections", a->tcp_connections_max == b->tcp_connections_max},
+        {"limits.tcp_connections_per_source",
+         a->tcp_connections_per_source == b->tcp_connections_per_source},
+        {"limits.tcp_idle_timeout", a->tcp_idle_timeout_s == b->tcp_idle_timeout_s},
+        {"user", same_text(a->user, b->user)},
+        {"group", same_text(a->group, b->group)},
+        {"pid_file", same_text(a->pid_file, b->pid_file)},
+    };
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (!keys[i].same)
+            changed(context, keys[i].key);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a draft to a configuration: the rules that concern several keys at once. */
+#ifndef TURNSERVER_CONFIG_BUILD_H
+#define TURNSERVER_CONFIG_BUILD_H
+
+#include "turnserver/config_keys.h"
+
+/* Fills `boot`; problems go to draft->report. What it owns is freed by config_boot_free. */
+void config_boot_build(struct config_boot *boot, const struct config_draft *draft);
+void config_boot_free(struct config_boot *boot);
+
+/*
+ * Makes a policy for a server that listens and relays as `boot` says. Returns it with one
+ * reference, or NULL when memory is out; problems go to draft->report.
+ */
+struct config_policy *config_policy_build(const struct config_draft *draft,
+                                          const struct config_boot *boot,
+                                          const struct config_files *files);
+
+/* A path that stands at the key of a row: absolute, by the folder of its file. NULL for NULL. */
+char *config_draft_path(const struct config_draft *draft, const char *key, const char *path);
+
+#endif

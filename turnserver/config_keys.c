@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "turnserver/config_keys.h"
+
+#include "base/log.h"
+
+#include <stddef.h>
+
+static const struct config_choice transports[] = {
+    {"udp", CONFIG_TRANSPORT_UDP, false},
+    {"tcp", CONFIG_TRANSPORT_TCP, false},
+    {"tls", 0, true},
+    {"dtls", 0, true},
+    {0},
+};
+
+static const struct config_choice datapaths[] = {
+    {"auto", CONFIG_DATAPATH_AUTO, false},
+    {"socket", CONFIG_DATAPATH_SOCKET, false},
+    {"steer", 0, true},
+    {"offload", 0, true},
+    {0},
+};
+
+static const struct config_choice families[] = {
+    {"ipv4", 0, false}, /* RFC 8656 §7.2 */
+    {"client", 1, false},
+    {0},
+};
+
+static const struct config_choice levels[] = {
+    {"error", LOG_ERROR, false},
+    {"warning", LOG_WARNING, false},
+    {"info", LOG_INFO, false},
+    {"debug", LOG_DEBUG, false},
+    {0},
+};
+
+#define AT(member) offsetof(struct config_draft, member)
+#define IN_LISTENER(member) offsetof(struct draft_listener, member)
+#define IN_USER(member) offsetof(struct draft_user, member)
+#define RELOAD true
+#define RESTART false
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+    {"listeners", CONFIG_GROUPS, RESTART, 1, CONFIG_LISTENERS_MAX, "(port 3478 of all addresses)", NULL, 0},
+    {"listeners[].address", CONFIG_ADDRESS, RESTART, 0, 0, NULL, NULL, IN_LISTENER(address)},
+    {"listeners[].port", CONFIG_INTEGER, RESTART, 1, 65535, "3478", NULL, IN_LISTENER(port)},
+    {"listeners[].transports", CONFIG_CHOICES, RESTART, 0, 0, "(udp and tcp)", transports, IN_LISTENER(transports)},
+
+    {"tls", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
+    {"tls.certificate", CONFIG_STRING, RELOAD, 1, 4096, "(none)", NULL, AT(certificate)},
+    {"tls.key", CONFIG_STRING, RELOAD, 1, 4096, "(none)", NULL, AT(certificate_key)},
+
+    {"realm", CONFIG_STRING, RELOAD, 1, AUTH_REALM_SIZE_MAX - 1, "postern", NULL, AT(realm)},
+    {"users", CONFIG_GROUPS, RELOAD, 0, 1000000, "(none)", NULL, 0},
+    {"users[].name", CONFIG_STRING, RELOAD, 1, 508, NULL, NULL, IN_USER(name)},
+    {"users[].password", CONFIG_SECRET, RELOAD, 1, 512, "(none)", NULL, IN_USER(password)},
+    {"users[].key", CONFIG_SECRET, RELOAD, 1, 128, "(none)", NULL, IN_USER(key)},
+    {"rest", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
+    {"rest.secrets", CONFIG_SECRETS, RELOAD, 0, 16, "(none)", NULL, AT(secrets)},
+
+    {"relay", CONFIG_GROUP, RESTART, 0, 0, "(see its keys)", NULL, 0},
+    {"relay.addresses", CONFIG_ADDRESSES, RESTART, 1, CONFIG_RELAY_ADDRESSES_MAX, "(the listeners' addresses)", NULL, AT(relay_addresses)},
+    {"relay.ports", CONFIG_GROUP, RESTART, 0, 0, "(see its keys)", NULL, 0},
+    {"relay.ports.min", CONFIG_INTEGER, RESTART, 1024, 65535, "49152", NULL, AT(relay_port_min)},
+    {"relay.ports.max", CONFIG_INTEGER, RESTART, 1024, 65535, "65535", NULL, AT(relay_port_max)},
+    {"relay.default_family", CONFIG_CHOICE, RELOAD, 0, 0, "ipv4", families, AT(relay_default_family)},
+
+    {"peers", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"peers.allow", CONFIG_STRINGS, RELOAD, 0, 10000, "(none)", NULL, AT(allow)},
+    {"peers.deny", CONFIG_STRINGS, RELOAD, 0, 10000, "(none)", NULL, AT(deny)},
+
+    {"nat_behavior", CONFIG_GROUP, RESTART, 0, 0, "(off)", NULL, 0},
+    {"nat_behavior.alternate_address", CONFIG_ADDRESS, RESTART, 0, 0, "(none)", NULL, AT(alternate_address)},
+    {"nat_behavior.alternate_port", CONFIG_INTEGER, RESTART, 1, 65535, "3479", NULL, AT(alternate_port)},
+
+    {"quotas", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"quotas.user", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"quotas.user.allocations", CONFIG_INTEGER, RELOAD, 0, 1000000, "100", NULL, AT(user_allocations)},
+
+    {"limits", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"limits.unauthenticated_per_source", CONFIG_INTEGER, RELOAD, 0, 1000000, "1000", NULL, AT(unauthenticated_per_source)},
+    {"limits.allocations_per_worker", CONFIG_INTEGER, RELOAD, 0, 10000000, "0", NULL, AT(allocations_per_worker)},
+    {"limits.permissions_per_allocation", CONFIG_INTEGER, RELOAD, 1, 65535, "256", NULL, AT(permissions_per_allocation)},
+    {"limits.channels_per_allocation", CONFIG_INTEGER, RELOAD, 1, 4096, "256", NULL, AT(channels_per_allocation)},
+    {"limits.lifetime_default", CONFIG_DURATION, RELOAD, 60, 86400, "10m", NULL, AT(lifetime_default)},
+    {"limits.lifetime_max", CONFIG_DURATION, RELOAD, 60, 86400, "1h", NULL, AT(lifetime_max)},
+    {"limits.nonce_lifetime", CONFIG_DURATION, RELOAD, 1, 86400, "1h", NULL, AT(nonce_lifetime)},
+    {"limits.tcp_connections", CONFIG_INTEGER, RESTART, 1, 1000000, "20000", NULL, AT(tcp_connections)},
+    {"limits.tcp_connections_per_source", CONFIG_INTEGER, RESTART, 1, 1000000, "1000", NULL, AT(tcp_connections_per_source)},
+    {"limits.tcp_idle_timeout", CONFIG_DURATION, RESTART, 1, 86400, "30s", NULL, AT(tcp_idle_timeout)},
+
+    {"workers", CONFIG_INTEGER, RESTART, 1, 256, "(one a core)", NULL, AT(workers)},
+    {"datapath", CONFIG_CHOICE, RESTART, 0, 0, "auto", datapaths, AT(datapath)},
+    {"software", CONFIG_STRING, RELOAD, 1, 64, "(not told)", NULL, AT(software)},
+    {"user", CONFIG_STRING, RESTART, 1, 32, "(stay)", NULL, AT(user)},
+    {"group", CONFIG_STRING, RESTART, 1, 32, "(the user's)", NULL, AT(group)},
+    {"pid_file", CONFIG_STRING, RESTART, 1, 4096, "(none)", NULL, AT(pid_file)},
+
+    {"log", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"log.file", CONFIG_STRING, RELOAD, 1, 4096, "(standard error)", NULL, AT(log_file)},
+    {"log.level", CONFIG_CHOICE, RELOAD, 0, 0, "info", levels, AT(log_level)},
+    {"log.json", CONFIG_BOOLEAN, RELOAD, 0, 0, "false", NULL, AT(log_json)},
+
+    {"rendezvous", CONFIG_LATER, RESTART, 0, 0, "(none)", NULL, 0},
+    {0},
+};
+/* clang-format on */
+
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
+               "a draft has a line for every key");
+
+/* ---- what a row says in words ------------------------------------------------------------------
+ */
+
+static const char *choice_names(const struct config_choice *choices, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (; choices->name && used < size; choices++)
+        if (!choices->later)
+            used += (size_t)snprintf(text + used, size - used, "%s\"%s\"", used > 0 ? ", " : "",
+                                     choices->name);
+    return text;
+}
+
+static const char *duration_text(int64_t seconds, char *text, size_t size)
+{
+    static const struct {
+        int seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    size_t i = 0;
+    while (seconds % units[i].seconds != 0)
+        i++;
+    snprintf(text, size, "%d%c", (int)(seconds / units[i].seconds), units[i].unit);
+    return text;
+}
+
+const char *config_key_expected(const struct config_key *key, char *text, size_t size)
+{
+    char a[256];
+    char b[32];
+    long long min = key->min;
+    long long max = key->max;
+    switch (key->kind) {
+    case CONFIG_GROUP:
+        snprintf(text, size, "a group { ... }");
+        break;
+    case CONFIG_GROUPS:
+        snprintf(text, size, "a list of at most %lld groups ( { ... }, { ... } )", max);
+        break;
+    case CONFIG_STRING:
+    case CONFIG_SECRET:
+        snprintf(text, size, "a string of %lld to %lld bytes", min, max);
+        break;
+    case CONFIG_STRINGS:
+    case CONFIG_SECRETS:
+        snprintf(text, size, "at most %lld strings [ \"...\", \"...\" ]", max);
+        break;
+    case CONFIG_INTEGER:
+        snprintf(text, size, "a number from %lld to %lld", min, max);
+        break;
+    case CONFIG_BOOLEAN:
+        snprintf(text, size, "true or false");
+        break;
+    case CONFIG_DURATION:
+        snprintf(text, size, "a duration from \"%s\" to \"%s\"", duration_text(min, a, sizeof(a)),
+                 duration_text(max, b, sizeof(b)));
+        break;
+    case CONFIG_ADDRESS:
+        snprintf(text, size, "an IP address such as \"192.0.2.1\" or \"2001:db8::1\"");
+        break;
+    case CONFIG_ADDRESSES:
+        snprintf(text, size, "%lld to %lld IP addresses [ \"192.0.2.1\", \"2001:db8::1\" ]", min,
+                 max);
+        break;
+    case CONFIG_CHOICE:
+        snprintf(text, size, "one of %s", choice_names(key->choices, a, sizeof(a)));
+        break;
+    case CONFIG_CHOICES:
+        snprintf(text, size, "an array of %s", choice_names(key->choices, a, sizeof(a)));
+        break;
+    case CONFIG_LATER:
+        snprintf(text, size, "no such key: it is not in this version");
+        break;
+    }
+    return text;
+}
+
+void config_keys_list(FILE *stream)
+{
+    for (const struct config_key *key = config_keys; key->path; key++) {
+        char expected[512];
+        fprintf(stream, "%s\t%s\t%s\t%s\n", key->path,
+                config_key_expected(key, expected, sizeof(expected)),
+                key->default_text ? key->default_text : "(required)",
+                key->reload ? "reload" : "restart");
+    }
+}

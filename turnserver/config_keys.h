@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every key of the configuration, as a table: type, range, default, whether a reload is enough, and
+ * where its value goes in a draft. config_keys_read checks each setting against its row and stores
+ * it; what concerns several keys at once is config_check.c's.
+ */
+#ifndef TURNSERVER_CONFIG_KEYS_H
+#define TURNSERVER_CONFIG_KEYS_H
+
+#include "turnserver/config.h"
+#include "turnserver/config_report.h"
+#include "turnserver/config_syntax.h"
+#include "turnserver/config_text.h"
+
+#include <libconfig.h>
+
+/* ---- the draft: what the file says, by itself --------------------------------------------------
+ * Strings and settings are borrowed from libconfig's tree. Numbers are all uint32_t, durations in
+ * seconds, so that the table can store them by offset. */
+
+#define CONFIG_KEYS_MAX 64
+
+enum config_transport {
+    CONFIG_TRANSPORT_UDP = 1,
+    CONFIG_TRANSPORT_TCP = 2,
+};
+
+struct draft_listener {
+    unsigned line;
+    struct stun_address address;
+    uint32_t port;
+    uint32_t transports; /* of enum config_transport */
+};
+
+struct draft_user {
+    unsigned line;
+    const char *name, *password, *key;
+};
+
+struct config_draft {
+    struct config_report *report;
+    const struct config_text *text;
+    unsigned lines[CONFIG_KEYS_MAX]; /* by row: where the key stands; 0: it does not */
+
+    struct draft_listener listeners[CONFIG_LISTENERS_MAX];
+    size_t listener_count;
+    struct draft_user *users;
+    size_t user_count, user_capacity;
+
+    const char *realm, *software;
+    const char *certificate, *certificate_key;
+    config_setting_t *secrets, *allow, *deny, *relay_addresses;
+    uint32_t relay_port_min, relay_port_max, relay_default_family;
+    struct stun_address alternate_address;
+    uint32_t alternate_port;
+    uint32_t user_allocations;
+    uint32_t unauthenticated_per_source, allocations_per_worker;
+    uint32_t permissions_per_allocation, channels_per_allocation;
+    uint32_t lifetime_default, lifetime_max, nonce_lifetime;
+    uint32_t tcp_connections, tcp_connections_per_source, tcp_idle_timeout;
+    uint32_t workers, datapath;
+    const char *user, *group, *pid_file;
+    const char *log_file;
+    uint32_t log_level;
+    bool log_json;
+};
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
+enum config_kind {
+    CONFIG_GROUP,
+    CONFIG_GROUPS,  /* a list of groups; their keys are PATH[].KEY */
+    CONFIG_STRING,  /* range: bytes */
+    CONFIG_SECRET,  /* a string that no message shows */
+    CONFIG_STRINGS, /* an array or a list of strings */
+    CONFIG_SECRETS,
+    CONFIG_INTEGER,
+    CONFIG_BOOLEAN,
+    CONFIG_DURATION, /* a string with a unit; range in seconds */
+    CONFIG_ADDRESS,  /* an IP address */
+    CONFIG_ADDRESSES,
+    CONFIG_CHOICE,  /* one of a few words */
+    CONFIG_CHOICES, /* an array of them */
+    CONFIG_LATER,   /* a key of a version to come: refused by name */
+};
+
+struct config_choice {
+    const char *name;
+    uint32_t value; /* CONFIG_CHOICES: a bit */
+    bool later;     /* a word of a version to come */
+};
+
+struct config_key {
+    const char *path;
+    enum config_kind kind;
+    bool reload; /* SIGHUP is enough */
+    int64_t min, max;
+    const char *default_text;            /* a value, or words in parentheses; NULL: required */
+    const struct config_choice *choices; /* ends with a NULL name */
+    size_t offset;                       /* in struct config_draft, or in the element's struct */
+};
+
+/* The rows; the last has a NULL path. */
+extern const struct config_key config_keys[];
+
+/* "a number from 1 to 65535": what an error expects and the manual says. Returns `text`. */
+const char *config_key_expected(const struct config_key *key, char *text, size_t size);
+
+/* Writes path, type, default and "reload" or "restart" of each row, a line each, tabs between. */
+void config_keys_list(FILE *stream);
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+/*
+ * Fills `draft` with defaults and then with the settings of `root`, whose hooks hold their
+ * positions. Problems go to draft->report. Free with config_draft_free.
+ */
+void config_keys_read(struct config_draft *draft, config_setting_t *root);
+void config_draft_free(struct config_draft *draft);
+
+/* Where the key of a row stands, for problems that concern several keys. */
+struct config_place config_draft_place(const struct config_draft *draft, const char *path);
+/* Whether the file has the key. */
+bool config_draft_has(const struct config_draft *draft, const char *path);
+/* The line (of the whole text) of a setting, by its position. */
+unsigned config_line_of(config_setting_t *setting);
+
+/* "10m" and its like, units s, m, h and d. Returns false for anything else. */
+bool config_parse_duration(const char *text, uint32_t *seconds);
+
+#endif

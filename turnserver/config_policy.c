@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/address.h"
+#include "turnserver/config_build.h"
+#include "turnserver/config_certificate.h"
+#include "turnserver/config_host.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A secret is guessed offline by anybody who was given one credential made with it. */
+#define SECRET_SIZE_ADVISED 16
+#define EXPIRY_DAYS_ADVISED 14
+
+struct building {
+    const struct config_draft *draft;
+    struct config_policy *policy;
+    const struct config_files *files;
+};
+
+static void report_memory(const struct building *building)
+{
+    config_report_error(building->draft->report, config_text_place(building->draft->text, 0, NULL),
+                        "memory is out");
+}
+
+/* ---- who may ----------------------------------------------------------------------------------
+ */
+
+static int hexadecimal_digit(char c)
+{
+    const char *digits = "0123456789abcdef";
+    const char *found = c ? strchr(digits, c >= 'A' && c <= 'F' ? c | 0x20 : c) : NULL;
+    return found ? (int)(found - digits) : -1;
+}
+
+static bool parse_hexadecimal(const char *text, uint8_t *out, size_t size)
+{
+    if (strlen(text) != 2 * size)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        int high = hexadecimal_digit(text[2 * i]);
+        int low = hexadecimal_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+#define KEY_EXPECTED                                                                              \
+    "expected a key that \"turnserver --make-key\" wrote: 32 hexadecimal digits, or \"sha256:\" " \
+    "and 64"
+
+static int add_user_key(struct auth_policy *auth, const struct draft_user *user)
+{
+    static const struct {
+        const char *prefix;
+        enum stun_password_algorithm algorithm;
+        size_t size;
+    } forms[] = {{"sha256:", STUN_PASSWORD_SHA256, 32},
+                 {"md5:", STUN_PASSWORD_MD5, 16},
+                 {"", STUN_PASSWORD_MD5, 16}};
+    uint8_t key[32];
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        size_t prefix = strlen(forms[i].prefix);
+        if (strncmp(user->key, forms[i].prefix, prefix) == 0)
+            return parse_hexadecimal(user->key + prefix, key, forms[i].size)
+                       ? auth_policy_add_user_key(auth, user->name, forms[i].algorithm, key,
+                                                  forms[i].size)
+                       : -EBADMSG;
+    }
+    return -EBADMSG;
+}
+
+static void add_user(const struct building *building, size_t index)
+{
+    const struct draft_user *user = &building->draft->users[index];
+    struct config_report *report = building->draft->report;
+    char key[32];
+    snprintf(key, sizeof(key), "users[%zu]", index);
+    struct config_place place = config_text_place(building->draft->text, user->line, key);
+    if (!user->name)
+        return; /* reported as missing or wrong */
+    if (!user->password == !user->key) {
+        config_report_error(report, place, "expected either password or key, got %s",
+                            user->key ? "both" : "neither");
+        return;
+    }
+    int result = user->key
+                     ? add_user_key(building->policy->auth, user)
+                     : auth_policy_add_user(building->policy->auth, user->name, user->password);
+    if (result == -EEXIST)
+        config_report_error(report, place, "expected each name once, got \"%s\" again", user->name);
+    else if (result == -EBADMSG)
+        config_report_error(report, place, KEY_EXPECTED);
+    else if (result == -EINVAL)
+        config_report_error(report, place,
+                            "expected a name and a password without control characters (RFC 8265), "
+                            "got \"%s\"",
+                            user->name);
+    else if (result < 0)
+        report_memory(building);
+}
+
+static void add_secrets(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    for (int i = 0; draft->secrets && i < config_setting_length(draft->secrets); i++) {
+        config_setting_t *element = config_setting_get_elem(draft->secrets, (unsigned)i);
+        const char *secret = config_setting_get_string(element);
+        char key[32];
+        snprintf(key, sizeof(key), "rest.secrets[%d]", i);
+        struct config_place place = config_text_place(draft->text, config_line_of(element), key);
+        if (strlen(secret) < SECRET_SIZE_ADVISED)
+            config_report_warning(draft->report, place,
+                                  "fewer than 16 bytes can be guessed by anybody who holds one "
+                                  "credential: \"openssl rand -hex 32\" makes a better one");
+        if (auth_policy_add_secret(building->policy->auth, secret) < 0)
+            report_memory(building);
+    }
+}
+
+/* Whoever may log in to the host can read it, and its name says what it is good for. */
+static void check_readers(const struct building *building)
+{
+    const struct config_text *text = building->draft->text;
+    for (size_t i = 0; i < text->file_count; i++)
+        if (text->files[i].world_readable) {
+            struct config_place place = {.file = text->files[i].name};
+            config_report_warning(building->draft->report, place,
+                                  "everybody on this host can read it, and the configuration holds "
+                                  "passwords or secrets: chmod o-r");
+        }
+}
+
+static bool build_auth(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    struct config_policy *policy = building->policy;
+    policy->auth = auth_policy_new(draft->realm, draft->nonce_lifetime);
+    if (!policy->auth)
+        return false;
+    for (size_t i = 0; i < draft->user_count; i++)
+        add_user(building, i);
+    add_secrets(building);
+    policy->turn.relay_enabled = !auth_policy_is_empty(policy->auth);
+    if (policy->turn.relay_enabled)
+        check_readers(building);
+    else if (config_draft_has(draft, "relay.addresses") && draft->report->errors == 0)
+        config_report_warning(draft->report, config_draft_place(draft, "relay.addresses"),
+                              "without users and rest.secrets nothing is relayed");
+    return true;
+}
+
+/* ---- where to ---------------------------------------------------------------------------------
+ */
+
+static void add_rules(const struct building *building, const char *name, config_setting_t *list,
+                      int (*add)(struct peer_rules *rules, const char *text))
+{
+    for (int i = 0; list && i < config_setting_length(list); i++) {
+        config_setting_t *element = config_setting_get_elem(list, (unsigned)i);
+        const char *text = config_setting_get_string(element);
+        int result = add(building->policy->peers, text);
+        char key[32];
+        snprintf(key, sizeof(key), "%s[%d]", name, i);
+        if (result == -EINVAL)
+            config_report_error(
+                building->draft->report,
+                config_text_place(building->draft->text, config_line_of(element), key),
+                "expected an address, a prefix (\"10.0.0.0/8\", no bits beyond its length) or a "
+                "range (\"192.0.2.5-192.0.2.9\"), got \"%s\"",
+                text);
+        else if (result < 0)
+            report_memory(building);
+    }
+}
+
+#define OWN_ADDRESSES_MAX 1024
+
+static bool add_own(struct peer_rules *rules, const struct config_boot *boot)
+{
+    struct stun_address addresses[OWN_ADDRESSES_MAX];
+    size_t count = config_host_addresses(addresses, OWN_ADDRESSES_MAX);
+    bool good = true;
+    for (size_t i = 0; i < count && i < OWN_ADDRESSES_MAX; i++)
+        good = good && peer_rules_add_own(rules, &addresses[i]) == 0;
+    for (size_t i = 0; i < boot->relay_address_count; i++)
+        good = good && peer_rules_add_own(rules, &boot->relay_addresses[i]) == 0;
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        const struct stun_address *address = &boot->listeners[i].address;
+        good = good && peer_rules_add_protected(rules, address) == 0 &&
+               (address_is_unspecified(address) || peer_rules_add_own(rules, address) == 0);
+    }
+    return good;
+}
+
+/* The four endpoints of RFC 5780: each of both addresses with each of both ports. */
+static bool add_nat_behavior(struct peer_rules *rules, const struct config_boot *boot)
+{
+    if (!boot->nat_behavior)
+        return true;
+    bool good = peer_rules_add_own(rules, &boot->alternate_address) == 0;
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        struct stun_address primary = boot->listeners[i].address;
+        struct stun_address alternate = boot->alternate_address;
+        if (primary.family != alternate.family || !boot->listeners[i].udp)
+            continue;
+        alternate.port = primary.port;
+        good = good && peer_rules_add_protected(rules, &alternate) == 0;
+        alternate.port = primary.port = boot->alternate_port;
+        return good && peer_rules_add_protected(rules, &alternate) == 0 &&
+               peer_rules_add_protected(rules, &primary) == 0;
+    }
+    return good;
+}
+
+static bool build_peers(const struct building *building, const struct config_boot *boot)
+{
+    const struct config_draft *draft = building->draft;
+    struct peer_rules *rules = peer_rules_new();
+    building->policy->peers = rules;
+    building->policy->turn.peers = rules;
+    if (!rules)
+        return false;
+    add_rules(building, "peers.allow", draft->allow, peer_rules_add_allow);
+    add_rules(building, "peers.deny", draft->deny, peer_rules_add_deny);
+    return add_own(rules, boot) && add_nat_behavior(rules, boot);
+}
+
+/* ---- certificate ------------------------------------------------------------------------------
+ */
+
+static void check_expiry(const struct building *building)
+{
+    struct config_place place = config_draft_place(building->draft, "tls.certificate");
+    int days = config_certificate_days_left(building->policy->certificate);
+    if (days < 0)
+        config_report_warning(building->draft->report, place,
+                              "the certificate has expired: clients will refuse it");
+    else if (days < EXPIRY_DAYS_ADVISED)
+        config_report_warning(building->draft->report, place, "the certificate expires in %d days",
+                              days);
+}
+
+static void build_certificate(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    struct config_policy *policy = building->policy;
+    if (!draft->certificate && !draft->certificate_key)
+        return;
+    if (!draft->certificate || !draft->certificate_key) {
+        config_report_error(draft->report, config_draft_place(draft, "tls"),
+                            "expected certificate and key, got only one of them");
+        return;
+    }
+    policy->certificate_path = config_draft_path(draft, "tls.certificate", draft->certificate);
+    policy->key_path = config_draft_path(draft, "tls.key", draft->certificate_key);
+    if (!policy->certificate_path || !policy->key_path) {
+        report_memory(building);
+        return;
+    }
+    char problem[512];
+    enum config_certificate_part part =
+        config_certificate_load(&policy->certificate, building->files, policy->certificate_path,
+                                policy->key_path, problem, sizeof(problem));
+    if (part != CONFIG_CERTIFICATE_GOOD) {
+        const char *key = part == CONFIG_CERTIFICATE_KEY_BAD ? "tls.key" : "tls.certificate";
+        config_report_error(draft->report, config_draft_place(draft, key), "%s", problem);
+        return;
+    }
+    check_expiry(building);
+    config_report_warning(draft->report, config_draft_place(draft, "tls"),
+                          "no listener uses the certificate: \"tls\" and \"dtls\" are not in this "
+                          "version");
+}
+
+/* ---- all of it --------------------------------------------------------------------------------
+ */
+
+static bool build_turn(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    struct config_policy *policy = building->policy;
+    struct turn_policy *turn = &policy->turn;
+    turn->lifetime_default_s = draft->lifetime_default;
+    turn->lifetime_max_s = draft->lifetime_max;
+    turn->permission_lifetime_s = 300; /* RFC 8656 §9 */
+    turn->channel_lifetime_s = 600;    /* RFC 8656 §12 */
+    turn->unauthenticated_per_source = draft->unauthenticated_per_source;
+    turn->permissions_per_allocation = draft->permissions_per_allocation;
+    turn->channels_per_allocation = draft->channels_per_allocation;
+    turn->allocations_max = draft->allocations_per_worker;
+    turn->relay_family_of_client = draft->relay_default_family != 0;
+    policy->software = draft->software ? strdup(draft->software) : NULL;
+    turn->software = policy->software;
+    if (draft->lifetime_default > draft->lifetime_max)
+        config_report_error(draft->report, config_draft_place(draft, "limits.lifetime_default"),
+                            "expected at most limits.lifetime_max (%u s), got %u s",
+                            draft->lifetime_max, draft->lifetime_default);
+    return !draft->software || policy->software;
+}
+
+static bool build_log(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    struct config_policy *policy = building->policy;
+    policy->log_level = (int)draft->log_level;
+    policy->log_json = draft->log_json;
+    policy->log_file = config_draft_path(draft, "log.file", draft->log_file);
+    return !draft->log_file || policy->log_file;
+}
+
+struct config_policy *config_policy_build(const struct config_draft *draft,
+                                          const struct config_boot *boot,
+                                          const struct config_files *files)
+{
+    struct config_policy *policy = calloc(1, sizeof(*policy));
+    struct building building = {draft, policy, files};
+    if (!policy)
+        return NULL;
+    atomic_init(&policy->references, 1);
+    policy->user_allocations = draft->user_allocations;
+    bool good = build_auth(&building) && build_peers(&building, boot) && build_turn(&building) &&
+                build_log(&building);
+    if (good) {
+        build_certificate(&building);
+        return policy;
+    }
+    config_policy_release(policy);
+    return NULL;
+}
+
+struct config_policy *config_policy_acquire(struct config_policy *policy)
+{
+    atomic_fetch_add_explicit(&policy->references, 1, memory_order_relaxed);
+    return policy;
+}
+
+void config_policy_release(struct config_policy *policy)
+{
+    if (!policy || atomic_fetch_sub_explicit(&policy->references, 1, memory_order_acq_rel) > 1)
+        return;
+    auth_policy_free(policy->auth);
+    peer_rules_free(policy->peers);
+    config_certificate_free(policy->certificate);
+    free(policy->certificate_path);
+    free(policy->key_path);
+    free(policy->software);
+    free(policy->log_file);
+    free(policy);
+}
