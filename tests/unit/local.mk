@@ -65,9 +65,37 @@ tests_unit_test_datapath_slots_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS
 # ---- wire -------------------------------------------------------------------------------------
 EXTRA_DIST += tests/unit/stun_test.h tests/vectors/stun_messages.h
 
+unit_tests += tests/unit/test_stun_attributes
+tests_unit_test_stun_attributes_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_attributes_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_builder
+tests_unit_test_stun_builder_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_builder_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_channel
+tests_unit_test_stun_channel_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_channel_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_integrity
+tests_unit_test_stun_integrity_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_stun_integrity_LDADD = $(UNIT_LIBS) $(LIBCRYPTO_LIBS)
+
+unit_tests += tests/unit/test_stun_names
+tests_unit_test_stun_names_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_names_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_random
+tests_unit_test_stun_random_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_random_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_stun_vectors
 tests_unit_test_stun_vectors_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_vectors_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_view
+tests_unit_test_stun_view_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_view_LDADD = $(UNIT_LIBS)
 
 # ---- proto ------------------------------------------------------------------------------------
 PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
