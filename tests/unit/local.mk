@@ -54,13 +54,15 @@ tests_unit_test_port_pool_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_port_pool_LDADD = $(TURN_TEST_LIBS)
 
 # ---- datapath ---------------------------------------------------------------------------------
+DATAPATH_TEST_LIBS = turnserver/libdatapath.la src/libnet.la src/libbase.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_datapath_socket
 tests_unit_test_datapath_socket_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
-tests_unit_test_datapath_socket_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_datapath_socket_LDADD = $(DATAPATH_TEST_LIBS)
 
 unit_tests += tests/unit/test_datapath_slots
 tests_unit_test_datapath_slots_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
-tests_unit_test_datapath_slots_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_datapath_slots_LDADD = $(DATAPATH_TEST_LIBS)
 
 # ---- wire -------------------------------------------------------------------------------------
 EXTRA_DIST += tests/unit/stun_test.h tests/vectors/stun_messages.h
