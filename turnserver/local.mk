@@ -64,3 +64,19 @@ turnserver_libworker_la_SOURCES = \
 	turnserver/streams.c turnserver/streams.h \
 	turnserver/worker.c turnserver/worker.h
 turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
+
+# Log lines, readiness, privileges.
+noinst_LTLIBRARIES += turnserver/libops.la
+turnserver_libops_la_SOURCES = \
+	turnserver/ops/events.c turnserver/ops/events.h \
+	turnserver/ops/notify.h \
+	turnserver/priv/drop.c turnserver/priv/drop.h \
+	turnserver/priv/monitor.c turnserver/priv/monitor.h \
+	turnserver/priv/trusted_open.c turnserver/priv/trusted_open.h
+if HAVE_SYSTEMD
+turnserver_libops_la_SOURCES += turnserver/ops/notify_systemd.c
+else
+turnserver_libops_la_SOURCES += turnserver/ops/notify_absent.c
+endif
+turnserver_libops_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+turnserver_libops_la_LIBADD = $(SYSTEMD_LIBS)
