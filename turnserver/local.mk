@@ -4,7 +4,13 @@
 # The machines: packets and time in, packets and events out. No socket, clock, thread or event here.
 noinst_LTLIBRARIES += turnserver/libturn.la
 turnserver_libturn_la_SOURCES = \
-	turnserver/auth/auth.h \
+	turnserver/auth/auth.c turnserver/auth/auth.h \
+	turnserver/auth/digests.c turnserver/auth/digests.h \
+	turnserver/auth/nonce.c turnserver/auth/nonce.h \
+	turnserver/auth/opaque_string.c turnserver/auth/opaque_string.h \
+	turnserver/auth/policy.c turnserver/auth/policy.h \
+	turnserver/auth/rest.c turnserver/auth/rest.h \
+	turnserver/auth/user_table.c turnserver/auth/user_table.h \
 	turnserver/turn/account.c turnserver/turn/account.h \
 	turnserver/turn/allocate.c \
 	turnserver/turn/allocation.c turnserver/turn/allocation.h \
@@ -38,8 +44,10 @@ turnserver_libdatapath_la_SOURCES = \
 	turnserver/datapath/packet_ring.c turnserver/datapath/packet_ring.h \
 	turnserver/datapath/socket.c \
 	turnserver/datapath/socket_batch.c turnserver/datapath/socket_batch.h \
+	turnserver/datapath/socket_name.h \
 	turnserver/datapath/socket_slots.c turnserver/datapath/socket_slots.h
 turnserver_libdatapath_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+turnserver_libdatapath_la_LIBADD = src/libbase.la $(LIBEVENT_LIBS)
 
 # The configuration: file -> text -> syntax -> draft -> boot and policy.
 noinst_LTLIBRARIES += turnserver/libsettings.la
@@ -56,27 +64,3 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_text.c turnserver/config_text.h
 turnserver_libsettings_la_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(OPENSSL_CFLAGS)
 turnserver_libsettings_la_LIBADD = $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
-
-# A worker: the loop that knows every step of a packet.
-noinst_LTLIBRARIES += turnserver/libworker.la
-turnserver_libworker_la_SOURCES = \
-	turnserver/listener.c turnserver/listener.h \
-	turnserver/streams.c turnserver/streams.h \
-	turnserver/worker.c turnserver/worker.h
-turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
-
-# Log lines, readiness, privileges.
-noinst_LTLIBRARIES += turnserver/libops.la
-turnserver_libops_la_SOURCES = \
-	turnserver/ops/events.c turnserver/ops/events.h \
-	turnserver/ops/notify.h \
-	turnserver/priv/drop.c turnserver/priv/drop.h \
-	turnserver/priv/monitor.c turnserver/priv/monitor.h \
-	turnserver/priv/trusted_open.c turnserver/priv/trusted_open.h
-if HAVE_SYSTEMD
-turnserver_libops_la_SOURCES += turnserver/ops/notify_systemd.c
-else
-turnserver_libops_la_SOURCES += turnserver/ops/notify_absent.c
-endif
-turnserver_libops_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-turnserver_libops_la_LIBADD = $(SYSTEMD_LIBS)

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * RFC 8489 §9.2.4, in its order. What a client says about itself is read into a struct claim; then
+ * every key that it might have is tried in turn: the stored user's, and for each secret the two
+ * passwords that belong to the name. A name that is not known tries the same number of keys, made
+ * of the same number of digests, and none of them counts.
+ */
+#include "turnserver/auth/auth.h"
+
+#include "turnserver/auth/digests.h"
+#include "turnserver/auth/nonce.h"
+#include "turnserver/auth/opaque_string.h"
+#include "turnserver/auth/policy.h"
+#include "turnserver/auth/rest.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(NONCE_KEY_SIZE == AUTH_NONCE_KEY_SIZE, "one key");
+
+struct auth {
+    const struct auth_policy *policy; /* borrowed */
+    struct stun_crypto *crypto;       /* borrowed */
+    struct auth_digests digests;
+    uint8_t nonce_key[NONCE_KEY_SIZE];
+    bool has_wall_clock;
+    struct monotime wall_moment; /* when it was wall_seconds o'clock */
+    int64_t wall_seconds;
+};
+
+/* What a request says about who sent it. */
+struct claim {
+    const struct stun_view *request;
+    bool has_sha256;      /* MESSAGE-INTEGRITY-SHA256 */
+    bool chose_algorithm; /* there was a PASSWORD-ALGORITHM */
+    enum stun_password_algorithm algorithm;
+    enum nonce_state nonce;
+    bool realm_matches;
+    char name[STUN_USERNAME_SIZE_MAX + 1];      /* from USERNAME, or "" */
+    const struct stun_attribute_view *userhash; /* in place of a name, or NULL */
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct auth *auth_new(const struct auth_policy *policy,
+                      const uint8_t nonce_key[AUTH_NONCE_KEY_SIZE], struct stun_crypto *crypto)
+{
+    struct auth *auth = calloc(1, sizeof *auth);
+
+    if (auth == NULL) {
+        return NULL;
+    }
+    auth->policy = policy;
+    auth->crypto = crypto;
+    memcpy(auth->nonce_key, nonce_key, sizeof auth->nonce_key);
+    if (!auth_digests_open(&auth->digests)) {
+        auth_free(auth);
+        return NULL;
+    }
+    return auth;
+}
+
+void auth_free(struct auth *auth)
+{
+    if (auth == NULL) {
+        return;
+    }
+    auth_digests_close(&auth->digests);
+    OPENSSL_cleanse(auth, sizeof *auth);
+    free(auth);
+}
+
+void auth_set_policy(struct auth *auth, const struct auth_policy *policy)
+{
+    auth->policy = policy;
+}
+
+void auth_set_wall_clock(struct auth *auth, struct monotime now, int64_t unix_seconds)
+{
+    auth->has_wall_clock = true;
+    auth->wall_moment = now;
+    auth->wall_seconds = unix_seconds;
+}
+
+uint64_t auth_digest_count(const struct auth *auth)
+{
+    return auth->digests.count;
+}
+
+static int64_t seconds_of(struct monotime time)
+{
+    return time.us / MONOTIME_SECOND;
+}
+
+/* ---- password algorithms --------------------------------------------------------------------- */
+
+/* The algorithms of a set in the order of our preference. Returns how many. */
+static size_t list_algorithms(uint8_t set, uint16_t out[2])
+{
+    size_t count = 0;
+
+    if (set & POLICY_SHA256) {
+        out[count++] = STUN_PASSWORD_SHA256;
+    }
+    if (set & POLICY_MD5) {
+        out[count++] = STUN_PASSWORD_MD5;
+    }
+    return count;
+}
+
+/* Whether PASSWORD-ALGORITHMS is what we sent, and `chosen` one of its entries. */
+static bool algorithms_match(const struct stun_view *request, uint8_t sent, uint16_t chosen)
+{
+    struct stun_password_algorithm_view listed[STUN_PASSWORD_ALGORITHMS_MAX];
+    uint16_t expected[2];
+    size_t expected_count = list_algorithms(sent, expected);
+    size_t count = 0;
+    bool found = false;
+
+    if (stun_view_password_algorithms(request, listed, &count) != STUN_OK ||
+        count != expected_count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (listed[i].algorithm != expected[i] || listed[i].parameters_size != 0) {
+            return false;
+        }
+        found = found || listed[i].algorithm == chosen;
+    }
+    return found;
+}
+
+/*
+ * Which algorithm made the client's key. A client of RFC 5389 names none and means MD5. Returns
+ * false when the choice does not follow from what was offered: somebody between us changed it. When
+ * the nonce says that nothing was offered it is not one of ours, and any choice will do until 438.
+ */
+static bool read_algorithm(struct claim *claim, bool offered, uint8_t sent)
+{
+    const struct stun_view *request = claim->request;
+    struct stun_password_algorithm_view chosen = {.algorithm = STUN_PASSWORD_MD5};
+    bool lists = stun_view_has(request, STUN_PASSWORD_ALGORITHMS);
+    int status = stun_view_password_algorithm(request, &chosen);
+
+    claim->algorithm = STUN_PASSWORD_MD5;
+    if (status == STUN_ERROR_ABSENT) {
+        return !lists || !offered;
+    }
+    bool known = chosen.algorithm == STUN_PASSWORD_MD5 || chosen.algorithm == STUN_PASSWORD_SHA256;
+    if (status != STUN_OK || !known || chosen.parameters_size != 0 ||
+        (offered && !algorithms_match(request, sent, chosen.algorithm))) {
+        return false;
+    }
+    claim->chose_algorithm = true;
+    claim->algorithm = (enum stun_password_algorithm)chosen.algorithm;
+    return true;
+}
+
+/* ---- reading the claim ----------------------------------------------------------------------- */
+
+/* A name that nobody can have stays empty, and is then unknown like any other. */
+static void read_name(struct claim *claim)
+{
+    const struct stun_attribute_view *name = stun_view_find(claim->request, STUN_USERNAME);
+
+    if (name == NULL) {
+        claim->userhash = stun_view_find(claim->request, STUN_USERHASH);
+    } else if (name->size <= STUN_USERNAME_SIZE_MAX &&
+               opaque_string_is_valid((const char *)name->value, name->size)) {
+        memcpy(claim->name, name->value, name->size);
+        claim->name[name->size] = '\0';
+    }
+}
+
+/* Returns 0, or the code of the refusal. */
+static uint16_t read_claim(struct auth *auth, struct monotime now, const struct flow *flow,
+                           struct claim *claim)
+{
+    const struct stun_view *request = claim->request;
+    const struct stun_attribute_view *realm = stun_view_find(request, STUN_REALM);
+    const struct stun_attribute_view *nonce = stun_view_find(request, STUN_NONCE);
+    struct nonce_claims nonce_claims;
+
+    claim->has_sha256 = stun_view_has(request, STUN_MESSAGE_INTEGRITY_SHA256);
+    if (!claim->has_sha256 && !stun_view_has(request, STUN_MESSAGE_INTEGRITY)) {
+        return 401;
+    }
+    if ((!stun_view_has(request, STUN_USERNAME) && !stun_view_has(request, STUN_USERHASH)) ||
+        realm == NULL || nonce == NULL) {
+        return 400;
+    }
+    claim->nonce =
+        nonce_read(&auth->digests, auth->nonce_key, seconds_of(now), auth->policy->nonce_lifetime_s,
+                   &flow->remote, nonce->value, nonce->size, &nonce_claims);
+    uint8_t sent =
+        claim->nonce == NONCE_FOREIGN ? policy_algorithms(auth->policy) : nonce_claims.algorithms;
+    bool offered =
+        (nonce_features(nonce->value, nonce->size) & NONCE_FEATURE_PASSWORD_ALGORITHMS) != 0;
+    if (!read_algorithm(claim, offered, sent)) {
+        return 400;
+    }
+    const char *own = auth->policy->realm;
+    claim->realm_matches =
+        realm->size == strlen(own) && memcmp(realm->value, own, realm->size) == 0;
+    read_name(claim);
+    return 0;
+}
+
+/* ---- trying keys ----------------------------------------------------------------------------- */
+
+/* Whether the request was made with this key. Always one digest operation. */
+static bool is_made_with(struct auth *auth, const struct claim *claim, const struct stun_key *key)
+{
+    auth->digests.count++;
+    return (claim->has_sha256
+                ? stun_view_check_integrity_sha256(claim->request, auth->crypto, key)
+                : stun_view_check_integrity(claim->request, auth->crypto, key)) == STUN_OK;
+}
+
+/* The stored user who is meant, or NULL. */
+static const struct user *find_user(const struct auth *auth, const struct claim *claim)
+{
+    const struct user_table *users = &auth->policy->users;
+
+    if (claim->userhash == NULL) {
+        return user_table_find(users, claim->name);
+    }
+    return claim->userhash->size == STUN_SHA256_SIZE
+               ? user_table_find_userhash(users, claim->userhash->value)
+               : NULL;
+}
+
+/* Fills the user's key for the algorithm, or a key of the same size that nobody has. */
+static bool find_key(const struct user *user, enum stun_password_algorithm algorithm,
+                     struct stun_key *key)
+{
+    bool md5 = algorithm == STUN_PASSWORD_MD5;
+    bool has = user != NULL && (md5 ? user->has_md5 : user->has_sha256);
+
+    key->size = md5 ? sizeof user->md5_key : sizeof user->sha256_key;
+    memset(key->bytes, 0, key->size);
+    if (has) {
+        memcpy(key->bytes, md5 ? user->md5_key : user->sha256_key, key->size);
+    }
+    return has;
+}
+
+static bool try_stored(struct auth *auth, const struct claim *claim, const struct user *user,
+                       struct auth_identity *identity)
+{
+    bool usable = find_key(user, claim->algorithm, &identity->key) && claim->realm_matches;
+    bool proved = is_made_with(auth, claim, &identity->key);
+
+    if (!proved || !usable) {
+        return false;
+    }
+    memcpy(identity->user, user->name, strlen(user->name) + 1);
+    return true;
+}
+
+/* Whether the claim names somebody whom secrets vouch for now. */
+static bool is_rest_name(const struct auth *auth, const struct claim *claim, struct monotime now,
+                         const char *owner, struct rest_name *rest)
+{
+    if (!rest_name_parse(rest, claim->name)) {
+        return false;
+    }
+    int64_t elapsed = monotime_difference_us(now, auth->wall_moment) / MONOTIME_SECOND;
+    bool lives = auth->has_wall_clock && auth->wall_seconds + elapsed < rest->expiry;
+    return lives || (owner != NULL && strcmp(owner, claim->name) == 0);
+}
+
+/* Whether one of the two passwords that this secret gives the name made the request. */
+static bool try_secret(struct auth *auth, const struct claim *claim, const char *secret,
+                       struct stun_key *key)
+{
+    bool proved = false;
+
+    for (int which = 0; which < AUTH_HMAC_COUNT && !proved; which++) {
+        char password[REST_PASSWORD_SIZE];
+        bool made =
+            rest_password(&auth->digests, (enum auth_hmac)which, secret, claim->name, password);
+        auth->digests.count++;
+        made = stun_key_long_term(auth->crypto, key, claim->algorithm, claim->name,
+                                  auth->policy->realm, password) == STUN_OK &&
+               made;
+        proved = is_made_with(auth, claim, key) && made;
+        OPENSSL_cleanse(password, sizeof password);
+    }
+    return proved;
+}
+
+static bool try_secrets(struct auth *auth, const struct claim *claim, bool usable,
+                        struct auth_identity *identity)
+{
+    const struct auth_policy *policy = auth->policy;
+
+    for (size_t i = 0; i < policy->secret_count; i++) {
+        if (try_secret(auth, claim, policy->secrets[i], &identity->key) && usable) {
+            memcpy(identity->user, claim->name, sizeof identity->user);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether some key proves the claim; `identity` is then whose. */
+static bool prove(struct auth *auth, const struct claim *claim, struct monotime now,
+                  const char *owner, struct auth_identity *identity)
+{
+    const struct user *user = find_user(auth, claim);
+    struct rest_name rest = {0};
+
+    identity->sha256 = claim->chose_algorithm;
+    if (auth->policy->users.count > 0 && try_stored(auth, claim, user, identity)) {
+        return true;
+    }
+    bool usable = is_rest_name(auth, claim, now, owner, &rest) && claim->realm_matches &&
+                  user == NULL && claim->userhash == NULL;
+    if (try_secrets(auth, claim, usable, identity)) {
+        identity->account_offset = (uint16_t)rest.account_offset;
+        return true;
+    }
+    return false;
+}
+
+/* ---- one request ----------------------------------------------------------------------------- */
+
+void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
+                const struct stun_view *request, const char *owner, struct auth_answer *answer)
+{
+    struct claim claim = {.request = request};
+
+    *answer = (struct auth_answer){.outcome = AUTH_REFUSED};
+    answer->code = read_claim(auth, now, flow, &claim);
+    if (answer->code != 0) {
+        return;
+    }
+    if (!prove(auth, &claim, now, owner, &answer->identity)) {
+        answer->code = 401;
+    } else if (claim.nonce != NONCE_FRESH) {
+        answer->code = 438;
+    } else {
+        answer->outcome = AUTH_ACCEPTED;
+        return;
+    }
+    OPENSSL_cleanse(&answer->identity, sizeof answer->identity);
+}
+
+void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
+                        struct stun_builder *builder)
+{
+    const struct auth_policy *policy = auth->policy;
+    const struct nonce_claims claims = {
+        .seconds = seconds_of(now),
+        .port = flow->remote.port,
+        .algorithms = policy_algorithms(policy),
+        .features = NONCE_FEATURE_PASSWORD_ALGORITHMS |
+                    (policy_username_anonymity(policy) ? NONCE_FEATURE_USERNAME_ANONYMITY : 0),
+    };
+    uint16_t algorithms[2];
+    size_t count = list_algorithms(claims.algorithms, algorithms);
+    char nonce[NONCE_SIZE];
+
+    if (!nonce_write(&auth->digests, auth->nonce_key, &claims, &flow->remote, nonce)) {
+        /* A challenge without nonce would send the client around in a circle. */
+        builder->status = builder->status == STUN_OK ? STUN_ERROR_CRYPTO : builder->status;
+        return;
+    }
+    stun_builder_put_string(builder, STUN_REALM, policy->realm);
+    stun_builder_put_bytes(builder, STUN_NONCE, nonce, sizeof nonce);
+    stun_builder_put_password_algorithms(builder, algorithms, count);
+}

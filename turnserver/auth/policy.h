@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What an auth_policy is made of: for the files of this room only. */
+#ifndef AUTH_POLICY_H
+#define AUTH_POLICY_H
+
+#include "turnserver/auth/auth.h"
+#include "turnserver/auth/user_table.h"
+
+/* Sets of password algorithms. */
+#define POLICY_MD5 0x1u
+#define POLICY_SHA256 0x2u
+
+struct auth_policy {
+    char realm[AUTH_REALM_SIZE_MAX];
+    unsigned nonce_lifetime_s;
+    struct user_table users;
+    char **secrets;
+    size_t secret_count;
+    uint8_t common_algorithms; /* those that every user has a key for */
+    bool username_anonymity, username_anonymity_chosen;
+    struct stun_crypto *crypto; /* to make keys while the policy is being built */
+};
+
+/* The set of algorithms that challenges offer, never empty. */
+uint8_t policy_algorithms(const struct auth_policy *policy);
+/* Whether challenges ask for USERHASH in place of USERNAME. */
+bool policy_username_anonymity(const struct auth_policy *policy);
+
+#endif
