@@ -59,6 +59,40 @@ unit_tests += tests/unit/test_port_pool
 tests_unit_test_port_pool_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_port_pool_LDADD = $(TURN_TEST_LIBS)
 
+# ---- turn machine -----------------------------------------------------------------------------
+# The machine and a shell around it without sockets or clock (tests/sim/turn_shell.h).
+EXTRA_DIST += tests/unit/raw_message.h tests/unit/turn_test.h
+TURN_SHELL_LIBS = tests/sim/libturnshell.la turnserver/libturn.la src/libbase.la src/libcodec.la \
+	$(LIBCRYPTO_LIBS)
+
+unit_tests += tests/unit/test_turn_allocate
+tests_unit_test_turn_allocate_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_allocate_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_binding
+tests_unit_test_turn_binding_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_binding_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_bytes
+tests_unit_test_turn_bytes_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_turn_bytes_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_channel_table
+tests_unit_test_turn_channel_table_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_channel_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_permission_table
+tests_unit_test_turn_permission_table_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_permission_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_reservation
+tests_unit_test_turn_reservation_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_test_turn_reservation_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_source_limit
+tests_unit_test_turn_source_limit_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_source_limit_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 # ---- datapath ---------------------------------------------------------------------------------
 unit_tests += tests/unit/test_datapath_socket
 tests_unit_test_datapath_socket_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)

@@ -28,7 +28,8 @@ void account_table_clear(struct account_table *table)
     hash_map_clear(&table->by_name);
 }
 
-static struct account *account_new(struct account_table *table, const char *name)
+static struct account *account_new(struct account_table *table, const char *name,
+                                   uint16_t quota_offset)
 {
     size_t size = strlen(name) + 1;
     struct account *account = malloc(sizeof *account + size);
@@ -37,6 +38,7 @@ static struct account *account_new(struct account_table *table, const char *name
         return NULL;
     }
     account->references = 1;
+    account->quota_offset = quota_offset;
     memcpy(account->name, name, size);
     if (hash_map_insert(&table->by_name, &account->node, name) != 0) {
         free(account);
@@ -45,12 +47,17 @@ static struct account *account_new(struct account_table *table, const char *name
     return account;
 }
 
-struct account *account_get(struct account_table *table, const char *name)
+struct account *account_get(struct account_table *table, const char *name, uint16_t quota_offset)
 {
     struct hash_node *node = hash_map_find(&table->by_name, name);
 
     return node != NULL ? account_acquire(container_of(node, struct account, node))
-                        : account_new(table, name);
+                        : account_new(table, name, quota_offset);
+}
+
+const char *account_quota_name(const struct account *account)
+{
+    return account->name + account->quota_offset;
 }
 
 struct account *account_acquire(struct account *account)

@@ -8,9 +8,12 @@
 
 #include "base/hash_map.h"
 
+#include <stdint.h>
+
 struct account {
     struct hash_node node;
     unsigned references;
+    uint16_t quota_offset; /* name + quota_offset is whom quotas count */
     char name[];
 };
 
@@ -22,9 +25,11 @@ void account_table_init(struct account_table *table, const struct siphash_key *k
 /* All references have been released. */
 void account_table_clear(struct account_table *table);
 
-/* Returns a reference to the account of that name, which is made if need be, or NULL when memory is
- * out. */
-struct account *account_get(struct account_table *table, const char *name);
+/* Returns a reference to the account of that name, which is made if need be (`quota_offset` is for
+ * that case), or NULL when memory is out. */
+struct account *account_get(struct account_table *table, const char *name, uint16_t quota_offset);
+/* Whom quotas count. */
+const char *account_quota_name(const struct account *account);
 /* Takes one more reference, and returns `account`. */
 struct account *account_acquire(struct account *account);
 void account_release(struct account_table *table, struct account *account); /* NULL is allowed */

@@ -230,7 +230,7 @@ static bool quota_reserve(struct turn_request *request, struct account *account)
     const struct turn_event reached = {.type = TURN_QUOTA_REACHED, .client = request->flow->remote};
 
     if (server->setup.quota.reserve == NULL ||
-        server->setup.quota.reserve(server->setup.quota.context, account->name)) {
+        server->setup.quota.reserve(server->setup.quota.context, account_quota_name(account))) {
         return true;
     }
     server->counters.events_lost +=
@@ -252,7 +252,7 @@ static void allocate_for(struct turn_request *request, const struct allocate_wis
     allocation = allocate(request, wish, account);
     if (allocation == NULL) {
         if (server->setup.quota.release != NULL) {
-            server->setup.quota.release(server->setup.quota.context, account->name);
+            server->setup.quota.release(server->setup.quota.context, account_quota_name(account));
         }
         account_release(&server->accounts, account);
         reply_error(request, 508, "Insufficient Capacity: no relayed port is free");
@@ -302,7 +302,8 @@ void allocate_handle(struct turn_request *request)
         reply_error(request, 508, "Insufficient Capacity: the server is full");
         return;
     }
-    account = account_get(&server->accounts, request->identity->user);
+    account =
+        account_get(&server->accounts, request->identity->user, request->identity->account_offset);
     if (account == NULL) {
         reply_error(request, 508, NULL);
         return;

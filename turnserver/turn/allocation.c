@@ -209,7 +209,8 @@ void allocation_end(struct turn_server *server, struct monotime now, struct allo
     server->setup.ports.close(server->setup.ports.context, allocation->via);
     port_pool_give_back(server->setup.pool, &allocation->relayed);
     if (server->setup.quota.release != NULL) {
-        server->setup.quota.release(server->setup.quota.context, allocation->account->name);
+        server->setup.quota.release(server->setup.quota.context,
+                                    account_quota_name(allocation->account));
     }
     account_release(&server->accounts, allocation->account);
     permission_table_clear(&allocation->permissions);

@@ -52,7 +52,8 @@ struct turn_ports {
     void (*close)(void *context, uint32_t via);
 };
 
-/* How many allocations an account holds, over all workers. reserve returns false: 486. */
+/* How many allocations an account holds, over all workers. reserve returns false: 486. `user` is a
+ * time-limited name without its expiry. Both may be NULL: no quota. */
 struct turn_quota {
     void *context;
     bool (*reserve)(void *context, const char *user);
