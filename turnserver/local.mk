@@ -35,7 +35,9 @@ turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 # What several workers or servers share.
 noinst_LTLIBRARIES += turnserver/libcluster.la
-turnserver_libcluster_la_SOURCES =
+turnserver_libcluster_la_SOURCES = \
+	turnserver/cluster/local_quota.c turnserver/cluster/local_quota.h
+turnserver_libcluster_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS) -pthread
 
 # How packets enter and leave: the shell around the machines.
 noinst_LTLIBRARIES += turnserver/libdatapath.la

@@ -51,6 +51,10 @@ unit_tests += tests/unit/test_auth
 tests_unit_test_auth_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_LDADD = $(TURN_TEST_LIBS)
 
+unit_tests += tests/unit/test_local_quota
+tests_unit_test_local_quota_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_test_local_quota_LDADD = turnserver/libcluster.la $(BASE_TEST_LIBS)
+
 unit_tests += tests/unit/test_peer_rules
 tests_unit_test_peer_rules_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_peer_rules_LDADD = $(TURN_TEST_LIBS)

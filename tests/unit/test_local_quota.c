@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "turnserver/cluster/local_quota.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+static bool reserve(const struct turn_quota *quota, const char *name)
+{
+    return quota->reserve(quota->context, name);
+}
+
+static void release(const struct turn_quota *quota, const char *name)
+{
+    quota->release(quota->context, name);
+}
+
+static void test_limits_each_account(void **state)
+{
+    (void)state;
+    struct local_quota *local = local_quota_new(2);
+    struct turn_quota quota = local_quota_interface(local);
+
+    assert_true(reserve(&quota, "alice"));
+    assert_true(reserve(&quota, "alice"));
+    assert_false(reserve(&quota, "alice"));
+    assert_true(reserve(&quota, "bob"));
+    assert_int_equal(local_quota_count(local), 2);
+    release(&quota, "alice");
+    assert_true(reserve(&quota, "alice"));
+    assert_false(reserve(&quota, "alice"));
+    local_quota_free(local);
+}
+
+static void test_forgets_who_holds_nothing(void **state)
+{
+    (void)state;
+    struct local_quota *local = local_quota_new(1);
+    struct turn_quota quota = local_quota_interface(local);
+    char name[32];
+
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "user %u", i);
+        assert_true(reserve(&quota, name));
+        assert_false(reserve(&quota, name));
+    }
+    assert_int_equal(local_quota_count(local), 1000);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "user %u", i);
+        release(&quota, name);
+    }
+    assert_int_equal(local_quota_count(local), 0);
+    local_quota_free(local);
+    local_quota_free(NULL);
+}
+
+static void test_limit_changes_on_reload(void **state)
+{
+    (void)state;
+    struct local_quota *local = local_quota_new(0);
+    struct turn_quota quota = local_quota_interface(local);
+
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(reserve(&quota, "alice"));
+    }
+    local_quota_set_limit(local, 3);
+    assert_false(reserve(&quota, "alice"));
+    release(&quota, "alice");
+    release(&quota, "alice");
+    assert_false(reserve(&quota, "alice"));
+    release(&quota, "alice");
+    assert_true(reserve(&quota, "alice"));
+    assert_false(reserve(&quota, "alice"));
+    local_quota_set_limit(local, 0);
+    assert_true(reserve(&quota, "alice"));
+    local_quota_free(local);
+}
+
+#define LIMIT 3
+
+struct worker {
+    struct turn_quota quota;
+    _Atomic int *held;
+    int above_limit;
+};
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        if (reserve(&worker->quota, "shared")) {
+            worker->above_limit += atomic_fetch_add(worker->held, 1) >= LIMIT;
+            atomic_fetch_sub(worker->held, 1);
+            release(&worker->quota, "shared");
+        }
+    }
+    return NULL;
+}
+
+static void test_counts_for_all_workers(void **state)
+{
+    (void)state;
+    struct local_quota *local = local_quota_new(LIMIT);
+    struct turn_quota quota = local_quota_interface(local);
+    _Atomic int held = 0;
+    struct worker workers[4];
+    pthread_t threads[4];
+
+    for (unsigned i = 0; i < 4; i++) {
+        workers[i] = (struct worker){quota, &held, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(workers[i].above_limit, 0);
+    }
+    assert_int_equal(local_quota_count(local), 0);
+    local_quota_free(local);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_limits_each_account),
+        cmocka_unit_test(test_forgets_who_holds_nothing),
+        cmocka_unit_test(test_limit_changes_on_reload),
+        cmocka_unit_test(test_counts_for_all_workers),
+    };
+
+    return cmocka_run_group_tests_name("cluster/local_quota", tests, NULL, NULL);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How many allocations each account holds in this process. All workers share one; it is asked only
+ * when an allocation begins or ends, so a mutex will do.
+ */
+#ifndef CLUSTER_LOCAL_QUOTA_H
+#define CLUSTER_LOCAL_QUOTA_H
+
+#include "turnserver/turn/turn.h"
+
+/* More accounts than this at one time are refused like a quota that is reached. */
+#define LOCAL_QUOTA_ACCOUNTS_MAX (1u << 20)
+
+struct local_quota;
+
+/* `allocations` is the limit of each account, 0: none. Returns NULL with errno set. */
+struct local_quota *local_quota_new(uint32_t allocations);
+void local_quota_free(struct local_quota *quota); /* NULL is allowed */
+
+/* From now on this limit holds, 0: none. Allocations that stand already stay. */
+void local_quota_set_limit(struct local_quota *quota, uint32_t allocations);
+/* What a machine is given; it borrows `quota`. */
+struct turn_quota local_quota_interface(struct local_quota *quota);
+/* How many accounts hold an allocation now. */
+size_t local_quota_count(struct local_quota *quota);
+
+#endif
