@@ -121,6 +121,10 @@ unit_tests += tests/unit/test_long_term
 tests_unit_test_long_term_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_long_term_LDADD = $(PROTO_TEST_LIBS)
 
+unit_tests += tests/unit/test_stun_uri
+tests_unit_test_stun_uri_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_uri_LDADD = $(PROTO_TEST_LIBS)
+
 unit_tests += tests/unit/test_transaction
 tests_unit_test_transaction_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_transaction_LDADD = $(PROTO_TEST_LIBS)
