@@ -40,11 +40,14 @@ src_libbase_la_SOURCES = \
 
 src_libproto_la_SOURCES = \
 	src/proto/long_term.c src/proto/long_term.h \
+	src/proto/nat_probe.c src/proto/nat_probe.h src/proto/nat_probe_internal.h \
+	src/proto/nat_report.h src/proto/nat_verdict.c \
 	src/proto/stun_transaction.c src/proto/stun_transaction.h \
 	src/proto/stun_uri.c src/proto/stun_uri.h \
 	src/proto/turn_client.c src/proto/turn_client.h src/proto/turn_client_internal.h \
 	src/proto/turn_client_peer.c src/proto/turn_client_relay.c src/proto/turn_client_request.c
 src_libproto_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
+src_libproto_la_LIBADD = -lm
 
 src_libnet_la_SOURCES = \
 	src/net/acceptor.h \

@@ -3,3 +3,12 @@
 # ---- turn machine -----------------------------------------------------------------------------
 check_LTLIBRARIES += tests/sim/libturnshell.la
 tests_sim_libturnshell_la_SOURCES = tests/sim/turn_shell.c tests/sim/turn_shell.h tests/unit/seeded.h
+
+# ---- client machines in simulated networks, on virtual time ------------------------------------
+SIM_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
+SIM_NAT_WORLD = tests/sim/nat_world.c tests/sim/nat_world.h
+
+unit_tests += tests/sim/sim_nat_probe
+tests_sim_sim_nat_probe_SOURCES = tests/sim/sim_nat_probe.c $(SIM_NAT_WORLD)
+tests_sim_sim_nat_probe_CFLAGS = $(UNIT_CFLAGS)
+tests_sim_sim_nat_probe_LDADD = $(SIM_LIBS)
