@@ -50,12 +50,12 @@ src_libproto_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 src_libproto_la_LIBADD = -lm
 
 src_libnet_la_SOURCES = \
-	src/net/acceptor.h \
+	src/net/acceptor.c src/net/acceptor.h \
 	src/net/clock.c src/net/clock.h \
-	src/net/connection_limit.h \
-	src/net/mailbox.h \
+	src/net/connection_limit.c src/net/connection_limit.h \
+	src/net/mailbox.c src/net/mailbox.h \
 	src/net/socket_address.h \
-	src/net/stream.h \
-	src/net/tcp_socket.h \
-	src/net/udp_socket.h
+	src/net/stream.c src/net/stream.h \
+	src/net/tcp_socket.c src/net/tcp_socket.h \
+	src/net/udp_socket.c src/net/udp_socket.h
 src_libnet_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)

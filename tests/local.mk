@@ -18,6 +18,7 @@ AM_TESTS_ENVIRONMENT = \
 unit_tests =
 
 include tests/lib/local.mk
+include tests/interop/local.mk
 include tests/natlab/local.mk
 include tests/package/local.mk
 include tests/unit/local.mk

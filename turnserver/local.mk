@@ -46,10 +46,8 @@ turnserver_libdatapath_la_SOURCES = \
 	turnserver/datapath/packet_ring.c turnserver/datapath/packet_ring.h \
 	turnserver/datapath/socket.c \
 	turnserver/datapath/socket_batch.c turnserver/datapath/socket_batch.h \
-	turnserver/datapath/socket_name.h \
 	turnserver/datapath/socket_slots.c turnserver/datapath/socket_slots.h
 turnserver_libdatapath_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
-turnserver_libdatapath_la_LIBADD = src/libbase.la $(LIBEVENT_LIBS)
 
 # The configuration: file -> text -> syntax -> draft -> boot and policy.
 noinst_LTLIBRARIES += turnserver/libsettings.la
@@ -66,3 +64,27 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_text.c turnserver/config_text.h
 turnserver_libsettings_la_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(OPENSSL_CFLAGS)
 turnserver_libsettings_la_LIBADD = $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
+
+# A worker: the loop that knows every step of a packet.
+noinst_LTLIBRARIES += turnserver/libworker.la
+turnserver_libworker_la_SOURCES = \
+	turnserver/listener.c turnserver/listener.h \
+	turnserver/streams.c turnserver/streams.h \
+	turnserver/worker.c turnserver/worker.h
+turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
+
+# Log lines, readiness, privileges.
+noinst_LTLIBRARIES += turnserver/libops.la
+turnserver_libops_la_SOURCES = \
+	turnserver/ops/events.c turnserver/ops/events.h \
+	turnserver/ops/notify.h \
+	turnserver/priv/drop.c turnserver/priv/drop.h \
+	turnserver/priv/monitor.c turnserver/priv/monitor.h \
+	turnserver/priv/trusted_open.c turnserver/priv/trusted_open.h
+if HAVE_SYSTEMD
+turnserver_libops_la_SOURCES += turnserver/ops/notify_systemd.c
+else
+turnserver_libops_la_SOURCES += turnserver/ops/notify_absent.c
+endif
+turnserver_libops_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+turnserver_libops_la_LIBADD = $(SYSTEMD_LIBS)

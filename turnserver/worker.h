@@ -12,18 +12,28 @@
 
 struct worker;
 
-/* What all workers of a process share; it outlives them. */
+/* What all workers of a process share; it outlives them, and is safe to use from any worker. */
 struct worker_shared {
     const struct config_boot *boot;
     struct port_pool *pool;
-    struct turn_quota quota;                 /* safe to call from any worker */
+    struct reservation_table *reservations; /* NULL: each worker has its own */
+    struct connection_limit *connections;   /* NULL: no limit */
+    struct turn_quota quota;
     uint8_t nonce_key[AUTH_NONCE_KEY_SIZE];
+    /* Called for each event of a machine; may be NULL. */
+    void (*event)(void *context, unsigned worker, const struct turn_event *event);
+    void *event_context;
 };
 
+/* Raises the soft limit of open files to the hard one: each relayed port and connection is one.
+ * Returns the limit that holds now. */
+uint64_t worker_raise_file_limit(void);
+
 /*
- * Makes worker `number` (0..) and binds its sockets, without running it: binding needs privileges,
- * running must not have them. Problems are told on `diagnostics`, a line each with the address and
- * what to do. Returns NULL on failure.
+ * Makes worker `number` and binds its sockets, without running it: binding needs privileges,
+ * running must not have them. Worker 0 comes first: it checks that nobody else has our ports.
+ * Problems are told on `diagnostics`, a line each with the address and what to do. Returns NULL on
+ * failure.
  */
 struct worker *worker_new(const struct worker_shared *shared, struct config_policy *policy,
                           unsigned number, FILE *diagnostics);

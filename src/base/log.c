@@ -95,11 +95,14 @@ void log_free(struct log *log)
 int log_reopen(struct log *log, const char *path)
 {
     int fd = open_output(path);
+
+    return fd < 0 ? fd : log_reopen_descriptor(log, fd);
+}
+
+int log_reopen_descriptor(struct log *log, int fd)
+{
     int status = 0;
 
-    if (fd < 0) {
-        return fd;
-    }
     /* dup3 changes the file under the number at once, so no writer sees it closed. */
     if (dup3(fd, log->fd, O_CLOEXEC) < 0) {
         status = -errno;

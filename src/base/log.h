@@ -46,6 +46,9 @@ void log_free(struct log *log); /* NULL is allowed */
  * Other threads may be logging. Returns 0, or -errno and goes on where it was.
  */
 int log_reopen(struct log *log, const char *path);
+/* The same with a descriptor that somebody else has opened for appending; it becomes the log's,
+ * after an error too. */
+int log_reopen_descriptor(struct log *log, int fd);
 void log_set_level(struct log *log, enum log_level level);
 void log_set_json(struct log *log, bool json);
 /* Lines that could not be written: a full disk, a full pipe. */

@@ -9,6 +9,7 @@
 #ifndef NET_ACCEPTOR_H
 #define NET_ACCEPTOR_H
 
+#include "base/monotime.h"
 #include "net/connection_limit.h"
 #include "net/stream.h"
 
@@ -28,11 +29,10 @@ struct acceptor_user {
 };
 
 struct acceptor_policy {
-    uint32_t
-        first_frame_seconds; /* from the connection's begin to its first whole frame; 0: no limit */
-    uint32_t idle_seconds;   /* without a frame and not held; 0: no limit */
-    struct stream_limits limits; /* before it is held */
-    struct stream_limits held;   /* while it is */
+    uint32_t first_frame_seconds; /* from its begin to its first whole frame; 0: no limit */
+    uint32_t idle_seconds;        /* without a frame and not held; 0: no limit */
+    struct stream_limits limits;  /* before it is held */
+    struct stream_limits held;    /* while it is */
 };
 
 /* What may suit: 10 s, 60 s, frames of 4 KiB before an allocation, 256 KiB of output. */
@@ -69,7 +69,11 @@ int acceptor_listen(struct acceptor *acceptor, const struct stun_address *addres
 int acceptor_start(struct acceptor *acceptor);
 /* Takes no new connections any more; the old ones stay. */
 void acceptor_stop(struct acceptor *acceptor);
+/* Holds from now on for new connections, and for old ones when their deadline is next set. */
 void acceptor_set_policy(struct acceptor *acceptor, const struct acceptor_policy *policy);
+/* Ends connections whose time is over at `now`. The loop does so by itself; a test need not wait.
+ */
+void acceptor_expire(struct acceptor *acceptor, struct monotime now);
 const struct acceptor_counters *acceptor_counters(const struct acceptor *acceptor);
 
 /* ---- connections -------------------------------------------------------------------------------

@@ -8,8 +8,9 @@
 /* RFC 8489 §9.2: "obMatJos2" and four characters of base64: 24 bits of security features. */
 #define COOKIE "obMatJos2"
 #define COOKIE_SIZE 13
-#define FEATURE_PASSWORD_ALGORITHMS 0x800000u /* bit 0, RFC 8489 §18.1 */
-#define FEATURE_USERNAME_ANONYMITY 0x400000u  /* bit 1 */
+/* Bits 0 and 1, counted from the right: erratum 6290 of RFC 8489 §18.1. */
+#define FEATURE_PASSWORD_ALGORITHMS 0x1u
+#define FEATURE_USERNAME_ANONYMITY 0x2u
 
 int long_term_init(struct long_term *credentials, struct stun_crypto *crypto, const char *user,
                    const char *password)

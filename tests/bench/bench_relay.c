@@ -11,7 +11,7 @@
  * through.
  */
 #include "base/address.h"
-#include "turnserver/datapath/socket_name.h"
+#include "net/socket_address.h"
 
 #include <postern/stun.h>
 
@@ -39,7 +39,7 @@ struct options {
 
 struct client {
     int descriptor; /* connected to the server */
-    union socket_name relayed;
+    union socket_address relayed;
     socklen_t relayed_size;
 };
 
@@ -102,8 +102,8 @@ static uint64_t cpu_ns(int pid)
 
 static int open_udp(const struct stun_address *local)
 {
-    union socket_name name;
-    socklen_t size = socket_name_from_address(&name, local);
+    union socket_address name = {0};
+    socklen_t size = socket_address_write(&name, local);
     int descriptor = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int buffer = 4 << 20;
     struct timeval patience = {2, 0};
@@ -192,7 +192,7 @@ static void allocate(struct bench *bench, struct client *client)
         fprintf(stderr, "bench_relay: Allocate was answered with %d\n", code);
         exit(1);
     }
-    client->relayed_size = socket_name_from_address(&client->relayed, &relayed);
+    client->relayed_size = socket_address_write(&client->relayed, &relayed);
     begin(&builder, request, sizeof request, STUN_CHANNEL_BIND);
     stun_builder_put_u16_reserved(&builder, STUN_CHANNEL_NUMBER, CHANNEL);
     stun_builder_put_xor_address(&builder, STUN_XOR_PEER_ADDRESS, &bench->peer_address);
@@ -212,17 +212,17 @@ static void set_up(struct bench *bench)
     bench->clients = calloc(bench->options.allocations, sizeof *bench->clients);
     bench->poll = epoll_create1(EPOLL_CLOEXEC);
     bench->peer = open_udp(&any);
-    union socket_name name;
+    union socket_address name;
     socklen_t size = sizeof name;
     if (!bench->crypto || !bench->clients || bench->poll < 0 ||
         getsockname(bench->peer, &name.any, &size) != 0) {
         fail("start");
     }
-    bench->peer_address = socket_name_to_address(&name);
+    bench->peer_address = socket_address_read(&name.any);
     for (unsigned i = 0; i < bench->options.allocations; i++) {
         struct client *client = &bench->clients[i];
         client->descriptor = open_udp(&any);
-        size = socket_name_from_address(&name, &bench->options.server);
+        size = socket_address_write(&name, &bench->options.server);
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
         if (connect(client->descriptor, &name.any, size) != 0 ||
             epoll_ctl(bench->poll, EPOLL_CTL_ADD, client->descriptor, &event) != 0) {

@@ -1,6 +1,7 @@
 # What the Python tests share. selftest.py tests it.
 TESTS += tests/lib/selftest.py
 EXTRA_DIST += \
+	tests/README.md \
 	tests/lib/postern.py \
 	tests/lib/selftest.py \
 	tests/lib/stunwire.py \

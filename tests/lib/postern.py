@@ -72,7 +72,7 @@ def config(port, workers=1, addresses=("127.0.0.1",), more="", relay=None, users
     return text + more
 
 
-def _listening(pid):
+def listening(pid):
     """Ports that are bound (UDP) or listened at (TCP) in the namespace of that process."""
     ports = set()
     for name in ("udp", "udp6", "tcp", "tcp6"):
@@ -170,7 +170,7 @@ class Server(Process):
                    int(re.search(r"port\s*=\s*(\d+)", entry).group(1)))
                   for entry in re.findall(r"\{.*?\}", listeners.group(1), re.S)}
         deadline = time.monotonic() + 20
-        while not wanted <= _listening(self.pid):
+        while not wanted <= listening(self.pid):
             if not self.running():
                 self.wait()
                 raise AssertionError(f"turnserver ended with {self.child.returncode} at start:\n{self.stderr}")

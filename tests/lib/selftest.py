@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 
+import postern
 import stunwire
 import tap
 
@@ -78,6 +79,28 @@ def notices_failures():
     tap.equal(lines, ["not ok 1 - fails", "not ok 2 - late", "ok 3 - skipped # SKIP why", "not ok 4 - unclean",
                       "ok 5 - good (n=1)", "ok 6 - good (n=2)", "1..6"])
     tap.equal(done.returncode, 1, "exit status")
+
+
+TAP = "# script: tests/a.py\nok 1 - fine\nok 2 - not here # SKIP no way\n"
+
+
+@tap.test
+def tally_counts():
+    """The tally fails on a failure, a skip that is not listed, a broken plan, and a stage without results"""
+    for text, rules, last, status in (
+            (TAP + "1..2\n", "a: * | no way | because", "1 passed, 0 failed, 1 skipped", 0),
+            (TAP + "1..2\n", "b: * | no way | because", "1 passed, 1 failed, 0 skipped", 1),
+            (TAP + "1..3\n", "a: * | * | because", "1 passed, 1 failed, 1 skipped", 1),
+            ("ok - builds\nnot ok - links\n", "", "1 passed, 1 failed, 0 skipped", 1),
+            ("", "", "0 passed, 0 failed, 0 skipped", 1), (None, "", "0 passed, 1 failed, 0 skipped", 1)):
+        folder = postern.temporary_folder()
+        (folder / "skips").write_text(rules)
+        (folder / "results").mkdir()
+        if text is not None:
+            (folder / "results/stage.tap").write_text(text)
+        done = subprocess.run([sys.executable, "-B", postern.source / "tests/lib/tally.py", "--skips", folder / "skips",
+                               folder, "stage"], capture_output=True, text=True, timeout=30)
+        tap.equal((done.stdout.splitlines()[-1], done.returncode), (last, status), f"of {text!r}: {done.stderr}")
 
 
 tap.main()

@@ -98,20 +98,50 @@ tests_unit_test_turn_source_limit_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_source_limit_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 # ---- datapath ---------------------------------------------------------------------------------
+DATAPATH_TEST_LIBS = turnserver/libdatapath.la src/libnet.la src/libbase.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_datapath_socket
 tests_unit_test_datapath_socket_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
-tests_unit_test_datapath_socket_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_datapath_socket_LDADD = $(DATAPATH_TEST_LIBS)
 
 unit_tests += tests/unit/test_datapath_slots
 tests_unit_test_datapath_slots_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
-tests_unit_test_datapath_slots_LDADD = turnserver/libdatapath.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_datapath_slots_LDADD = $(DATAPATH_TEST_LIBS)
 
 # ---- wire -------------------------------------------------------------------------------------
 EXTRA_DIST += tests/unit/stun_test.h tests/vectors/stun_messages.h
 
+unit_tests += tests/unit/test_stun_attributes
+tests_unit_test_stun_attributes_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_attributes_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_builder
+tests_unit_test_stun_builder_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_builder_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_channel
+tests_unit_test_stun_channel_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_channel_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_integrity
+tests_unit_test_stun_integrity_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_stun_integrity_LDADD = $(UNIT_LIBS) $(LIBCRYPTO_LIBS)
+
+unit_tests += tests/unit/test_stun_names
+tests_unit_test_stun_names_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_names_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_random
+tests_unit_test_stun_random_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_random_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_stun_vectors
 tests_unit_test_stun_vectors_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_vectors_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_stun_view
+tests_unit_test_stun_view_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stun_view_LDADD = $(UNIT_LIBS)
 
 # ---- proto ------------------------------------------------------------------------------------
 PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)

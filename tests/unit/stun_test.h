@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static inline size_t from_hex(const char *text, uint8_t *out, size_t capacity)
 /* A heap copy of exactly `size` bytes, so that a sanitizer sees the first byte read beyond. */
 static inline uint8_t *exact_copy(const uint8_t *bytes, size_t size)
 {
-    uint8_t *copy = malloc(size);
+    uint8_t *copy = calloc(size, 1);
 
     if (size > 0) {
         assert_non_null(copy);

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/address.h"
+#include "net/socket_address.h"
 #include "turnserver/datapath/datapath.h"
-#include "turnserver/datapath/socket_name.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -129,8 +129,8 @@ static struct stun_address address_of(const char *ip, uint16_t port)
 static int bound_socket(const char *ip, struct stun_address *address)
 {
     struct stun_address any = address_of(ip, 0);
-    union socket_name name;
-    socklen_t size = socket_name_from_address(&name, &any);
+    union socket_address name;
+    socklen_t size = socket_address_write(&name, &any);
     int descriptor = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_true(descriptor >= 0);
     int buffer = 4 << 20;
@@ -138,7 +138,7 @@ static int bound_socket(const char *ip, struct stun_address *address)
     assert_int_equal(bind(descriptor, &name.any, size), 0);
     size = sizeof name;
     assert_int_equal(getsockname(descriptor, &name.any, &size), 0);
-    *address = socket_name_to_address(&name);
+    *address = socket_address_read(&name.any);
     return descriptor;
 }
 
@@ -151,8 +151,8 @@ static uint16_t free_port(const char *ip)
 
 static void send_from(int descriptor, const struct stun_address *to, const void *bytes, size_t size)
 {
-    union socket_name name;
-    socklen_t name_size = socket_name_from_address(&name, to);
+    union socket_address name;
+    socklen_t name_size = socket_address_write(&name, to);
     assert_int_equal(sendto(descriptor, bytes, size, 0, &name.any, name_size), (ssize_t)size);
 }
 
@@ -163,10 +163,10 @@ static ssize_t receive_at(int descriptor, void *bytes, size_t size, struct stun_
     if (poll(&wanted, 1, 2000) != 1) {
         return -1;
     }
-    union socket_name name = {0};
+    union socket_address name = {0};
     socklen_t name_size = sizeof name;
     ssize_t received = recvfrom(descriptor, bytes, size, 0, &name.any, &name_size);
-    *from = socket_name_to_address(&name);
+    *from = socket_address_read(&name.any);
     return received;
 }
 

@@ -5,9 +5,9 @@
 #include "proto/long_term.h"
 
 #define PLAIN_NONCE "f//499k954d6OL34oL9FSTvy64sA"
-/* The features' 24 bits in base64: bit 0 "gAAA", bit 1 "QAAA", both "wAAA" (RFC 8489 §18.1). */
-#define ALGORITHMS_NONCE "obMatJos2gAAAsomething"
-#define ANONYMOUS_NONCE "obMatJos2QAAAsomething"
+/* The features' 24 bits in base64: bit 0 "AAAB", bit 1 "AAAC" as in RFC 8489 B.1 (erratum 6290). */
+#define ALGORITHMS_NONCE "obMatJos2AAABsomething"
+#define ANONYMOUS_NONCE "obMatJos2AAACsomething"
 
 static struct stun_crypto *crypto;
 static struct long_term client;

@@ -50,7 +50,7 @@ int packet_ring_receive(struct packet_ring *ring, int descriptor, unsigned count
     struct mmsghdr *messages = ring->messages + ring->used;
     for (unsigned i = 0; i < count; i++) {
         struct msghdr *header = &messages[i].msg_hdr;
-        header->msg_namelen = sizeof(union socket_name);
+        header->msg_namelen = sizeof(struct sockaddr_in6);
         header->msg_control = with_control ? ring->controls[ring->used + i] : NULL;
         header->msg_controllen = with_control ? PACKET_CONTROL_SIZE : 0;
     }

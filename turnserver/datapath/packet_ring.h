@@ -9,7 +9,7 @@
 #define DATAPATH_PACKET_RING_H
 
 #include "base/outbox.h"
-#include "turnserver/datapath/socket_name.h"
+#include "net/socket_address.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@ struct packet_ring {
     bool huge_seen;                             /* since the last trim */
     struct mmsghdr messages[PACKET_RING_SLOTS]; /* message i receives into slot i */
     struct iovec vectors[PACKET_RING_SLOTS];
-    union socket_name names[PACKET_RING_SLOTS];
+    union socket_address names[PACKET_RING_SLOTS];
     _Alignas(struct cmsghdr) uint8_t controls[PACKET_RING_SLOTS][PACKET_CONTROL_SIZE];
 };
 

@@ -105,7 +105,7 @@ static struct stun_address arrival_address(const struct socket_slot *slot, struc
 static void hand_up(struct datapath *datapath, struct socket_slot *slot, unsigned index)
 {
     struct packet packet = packet_ring_packet(&datapath->ring, index);
-    struct stun_address remote = socket_name_to_address(&datapath->ring.names[index]);
+    struct stun_address remote = socket_address_read(&datapath->ring.names[index].any);
     if (!slot->listening) {
         datapath->user.relayed(datapath->user.context, slot->via, &remote, &packet);
         return;
@@ -179,8 +179,8 @@ static int set_relayed_options(int descriptor, const struct socket_slot *slot)
 
 static int open_socket(struct socket_slot *slot)
 {
-    union socket_name name;
-    socklen_t name_size = socket_name_from_address(&name, &slot->local);
+    union socket_address name;
+    socklen_t name_size = socket_address_write(&name, &slot->local);
     slot->descriptor =
         socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
     if (slot->descriptor < 0) {

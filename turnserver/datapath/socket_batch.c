@@ -84,7 +84,7 @@ void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *ent
     struct msghdr *header = &batch->messages[number].msg_hdr;
     *header = (struct msghdr){
         .msg_name = &batch->names[number],
-        .msg_namelen = socket_name_from_address(&batch->names[number], &entry->flow.remote),
+        .msg_namelen = socket_address_write(&batch->names[number], &entry->flow.remote),
         .msg_iov = &batch->vectors[index],
         .msg_iovlen = 1,
         .msg_control = batch->controls[number],

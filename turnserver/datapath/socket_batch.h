@@ -6,8 +6,8 @@
 #ifndef DATAPATH_SOCKET_BATCH_H
 #define DATAPATH_SOCKET_BATCH_H
 
+#include "net/socket_address.h"
 #include "turnserver/datapath/datapath.h"
-#include "turnserver/datapath/socket_name.h"
 
 #define SOCKET_BATCH_CONTROL_SIZE 96 /* packet information and a segment size */
 
@@ -18,7 +18,7 @@ struct socket_batch {
     const struct outbox_entry *previous; /* the newest message's first datagram */
     struct mmsghdr messages[OUTBOX_ENTRIES_MAX];
     struct iovec vectors[OUTBOX_ENTRIES_MAX];
-    union socket_name names[OUTBOX_ENTRIES_MAX];
+    union socket_address names[OUTBOX_ENTRIES_MAX];
     _Alignas(struct cmsghdr) uint8_t controls[OUTBOX_ENTRIES_MAX][SOCKET_BATCH_CONTROL_SIZE];
 };
 

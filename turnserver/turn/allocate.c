@@ -227,7 +227,12 @@ static struct allocation *allocate(struct turn_request *request, const struct al
 static bool quota_reserve(struct turn_request *request, struct account *account)
 {
     struct turn_server *server = request->server;
-    const struct turn_event reached = {.type = TURN_QUOTA_REACHED, .client = request->flow->remote};
+    const struct turn_event reached = {
+        .type = TURN_QUOTA_REACHED,
+        .client = request->flow->remote,
+        .via = request->flow->via,
+        .transport = request->flow->transport,
+    };
 
     if (server->setup.quota.reserve == NULL ||
         server->setup.quota.reserve(server->setup.quota.context, account_quota_name(account))) {

@@ -117,6 +117,8 @@ void allocation_report(struct turn_server *server, const struct allocation *allo
     struct turn_event complete = *event;
 
     complete.client = allocation->flow.remote;
+    complete.via = allocation->flow.via;
+    complete.transport = allocation->flow.transport;
     complete.relayed = allocation->relayed;
     if (!event_queue_add(&server->events, &server->accounts, &complete, allocation->account)) {
         server->counters.events_lost++;

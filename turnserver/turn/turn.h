@@ -139,6 +139,8 @@ struct turn_event {
     enum turn_event_type type;
     const char *user;
     struct stun_address client;
+    uint32_t via;      /* of the client's flow */
+    uint8_t transport; /* of the client's flow: enum outbox_transport */
     struct stun_address relayed;
     struct stun_address peer;        /* TURN_PEER_REFUSED */
     enum peer_verdict verdict;       /* TURN_PEER_REFUSED */

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Headless Chromium relays 1 MB through our server, there and back."""
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+import foreign
+import postern
+import stunwire
+import tap
+
+SIZE = 1 << 20
+CHROMIUM = shutil.which("chromium")
+MODULES = foreign.place / "browser/node_modules"
+
+if not CHROMIUM or not shutil.which("node") or not (MODULES / "playwright-core").exists():
+    tap.skip_all(f"Chromium, node or {MODULES}/playwright-core is not there: ./dev deps browser")
+
+
+def echo(port, transport, user, password):
+    """What the page has to tell after echoing SIZE random bytes, which it has to bring back unharmed."""
+    data = os.urandom(SIZE)
+    task = {"modules": str(MODULES), "chromium": CHROMIUM, "bytes": base64.b64encode(data).decode(), "timeout": 60000,
+            "ice": {"urls": [f"turn:127.0.0.1:{port}?transport={transport}"], "username": user, "credential": password}}
+    script = pathlib.Path(__file__).with_name("chromium_echo.js")
+    ended = postern.run("node", script, input=json.dumps(task).encode(), timeout=120)
+    tap.true(ended.status == 0 and ended.out, f"the browser ran: {ended}")
+    told = ended.json
+    tap.true("error" not in told, "\n".join([told.get("error", ""), *told["log"]]))
+    back = base64.b64decode(told["echo"])
+    tap.equal((len(back), hashlib.sha256(back).hexdigest()), (SIZE, hashlib.sha256(data).hexdigest()), "what came back")
+    tap.equal(len(told["pairs"]), 2, "nominated pairs")
+    for pair in told["pairs"]:
+        tap.equal((pair["local"], pair["remote"], pair["protocol"]), ("relay", "relay", transport), "the path")
+        tap.true(min(pair["sent"], pair["received"]) > SIZE, f"the path carried it both ways: {pair}")
+    tap.diag(f"{transport}: {told['ms']:.0f} ms from the first call to the last byte")
+    return told
+
+
+@tap.test(timeout=180, transport=["udp", "tcp"], workers=[1, 3])
+def relays(transport, workers):
+    """Chromium, iceTransportPolicy relay: 1 MB through a data channel, echoed, same hash"""
+    port = postern.free_port()
+    foreign.server(port, workers)
+    echo(port, transport, postern.USER, postern.PASSWORD)
+
+
+tap.main()

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Debian's coturn tools against our server, judged by the payloads that each end counted."""
+import foreign
+import postern
+import tap
+
+foreign.need_coturn()
+
+CLIENTS, MESSAGES = 12, 25
+BOTH = {"workers": [1, 3]}
+
+
+def relay_by_peer(workers, *flags, length=160):
+    """`uclient` sends to a peer that echoes: as many there, and as many back."""
+    port, peer = postern.free_port(), foreign.Peer()
+    foreign.server(port, workers)
+    sent, received, lost = foreign.uclient(port, *flags, "-c", "-e", peer.address[0], "-r", peer.address[1],
+                                           clients=CLIENTS, messages=MESSAGES, length=length)
+    tap.equal(sent, CLIENTS * MESSAGES, "sent by the clients")
+    tap.equal(peer.count, sent, "counted by the peer")
+    tap.equal((received, lost), (sent, 0), "returned to the clients, and lost")
+    tap.equal(len(peer.seen), CLIENTS, "relayed addresses that the peer saw")
+    for payloads in peer.seen.values():
+        tap.equal((len(payloads), len(set(payloads)), {len(one) for one in payloads}), (MESSAGES, MESSAGES, {length}))
+
+
+@tap.test(timeout=120, **BOTH)
+def channel_udp(workers):
+    """turnutils_uclient, UDP, channels"""
+    relay_by_peer(workers)
+
+
+@tap.test(timeout=120, **BOTH)
+def send_udp(workers):
+    """turnutils_uclient, UDP, Send and Data indications"""
+    relay_by_peer(workers, "-s")
+
+
+@tap.test(timeout=120, **BOTH)
+def channel_tcp(workers):
+    """turnutils_uclient, TCP, channels"""
+    relay_by_peer(workers, "-t")
+
+
+@tap.test(timeout=120, **BOTH)
+def send_tcp(workers):
+    """turnutils_uclient, TCP, Send and Data indications, payloads that need padding"""
+    relay_by_peer(workers, "-t", "-s", length=133)
+
+
+@tap.test(timeout=120, **BOTH)
+def large_udp(workers):
+    """turnutils_uclient, UDP, channels, payloads of 1,400 bytes"""
+    relay_by_peer(workers, length=1400)
+
+
+@tap.test(timeout=120, **BOTH)
+def between_relays(workers):
+    """turnutils_uclient, relay to relay on this server"""
+    port = postern.free_port()
+    foreign.server(port, workers)
+    for flags in (["-y"], ["-y", "-s"], ["-y", "-t"]):
+        sent, received, lost = foreign.uclient(port, *flags, "-c", clients=4, messages=20)
+        tap.equal((sent, received, lost), (80, 80, 0), f"sent, received, lost with {flags}")
+
+
+@tap.test(**BOTH)
+def rest_credentials(workers):
+    """turnutils_uclient with a secret makes time-limited credentials of its own"""
+    port, peer = postern.free_port(), foreign.Peer()
+    foreign.server(port, workers)
+    sent, received, lost = foreign.uclient(port, "-c", "-W", postern.SECRET, "-e", peer.address[0],
+                                           "-r", peer.address[1], clients=2, messages=10)
+    tap.equal((sent, peer.count, received, lost), (20, 20, 20, 0))
+
+
+@tap.test(**BOTH)
+def wrong_password(workers):
+    """turnutils_uclient with a wrong password gets nothing through"""
+    port, peer = postern.free_port(), foreign.Peer()
+    foreign.server(port, workers)
+    ended = postern.run(foreign.coturn / "turnutils_uclient", "-u", postern.USER, "-w", "wrong", "-p", port, "-c", "-m", 1,
+                        "-n", 3, "-e", peer.address[0], "-r", peer.address[1], "127.0.0.1", timeout=30)
+    tap.equal(peer.count, 0, "datagrams at the peer")
+    tap.true(ended.status != 0 and "Cannot complete Allocation" in ended.out + ended.err, f"refused: {ended}")
+
+
+@tap.test(**BOTH)
+def stunclient(workers):
+    """turnutils_stunclient learns its own address"""
+    port = postern.free_port()
+    foreign.server(port, workers)
+    ended = postern.run(foreign.coturn / "turnutils_stunclient", "-p", port, "127.0.0.1")
+    tap.true("UDP reflexive addr: 127.0.0.1:" in ended.out + ended.err, f"it printed it: {ended}")
+
+
+@tap.test(**BOTH)
+def natdiscovery(workers):
+    """turnutils_natdiscovery finds no NAT on loopback by our two addresses and ports"""
+    port = postern.free_port()
+    alternate = f'nat_behavior = {{ alternate_address = "127.0.0.2"; alternate_port = {port + 1}; }};\n'
+    foreign.server(port, workers, alternate)
+    ended = postern.run(foreign.coturn / "turnutils_natdiscovery", "-m", "-f", "-p", port, "127.0.0.1")
+    told = ended.out + ended.err
+    tap.equal(told.count("RFC 5780 response"), 4, f"responses in: {told}")
+    tap.true("Endpoint Independent Mapping" in told and "Endpoint Independent Filtering" in told, told)
+
+
+tap.main()

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stream side of a worker, as the datapath is its datagram side: TCP connections that came in,
+ * each known by a `via` whose top bit is set.
+ */
+#ifndef TURNSERVER_STREAMS_H
+#define TURNSERVER_STREAMS_H
+
+#include "base/outbox.h"
+#include "turnserver/config.h"
+
+struct acceptor_counters;
+struct connection_limit;
+struct event_base;
+struct streams;
+
+struct streams_user {
+    void *context;
+    /* A frame of a client; lent until the outbox has been sent. */
+    void (*frame)(void *context, const struct flow *flow, struct packet *packet);
+    /* Send the outbox now. */
+    void (*flush)(void *context);
+    /* The client's connection has ended; its via is gone after the call. */
+    void (*closed)(void *context, const struct flow *flow);
+};
+
+/* `user` is copied; `limit` is borrowed, shared by all workers. Returns NULL when memory is out. */
+struct streams *streams_new(struct event_base *base, const struct streams_user *user,
+                            const struct config_boot *boot, struct connection_limit *limit);
+void streams_free(struct streams *streams); /* closes every connection; NULL is allowed */
+
+/* Binds a listening port that other workers share. Returns 0 or -errno. */
+int streams_listen(struct streams *streams, const struct stun_address *address);
+/* Lets connections in. Returns 0 or -errno. */
+int streams_start(struct streams *streams);
+
+/* Sends a whole message to a connection, copied. One that is gone, or reads too slowly, loses it.
+ */
+void streams_send(struct streams *streams, const struct outbox_entry *entry);
+/* Whether the connection carries an allocation: then it may be idle. */
+void streams_hold(struct streams *streams, uint32_t via, bool held);
+
+const struct acceptor_counters *streams_counters(const struct streams *streams);
+
+#endif

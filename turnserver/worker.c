@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "turnserver/worker.h"
+
+#include "net/clock.h"
+#include "net/mailbox.h"
+#include "turnserver/datapath/datapath.h"
+#include "turnserver/listener.h"
+#include "turnserver/streams.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define MAILBOX_CAPACITY 16
+
+enum message_type {
+    MESSAGE_POLICY, /* pointer: a reference to a struct config_policy */
+    MESSAGE_STOP,
+};
+
+/*
+ * A turn begins with the first packet, timer or message that the loop brings and ends when all that
+ * was ready has been read: `end_of_turn` is made active at the tail of the loop's queue. Then the
+ * outbox is sent, so that the answers of many sockets share a system call; packets go back to the
+ * datapath, events are drained, the timer is set. One reading of the clock serves a turn.
+ */
+struct worker {
+    const struct worker_shared *shared;
+    struct config_policy *policy; /* a reference */
+    unsigned number;
+    struct event_base *base;
+    struct event *end_of_turn, *timer, *every_second;
+    struct monotime now;       /* of this turn */
+    struct monotime timer_due; /* what the timer is set to */
+    bool in_turn, stopping;
+    struct mailbox *mailbox;
+    const struct datapath_operations *operations;
+    struct datapath *datapath;
+    struct streams *streams;
+    struct stun_crypto *crypto;
+    struct auth *auth;
+    struct turn_server *turn;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t counters_mutex;
+    struct turn_counters counters; /* as of the last second */
+    struct outbox outbox;
+};
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static void begin_turn(struct worker *worker)
+{
+    if (!worker->in_turn) {
+        worker->in_turn = true;
+        worker->now = clock_now();
+        event_active(worker->end_of_turn, EV_TIMEOUT, 0);
+    }
+}
+
+/* Entries for the datapath go in runs, in order; a stream takes its own one by one. */
+static void send_outbox(struct outbox *outbox, void *context)
+{
+    struct worker *worker = context;
+    size_t first = 0;
+    for (size_t i = 0; i < outbox->count; i++) {
+        const struct outbox_entry *entry = &outbox->entries[i];
+        if (entry->flow.via >= DATAPATH_VIA_LIMIT) {
+            if (i > first) {
+                worker->operations->send(worker->datapath, &outbox->entries[first], i - first);
+            }
+            streams_send(worker->streams, entry);
+            first = i + 1;
+        }
+    }
+    if (outbox->count > first) {
+        worker->operations->send(worker->datapath, &outbox->entries[first], outbox->count - first);
+    }
+    outbox_clear(outbox);
+}
+
+static void handle_event(struct worker *worker, const struct turn_event *event)
+{
+    if (event->transport == TRANSPORT_TCP &&
+        (event->type == TURN_ALLOCATED || event->type == TURN_ENDED)) {
+        streams_hold(worker->streams, event->via, event->type == TURN_ALLOCATED);
+    }
+    if (worker->shared->event) {
+        worker->shared->event(worker->shared->event_context, worker->number, event);
+    }
+}
+
+static void drain_events(struct worker *worker)
+{
+    struct turn_event event;
+    while (turn_server_event(worker->turn, &event)) {
+        handle_event(worker, &event);
+    }
+}
+
+/* Never inside a call of the machine: that is what send_outbox is for. */
+static void flush(void *context)
+{
+    struct worker *worker = context;
+    send_outbox(&worker->outbox, worker);
+    drain_events(worker);
+}
+
+static struct timeval timeval_until(struct monotime now, struct monotime due)
+{
+    int64_t us = monotime_reached(now, due) ? 0 : monotime_difference_us(due, now);
+    return (struct timeval){us / MONOTIME_SECOND, us % MONOTIME_SECOND};
+}
+
+static void set_timer(struct worker *worker)
+{
+    struct monotime due = turn_server_due(worker->turn);
+    if (due.us == worker->timer_due.us) {
+        return;
+    }
+    worker->timer_due = due;
+    if (due.us == MONOTIME_NEVER.us) {
+        (void)event_del(worker->timer);
+    } else {
+        struct timeval delay = timeval_until(worker->now, due);
+        (void)event_add(worker->timer, &delay);
+    }
+}
+
+static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context)
+{
+    (void)descriptor;
+    (void)what;
+    struct worker *worker = context;
+    flush(worker);
+    worker->operations->reclaim(worker->datapath);
+    set_timer(worker);
+    worker->in_turn = false;
+}
+
+/* ---- what comes in --------------------------------------------------------------------------- */
+
+static void on_input(void *context, const struct flow *flow, struct packet *packet)
+{
+    struct worker *worker = context;
+    begin_turn(worker);
+    turn_server_input(worker->turn, worker->now, flow, packet, &worker->outbox);
+}
+
+static void on_relayed(void *context, uint32_t via, const struct stun_address *peer,
+                       struct packet *packet)
+{
+    struct worker *worker = context;
+    begin_turn(worker);
+    turn_server_relayed(worker->turn, worker->now, via, peer, packet, &worker->outbox);
+}
+
+static void on_stream_closed(void *context, const struct flow *flow)
+{
+    struct worker *worker = context;
+    begin_turn(worker);
+    flush(worker); /* data that the client sent before it closed still goes out */
+    turn_server_flow_closed(worker->turn, worker->now, flow);
+}
+
+static void on_timer(evutil_socket_t descriptor, short what, void *context)
+{
+    (void)descriptor;
+    (void)what;
+    struct worker *worker = context;
+    worker->timer_due = MONOTIME_NEVER; /* it has run out: set_timer must set it anew */
+    begin_turn(worker);
+    turn_server_tick(worker->turn, worker->now, &worker->outbox);
+}
+
+static void publish_counters(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->counters_mutex);
+    worker->counters = *turn_server_counters(worker->turn);
+    pthread_mutex_unlock(&worker->counters_mutex);
+}
+
+static void on_every_second(evutil_socket_t descriptor, short what, void *context)
+{
+    (void)descriptor;
+    (void)what;
+    struct worker *worker = context;
+    begin_turn(worker);
+    auth_set_wall_clock(worker->auth, worker->now, clock_unix_seconds());
+    worker->operations->trim(worker->datapath);
+    publish_counters(worker);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static void take_policy(struct worker *worker, struct config_policy *policy)
+{
+    turn_server_set_policy(worker->turn, &policy->turn);
+    auth_set_policy(worker->auth, policy->auth);
+    config_policy_release(worker->policy);
+    worker->policy = policy;
+}
+
+static void on_message(const struct mailbox_message *message, void *context)
+{
+    struct worker *worker = context;
+    switch ((enum message_type)message->type) {
+    case MESSAGE_POLICY:
+        if (worker->turn) {
+            begin_turn(worker);
+            take_policy(worker, message->pointer);
+        } else {
+            config_policy_release(message->pointer);
+        }
+        break;
+    case MESSAGE_STOP:
+        worker->stopping = true;
+        (void)event_base_loopbreak(worker->base);
+        break;
+    }
+}
+
+/* A full mailbox means that the worker is busy for a moment: it is waited for. */
+static void post(struct worker *worker, const struct mailbox_message *message)
+{
+    const struct timespec moment = {0, 1000000};
+    while (mailbox_send(worker->mailbox, message) == -EAGAIN) {
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
+void worker_send_policy(struct worker *worker, struct config_policy *policy)
+{
+    const struct mailbox_message message = {
+        .type = MESSAGE_POLICY,
+        .pointer = config_policy_acquire(policy),
+    };
+    post(worker, &message);
+}
+
+void worker_send_stop(struct worker *worker)
+{
+    post(worker, &(struct mailbox_message){.type = MESSAGE_STOP});
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static int open_port(void *context, const struct stun_address *relayed, uint32_t *via)
+{
+    struct worker *worker = context;
+    return worker->operations->open_relayed(worker->datapath, relayed, via);
+}
+
+/* The port itself goes when the turn ends: what stands in the outbox for it is sent before. */
+static void close_port(void *context, uint32_t via)
+{
+    struct worker *worker = context;
+    worker->operations->close(worker->datapath, via);
+}
+
+static uint64_t draw_random(void *context)
+{
+    (void)context;
+    uint64_t number = 0;
+    while (getrandom(&number, sizeof number, 0) != sizeof number) {
+        /* Interrupted before the system had seeded its generator: at boot only. */
+    }
+    return number;
+}
+
+static bool make_loop(struct worker *worker)
+{
+    struct event_config *config = event_config_new();
+    if (!config) {
+        return false;
+    }
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    worker->base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (!worker->base) {
+        return false;
+    }
+    worker->end_of_turn = event_new(worker->base, -1, 0, on_end_of_turn, worker);
+    worker->timer = evtimer_new(worker->base, on_timer, worker);
+    worker->every_second = event_new(worker->base, -1, EV_PERSIST, on_every_second, worker);
+    return worker->end_of_turn && worker->timer && worker->every_second &&
+           mailbox_new(&worker->mailbox, worker->base, MAILBOX_CAPACITY, on_message, worker) == 0;
+}
+
+static bool make_ways(struct worker *worker)
+{
+    const struct datapath_user datapath_user = {worker, on_input, on_relayed, flush};
+    const struct streams_user streams_user = {worker, on_input, flush, on_stream_closed};
+    worker->operations = &datapath_socket;
+    worker->datapath = worker->operations->create(worker->base, &datapath_user);
+    worker->streams =
+        streams_new(worker->base, &streams_user, worker->shared->boot, worker->shared->connections);
+    return worker->datapath && worker->streams;
+}
+
+static bool make_machines(struct worker *worker, const struct turn_nat_behavior *nat_behavior)
+{
+    worker->crypto = stun_crypto_new();
+    worker->auth = worker->crypto
+                       ? auth_new(worker->policy->auth, worker->shared->nonce_key, worker->crypto)
+                       : NULL;
+    if (!worker->auth) {
+        return false;
+    }
+    const struct turn_setup setup = {
+        .policy = &worker->policy->turn,
+        .auth = worker->auth,
+        .crypto = worker->crypto,
+        .pool = worker->shared->pool,
+        .reservations = worker->shared->reservations,
+        .ports = {worker, open_port, close_port},
+        .quota = worker->shared->quota,
+        .nat_behavior = *nat_behavior,
+        .random = draw_random,
+        .worker = worker->number,
+    };
+    worker->turn = turn_server_new(&setup);
+    auth_set_wall_clock(worker->auth, clock_now(), clock_unix_seconds());
+    return worker->turn != NULL;
+}
+
+static bool open_listeners(struct worker *worker, struct turn_nat_behavior *nat_behavior,
+                           FILE *diagnostics)
+{
+    const struct config_boot *boot = worker->shared->boot;
+    const struct listener_places places = {worker->operations, worker->datapath, worker->streams};
+    return (worker->number != 0 || listener_check_free(boot, diagnostics) == 0) &&
+           listener_open_all(boot, &places, nat_behavior, diagnostics) == 0;
+}
+
+struct worker *worker_new(const struct worker_shared *shared, struct config_policy *policy,
+                          unsigned number, FILE *diagnostics)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker) {
+        fprintf(diagnostics, "no memory for worker %u\n", number);
+        return NULL;
+    }
+    worker->shared = shared;
+    worker->policy = config_policy_acquire(policy);
+    worker->number = number;
+    worker->timer_due = MONOTIME_NEVER;
+    (void)pthread_mutex_init(&worker->counters_mutex, NULL);
+    outbox_init(&worker->outbox, send_outbox, worker);
+    struct turn_nat_behavior nat_behavior;
+    if (!make_loop(worker) || !make_ways(worker)) {
+        fprintf(diagnostics, "worker %u cannot be made: %s\n", number, strerror(errno));
+        goto failed;
+    }
+    if (!open_listeners(worker, &nat_behavior, diagnostics)) {
+        goto failed;
+    }
+    if (!make_machines(worker, &nat_behavior)) {
+        fprintf(diagnostics, "no memory for worker %u\n", number);
+        goto failed;
+    }
+    return worker;
+failed:
+    worker_free(worker);
+    return NULL;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static void end_allocations(struct worker *worker)
+{
+    bool more;
+    do {
+        more = turn_server_shut_down(worker->turn, clock_now());
+        drain_events(worker);
+    } while (more);
+}
+
+static void *run(void *context)
+{
+    struct worker *worker = context;
+    const struct timeval second = {1, 0};
+    (void)event_add(worker->every_second, &second);
+    while (!worker->stopping) {
+        (void)event_base_dispatch(worker->base);
+    }
+    flush(worker);
+    end_allocations(worker);
+    worker->operations->reclaim(worker->datapath);
+    publish_counters(worker);
+    return NULL;
+}
+
+int worker_start(struct worker *worker)
+{
+    int status = worker->operations->start(worker->datapath);
+    if (status == 0) {
+        status = streams_start(worker->streams);
+    }
+    if (status != 0) {
+        return status;
+    }
+    /* Signals are main's: a new thread inherits the mask. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    status = -pthread_create(&worker->thread, NULL, run, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    worker->running = status == 0;
+    return status;
+}
+
+static void free_event(struct event *event)
+{
+    if (event) {
+        event_free(event);
+    }
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker) {
+        return;
+    }
+    if (worker->running) {
+        pthread_join(worker->thread, NULL);
+    }
+    turn_server_free(worker->turn);
+    worker->turn = NULL;
+    auth_free(worker->auth);
+    stun_crypto_free(worker->crypto);
+    streams_free(worker->streams);
+    if (worker->operations) {
+        worker->operations->destroy(worker->datapath);
+    }
+    mailbox_free(worker->mailbox);
+    free_event(worker->every_second);
+    free_event(worker->timer);
+    free_event(worker->end_of_turn);
+    if (worker->base) {
+        event_base_free(worker->base);
+    }
+    config_policy_release(worker->policy);
+    pthread_mutex_destroy(&worker->counters_mutex);
+    free(worker);
+}
+
+/* ---- seen from outside ----------------------------------------------------------------------- */
+
+/* Every field is a number of 64 bits, so that a new one cannot be forgotten here. */
+_Static_assert(sizeof(struct turn_counters) % sizeof(uint64_t) == 0, "counters are numbers");
+
+void worker_add_counters(struct worker *worker, struct turn_counters *sum)
+{
+    uint64_t numbers[sizeof *sum / sizeof(uint64_t)];
+    uint64_t sums[sizeof *sum / sizeof(uint64_t)];
+    pthread_mutex_lock(&worker->counters_mutex);
+    memcpy(numbers, &worker->counters, sizeof numbers);
+    pthread_mutex_unlock(&worker->counters_mutex);
+    memcpy(sums, sum, sizeof sums);
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
+        sums[i] += numbers[i];
+    }
+    memcpy(sum, sums, sizeof sums);
+}
+
+uint64_t worker_raise_file_limit(void)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        rlim_t before = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            limit.rlim_cur = before;
+        }
+    }
+    return limit.rlim_cur;
+}
