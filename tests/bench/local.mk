@@ -1,7 +1,7 @@
 # files of tests/bench
 
 # Benchmarks are built when asked for: make tests/bench/bench_stun, or ./dev bench.
-EXTRA_PROGRAMS = tests/bench/bench_relay tests/bench/bench_stun
+EXTRA_PROGRAMS += tests/bench/bench_relay tests/bench/bench_stun
 CLEANFILES += tests/bench/bench_relay tests/bench/bench_stun
 
 # What a relayed packet costs a server.

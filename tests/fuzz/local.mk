@@ -1,1 +1,53 @@
-# files of tests/fuzz
+# Fuzz targets. A new one is a file, three lines here, and seeds:
+#   tests/fuzz/fuzz_X.c           defines LLVMFuzzerTestOneInput (see tests/fuzz/fuzz.h)
+#   fuzz_targets += …, _LDADD     below; _SOURCES only if it has more than that one file
+#   tests/fuzz/corpus/fuzz_X/     at least one file, made by make_corpus.py or by hand; a finding's
+#                                 input is added here when it is mended
+# `make check` replays the corpora; `./dev fuzz [SECONDS] [TARGET…]` fuzzes (tests/fuzz/run).
+
+fuzz_targets =
+
+# ---- wire -------------------------------------------------------------------------------------
+
+fuzz_targets += tests/fuzz/fuzz_channel
+tests_fuzz_fuzz_channel_LDADD = $(FUZZ_MAIN) src/libcodec.la
+
+fuzz_targets += tests/fuzz/fuzz_stun_builder
+tests_fuzz_fuzz_stun_builder_LDADD = $(FUZZ_MAIN) src/libcodec.la
+
+fuzz_targets += tests/fuzz/fuzz_stun_rebuild
+tests_fuzz_fuzz_stun_rebuild_LDADD = $(FUZZ_MAIN) src/libcodec.la
+
+fuzz_targets += tests/fuzz/fuzz_stun_stream
+tests_fuzz_fuzz_stun_stream_LDADD = $(FUZZ_MAIN) src/libcodec.la
+
+fuzz_targets += tests/fuzz/fuzz_stun_view
+tests_fuzz_fuzz_stun_view_LDADD = $(FUZZ_MAIN) src/libcodec.la
+
+# ---- how they are linked and run --------------------------------------------------------------
+
+if FUZZING
+FUZZ_MAIN = $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS += $(fuzz_targets)
+CLEANFILES += $(fuzz_targets)
+else
+FUZZ_MAIN = tests/fuzz/libreplay.la
+check_LTLIBRARIES += tests/fuzz/libreplay.la
+tests_fuzz_libreplay_la_SOURCES = tests/fuzz/replay_main.c
+check_PROGRAMS += $(fuzz_targets)
+TESTS += $(fuzz_targets)
+endif
+
+EXTRA_DIST += \
+	tests/fuzz/corpus \
+	tests/fuzz/fuzz.h \
+	tests/fuzz/make_corpus.py \
+	tests/fuzz/replay_main.c \
+	tests/fuzz/run \
+	tests/fuzz/stun_reads.h
+
+# For tests/fuzz/run.
+.PHONY: fuzz-targets list-fuzz-targets
+fuzz-targets: $(fuzz_targets)
+list-fuzz-targets:
+	@for target in $(fuzz_targets); do basename $$target; done

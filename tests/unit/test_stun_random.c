@@ -6,6 +6,7 @@
  * Each case has a seed of its own, which a failure prints; TEST_SEED=N runs that case alone.
  */
 #include "stun_test.h"
+#include "tests/fuzz/stun_reads.h"
 
 #define CASES 5000
 #define MUTATIONS 40 /* a case */
@@ -299,41 +300,11 @@ static void run_truncation(void)
     }
 }
 
-/* Calls every typed read with every type that is there. */
 static void read_everything(const struct stun_view *view, const struct stun_key *key)
 {
-    struct stun_password_algorithm_view algorithms[STUN_PASSWORD_ALGORITHMS_MAX];
-    struct stun_address address;
-    struct stun_icmp icmp;
-    uint16_t types[STUN_UNKNOWN_MAX], code;
-    uint8_t u8;
-    uint32_t u32;
-    uint64_t u64;
-    const char *text;
-    size_t size;
-
-    for (size_t i = 0; i < view->attribute_count; i++) {
-        uint16_t type = view->attributes[i].type;
-        stun_view_u8(view, type, &u8);
-        stun_view_u16(view, type, &code);
-        stun_view_u32(view, type, &u32);
-        stun_view_u64(view, type, &u64);
-        stun_view_address(view, type, &address);
-        stun_view_xor_address_of(view, &view->attributes[i], &address);
-        assert_int_equal(stun_view_string(view, type, &text, &size), STUN_OK);
-        assert_true((const uint8_t *)text >= view->bytes + STUN_HEADER_SIZE);
-        assert_true((const uint8_t *)text + size <= view->bytes + view->size);
-    }
-    stun_view_error(view, &code, &text, &size);
-    stun_view_address_error(view, &u8, &code, &text, &size);
-    stun_view_unknown(view, types, &size);
-    stun_view_icmp(view, &icmp);
-    stun_view_password_algorithm(view, algorithms);
-    stun_view_password_algorithms(view, algorithms, &size);
-    assert_true(stun_view_list_unknown(view, NULL, 0, types) <= STUN_UNKNOWN_MAX);
-    stun_view_check_integrity(view, crypto, key);
-    stun_view_check_integrity_sha256(view, crypto, key);
-    stun_view_check_fingerprint(view);
+    assert_true(stun_reads_attributes(view));
+    assert_true(stun_reads_lists(view));
+    stun_reads_checks(view, crypto, key);
 }
 
 /* One flipped bit under a seal is never believed; several, and a lie in a length, never hurt. */
