@@ -79,7 +79,7 @@ def command(*arguments, input=None):
     _say(" ".join(arguments) + (f" <<END\n{input}END" if input else ""))
     done = subprocess.run(arguments, input=input, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip()}\n{input or ''}")
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip()[:2000]}")
     return done.stdout
 
 

@@ -57,7 +57,7 @@ ALL = (OPEN, FIREWALL, EI_EI, EI_AD, EI_APD, AD_AD, AD_APD, SYMMETRIC, SEQUENTIA
 
 
 def _forwarding(nat):
-    """What passes through, both families, and what the router itself hears."""
+    """What passes through, both families, and what the router itself hears. (58 is ICMPv6: its name needs /etc/protocols.)"""
     blocked = 'iifname "lan" meta l4proto udp drop; iifname "lan" tcp dport != { 80, 443 } drop' if nat.blocked else ""
     unsolicited = "" if nat.accepts else 'iifname "wan" meta l4proto udp ct state new drop'
     return f"""
@@ -68,7 +68,7 @@ def _forwarding(nat):
             ct state established,related accept
             iifname "lan" accept
             meta nfproto ipv4 ct status dnat accept
-            meta l4proto ipv6-icmp accept
+            meta l4proto 58 accept
         }}
         chain input {{
             type filter hook input priority filter; policy accept;

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import postern
@@ -17,13 +18,11 @@ CACHE = postern.build / "lint"
 
 def files(*patterns):
     """Tracked files, or, of an unpacked release, those that are there."""
-    done = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "--", *patterns],
-                          capture_output=True, text=True)
-    listed = [name for name in done.stdout.splitlines() if os.path.exists(name)]
-    if done.returncode == 0:
-        return listed
+    if os.path.exists(".git") and shutil.which("git"):
+        listed = run("git", "ls-files", "-co", "--exclude-standard", "--", *patterns).splitlines()
+        return [name for name in listed if os.path.exists(name)]
     return [str(path) for pattern in patterns for path in pathlib.Path().rglob(pattern)
-            if path.parts[0] not in ("build", "build-test")]
+            if not path.parts[0].startswith("build")]
 
 
 def run(*arguments):
