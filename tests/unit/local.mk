@@ -51,6 +51,18 @@ unit_tests += tests/unit/test_auth
 tests_unit_test_auth_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_LDADD = $(TURN_TEST_LIBS)
 
+unit_tests += tests/unit/test_auth_nonce
+tests_unit_test_auth_nonce_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_nonce_LDADD = $(TURN_TEST_LIBS)
+
+unit_tests += tests/unit/test_auth_policy
+tests_unit_test_auth_policy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_policy_LDADD = $(TURN_TEST_LIBS)
+
+unit_tests += tests/unit/test_auth_rest
+tests_unit_test_auth_rest_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_rest_LDADD = $(TURN_TEST_LIBS)
+
 unit_tests += tests/unit/test_local_quota
 tests_unit_test_local_quota_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_local_quota_LDADD = turnserver/libcluster.la $(BASE_TEST_LIBS)
