@@ -93,13 +93,29 @@ unit_tests += tests/unit/test_turn_bytes
 tests_unit_test_turn_bytes_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_turn_bytes_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_channel
+tests_unit_test_turn_channel_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_channel_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_channel_table
 tests_unit_test_turn_channel_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_channel_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_permission
+tests_unit_test_turn_permission_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_permission_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_permission_table
 tests_unit_test_turn_permission_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_permission_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_refresh
+tests_unit_test_turn_refresh_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_refresh_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_relay
+tests_unit_test_turn_relay_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_relay_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_turn_reservation
 tests_unit_test_turn_reservation_CFLAGS = $(UNIT_CFLAGS) -pthread
@@ -108,6 +124,10 @@ tests_unit_test_turn_reservation_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_turn_source_limit
 tests_unit_test_turn_source_limit_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_source_limit_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_strangers
+tests_unit_test_turn_strangers_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_strangers_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 # ---- datapath ---------------------------------------------------------------------------------
 DATAPATH_TEST_LIBS = turnserver/libdatapath.la src/libnet.la src/libbase.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
