@@ -42,6 +42,13 @@ unit_tests += tests/unit/test_base_token_bucket
 tests_unit_test_base_token_bucket_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_token_bucket_LDADD = $(BASE_TEST_LIBS)
 
+# ---- net --------------------------------------------------------------------------------------
+NET_TEST_LIBS = src/libnet.la src/libbase.la src/libcodec.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_net_stream
+tests_unit_test_net_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_net_stream_LDADD = $(NET_TEST_LIBS)
+
 # ---- turnserver -------------------------------------------------------------------------------
 TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
 
