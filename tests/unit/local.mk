@@ -45,9 +45,25 @@ tests_unit_test_base_token_bucket_LDADD = $(BASE_TEST_LIBS)
 # ---- net --------------------------------------------------------------------------------------
 NET_TEST_LIBS = src/libnet.la src/libbase.la src/libcodec.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_net_acceptor
+tests_unit_test_net_acceptor_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_net_acceptor_LDADD = $(NET_TEST_LIBS)
+
+unit_tests += tests/unit/test_net_connection_limit
+tests_unit_test_net_connection_limit_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_net_connection_limit_LDADD = $(NET_TEST_LIBS)
+
+unit_tests += tests/unit/test_net_mailbox
+tests_unit_test_net_mailbox_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_net_mailbox_LDADD = $(NET_TEST_LIBS)
+
 unit_tests += tests/unit/test_net_stream
 tests_unit_test_net_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_stream_LDADD = $(NET_TEST_LIBS)
+
+unit_tests += tests/unit/test_net_udp_socket
+tests_unit_test_net_udp_socket_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_net_udp_socket_LDADD = $(NET_TEST_LIBS)
 
 # ---- turnserver -------------------------------------------------------------------------------
 TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
