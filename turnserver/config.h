@@ -39,7 +39,7 @@ struct config_boot {
     uint16_t relay_port_min, relay_port_max;
     unsigned workers; /* 1..256; the file's default is one a core */
     enum config_datapath datapath;
-    uint32_t tcp_connections_max; /* of all workers together */
+    uint32_t tcp_connections_max; /* of all workers together; this and the next do reload */
     uint32_t tcp_connections_per_source;
     uint32_t tcp_idle_timeout_s; /* a connection without allocation */
     char *user, *group;          /* what root becomes after binding; NULL: stay */

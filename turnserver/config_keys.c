@@ -87,8 +87,8 @@ const struct config_key config_keys[] = {
     {"limits.lifetime_default", CONFIG_DURATION, RELOAD, 60, 86400, "10m", NULL, AT(lifetime_default)},
     {"limits.lifetime_max", CONFIG_DURATION, RELOAD, 60, 86400, "1h", NULL, AT(lifetime_max)},
     {"limits.nonce_lifetime", CONFIG_DURATION, RELOAD, 1, 86400, "1h", NULL, AT(nonce_lifetime)},
-    {"limits.tcp_connections", CONFIG_INTEGER, RESTART, 1, 1000000, "20000", NULL, AT(tcp_connections)},
-    {"limits.tcp_connections_per_source", CONFIG_INTEGER, RESTART, 1, 1000000, "1000", NULL, AT(tcp_connections_per_source)},
+    {"limits.tcp_connections", CONFIG_INTEGER, RELOAD, 1, 1000000, "20000", NULL, AT(tcp_connections)},
+    {"limits.tcp_connections_per_source", CONFIG_INTEGER, RELOAD, 1, 1000000, "1000", NULL, AT(tcp_connections_per_source)},
     {"limits.tcp_idle_timeout", CONFIG_DURATION, RESTART, 1, 86400, "30s", NULL, AT(tcp_idle_timeout)},
 
     {"workers", CONFIG_INTEGER, RESTART, 1, 256, "(one a core)", NULL, AT(workers)},

@@ -138,7 +138,12 @@ static bool build_auth(const struct building *building)
 {
     const struct config_draft *draft = building->draft;
     struct config_policy *policy = building->policy;
-    policy->auth = auth_policy_new(draft->realm, draft->nonce_lifetime);
+    bool valid = auth_realm_is_valid(draft->realm);
+    if (!valid)
+        config_report_error(draft->report, config_draft_place(draft, "realm"),
+                            "expected printable ASCII without quotes and backslashes, got \"%s\"",
+                            draft->realm);
+    policy->auth = auth_policy_new(valid ? draft->realm : "-", draft->nonce_lifetime);
     if (!policy->auth)
         return false;
     for (size_t i = 0; i < draft->user_count; i++)

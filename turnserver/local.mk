@@ -1,5 +1,21 @@
 # turnserver: the machines, what servers share, and the program around them.
-# sbin_PROGRAMS += turnserver/turnserver
+
+sbin_PROGRAMS += turnserver/turnserver
+turnserver_turnserver_SOURCES = \
+	turnserver/main.c \
+	turnserver/make_key.c turnserver/make_key.h \
+	turnserver/options.c turnserver/options.h \
+	turnserver/service.c turnserver/service.h turnserver/service_internal.h \
+	turnserver/service_reload.c \
+	turnserver/try.c turnserver/try.h turnserver/try_state.c turnserver/try_text.c
+turnserver_turnserver_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
+	-DVERSION='"$(PACKAGE_VERSION)"'
+turnserver_turnserver_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCONFIG_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
+turnserver_turnserver_LDADD = \
+	turnserver/libworker.la turnserver/libsettings.la turnserver/libops.la \
+	turnserver/libcluster.la turnserver/libturn.la turnserver/libdatapath.la \
+	src/libnet.la src/libbase.la src/libcodec.la \
+	$(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(SYSTEMD_LIBS)
 
 # The machines: packets and time in, packets and events out. No socket, clock, thread or event here.
 noinst_LTLIBRARIES += turnserver/libturn.la

@@ -13,7 +13,6 @@ enum option_id {
     OPTION_LISTEN,
     OPTION_MAKE_KEY,
     OPTION_REALM,
-    OPTION_SHA256,
     OPTION_LIST_KEYS,
 };
 
@@ -32,10 +31,9 @@ static const struct option_row rows[] = {
     {"try", "[=DIR]", "run on a safe configuration of its own; DIR keeps secret and certificate",
      OPTION_TRY},
     {"listen", "ADDRESS[:PORT]", "with --try: listen here instead; may be repeated", OPTION_LISTEN},
-    {"make-key", "USER", "read a password, write the users entry with its key, and end",
+    {"make-key", "USER", "read a password, write users entries with its keys, and end",
      OPTION_MAKE_KEY},
     {"realm", "REALM", "with --make-key: the realm, if not the configuration's", OPTION_REALM},
-    {"sha256", NULL, "with --make-key: a key for SHA-256 instead of MD5", OPTION_SHA256},
     {"list-keys", NULL, "write every key with its type, default, and how it changes, and end",
      OPTION_LIST_KEYS},
     {"help", NULL, "this text", OPTION_HELP},
@@ -53,7 +51,7 @@ void options_print_help(FILE *stream)
 {
     fprintf(stream, "Usage: turnserver -c FILE [--check-config]\n"
                     "       turnserver --try[=DIR] [--listen ADDRESS[:PORT]]...\n"
-                    "       turnserver --make-key USER [-c FILE | --realm REALM] [--sha256]\n"
+                    "       turnserver --make-key USER [-c FILE | --realm REALM]\n"
                     "\n"
                     "A STUN and TURN server. It runs in the foreground until SIGTERM; SIGHUP reads "
                     "the\nconfiguration again, SIGUSR1 writes the counters to the log.\n"
@@ -110,9 +108,6 @@ static bool apply(struct options *out, int id, char *argument, FILE *diagnostics
     case OPTION_REALM:
         out->realm = argument;
         return true;
-    case OPTION_SHA256:
-        out->sha256 = true;
-        return true;
     case OPTION_LIST_KEYS:
         return set_mode(out, MODE_LIST_KEYS, diagnostics);
     case OPTION_HELP:
@@ -133,8 +128,8 @@ static bool check_together(const struct options *out, FILE *diagnostics)
                         "");
     if (out->config_file && out->mode == MODE_TRY)
         return complain(diagnostics, "--try has a configuration of its own: leave out -c", "");
-    if ((out->realm || out->sha256) && out->mode != MODE_MAKE_KEY)
-        return complain(diagnostics, "--realm and --sha256 go with --make-key", "");
+    if (out->realm && out->mode != MODE_MAKE_KEY)
+        return complain(diagnostics, "--realm goes with --make-key", "");
     if (out->realm && out->config_file)
         return complain(diagnostics, "either --realm or -c tells the realm, not both", "");
     return true;

@@ -26,7 +26,6 @@ struct options {
     const char *listen[OPTIONS_LISTEN_MAX];
     size_t listen_count;
     const char *user, *realm; /* of --make-key; realm NULL: by the configuration */
-    bool sha256;
 };
 
 /* Exit statuses of the program, documented in turnserver(8). */

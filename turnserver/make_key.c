@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "turnserver/make_key.h"
+
+#include "turnserver/auth/auth.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PASSWORD_SIZE_MAX 512
+
+/* Returns false at the end of input, and for a line that is empty or too long. */
+static bool read_password(char *password, FILE *input)
+{
+    struct termios settings;
+    int descriptor = fileno(input);
+    bool terminal = isatty(descriptor) && tcgetattr(descriptor, &settings) == 0;
+    if (terminal) {
+        struct termios silent = settings;
+        silent.c_lflag &= ~(tcflag_t)ECHO;
+        fputs("Password: ", stderr);
+        tcsetattr(descriptor, TCSAFLUSH, &silent);
+    }
+    bool good = fgets(password, PASSWORD_SIZE_MAX + 2, input) != NULL;
+    if (terminal) {
+        tcsetattr(descriptor, TCSAFLUSH, &settings);
+        fputc('\n', stderr);
+    }
+    size_t size = good ? strcspn(password, "\n") : 0;
+    password[size] = '\0';
+    return size > 0 && size <= PASSWORD_SIZE_MAX;
+}
+
+/* Whether the server would take them: it prepares names and passwords (RFC 8265) as it reads. */
+static bool is_acceptable(const char *user, const char *realm, const char *password)
+{
+    struct auth_policy *policy = auth_policy_new(realm, 60);
+    bool good = policy && auth_policy_add_user(policy, user, password) == 0;
+    auth_policy_free(policy);
+    return good && !strpbrk(user, "\"\\");
+}
+
+static bool print_entry(FILE *output, struct stun_crypto *crypto, const char *user,
+                        const char *realm, const char *password,
+                        enum stun_password_algorithm algorithm)
+{
+    struct stun_key key;
+    if (stun_key_long_term(crypto, &key, algorithm, user, realm, password) != STUN_OK)
+        return false;
+    fprintf(output, "{ name = \"%s\"; key = \"%s", user,
+            algorithm == STUN_PASSWORD_SHA256 ? "sha256:" : "");
+    for (size_t i = 0; i < key.size; i++)
+        fprintf(output, "%02x", key.bytes[i]);
+    fputs("\"; }", output);
+    OPENSSL_cleanse(&key, sizeof(key));
+    return true;
+}
+
+enum exit_status make_key(const char *user, const char *realm, FILE *input, FILE *output)
+{
+    char password[PASSWORD_SIZE_MAX + 2] = {0};
+    struct stun_crypto *crypto = stun_crypto_new();
+    enum exit_status status = STATUS_UNUSABLE;
+    if (!read_password(password, input)) {
+        fprintf(stderr, "turnserver: --make-key: expected a password of 1 to 512 bytes on a line "
+                        "of standard input\n");
+    } else if (!is_acceptable(user, realm, password)) {
+        fprintf(stderr, "turnserver: --make-key: expected a realm of printable ASCII, and user and "
+                        "password without control characters (RFC 8265), quotes or backslashes\n");
+    } else {
+        bool good = crypto && print_entry(output, crypto, user, realm, password, STUN_PASSWORD_MD5);
+        fputs(",\n", output);
+        good = good && print_entry(output, crypto, user, realm, password, STUN_PASSWORD_SHA256);
+        fputc('\n', output);
+        status = good ? STATUS_GOOD : STATUS_FAILED;
+    }
+    OPENSSL_cleanse(password, sizeof(password));
+    stun_crypto_free(crypto);
+    return status;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "turnserver/try.h"
+
+#include "base/address.h"
+#include "base/text.h"
+#include "turnserver/config_host.h"
+#include "turnserver/config_text.h"
+#include "turnserver/service.h"
+
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAT_PORT_DISTANCE 1
+
+struct plan {
+    struct stun_address listeners[OPTIONS_LISTEN_MAX];
+    size_t count;
+    struct stun_address primary, alternate; /* RFC 5780; family none: not */
+};
+
+/* ---- where to listen ---------------------------------------------------------------------------
+ */
+
+static bool add_listener(struct plan *plan, const char *text, FILE *diagnostics)
+{
+    struct stun_address address;
+    if (!address_parse(&address, text)) {
+        if (!address_parse_ip(&address, text)) {
+            fprintf(diagnostics,
+                    "turnserver: --listen: expected ADDRESS or ADDRESS:PORT such as 192.0.2.1:3478 "
+                    "or [2001:db8::1]:3478, got %s\n",
+                    text);
+            return false;
+        }
+        address.port = TRY_PORT;
+    }
+    if (address.port == 0) {
+        fprintf(diagnostics, "turnserver: --listen: expected a port from 1 to 65535, got 0\n");
+        return false;
+    }
+    plan->listeners[plan->count++] = address;
+    return true;
+}
+
+static bool add_if_new(struct plan *plan, struct stun_address address)
+{
+    address.port = TRY_PORT;
+    for (size_t i = 0; i < plan->count; i++)
+        if (address_equal_ip(&plan->listeners[i], &address))
+            return false;
+    plan->listeners[plan->count++] = address;
+    return true;
+}
+
+static void plan_default(struct plan *plan)
+{
+    static const uint8_t families[] = {STUN_FAMILY_IPV4, STUN_FAMILY_IPV6};
+    struct stun_address loopback[] = {{.family = STUN_FAMILY_IPV4, .ip = {127, 0, 0, 1}},
+                                      {.family = STUN_FAMILY_IPV6, .ip = {[15] = 1}}};
+    for (size_t i = 0; i < 2; i++)
+        if (config_host_has(&loopback[i]))
+            add_if_new(plan, loopback[i]);
+    for (size_t i = 0; i < 2; i++) {
+        struct stun_address outward;
+        if (config_host_outward(families[i], &outward))
+            add_if_new(plan, outward);
+    }
+    /* All of 127.0.0.0/8 is ours: NAT behavior discovery can at least be looked at. */
+    plan->primary = plan->listeners[0];
+    plan->alternate = (struct stun_address){
+        .family = STUN_FAMILY_IPV4, .port = TRY_PORT + NAT_PORT_DISTANCE, .ip = {127, 0, 0, 2}};
+    if (plan->primary.family != STUN_FAMILY_IPV4)
+        plan->alternate.family = STUN_FAMILY_NONE;
+}
+
+/* Two addresses of one family make the four endpoints of RFC 5780. The first UDP listener of the
+ * alternate address's family is the primary one. */
+static void plan_nat_behavior(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct stun_address *first = &plan->listeners[i];
+        size_t earlier = 0;
+        while (plan->listeners[earlier].family != first->family)
+            earlier++;
+        if (earlier != i || address_is_unspecified(first) || first->port == UINT16_MAX)
+            continue;
+        for (size_t j = i + 1; j < plan->count; j++) {
+            const struct stun_address *second = &plan->listeners[j];
+            if (second->family != first->family || address_equal_ip(first, second) ||
+                address_is_unspecified(second))
+                continue;
+            plan->primary = *first;
+            plan->alternate = *second;
+            plan->alternate.port = (uint16_t)(first->port + NAT_PORT_DISTANCE);
+            return;
+        }
+    }
+}
+
+static bool make_plan(struct plan *plan, const struct options *options, FILE *diagnostics)
+{
+    *plan = (struct plan){0};
+    for (size_t i = 0; i < options->listen_count; i++)
+        if (!add_listener(plan, options->listen[i], diagnostics))
+            return false;
+    if (options->listen_count == 0)
+        plan_default(plan);
+    else
+        plan_nat_behavior(plan);
+    if (plan->count == 0)
+        fprintf(diagnostics, "turnserver: this host has no address: give --listen ADDRESS\n");
+    return plan->count > 0;
+}
+
+/* ---- configuration -----------------------------------------------------------------------------
+ */
+
+/* Root becomes nobody, unless it is the root of a namespace that has no such user. */
+static const char *unprivileged_user(void)
+{
+    unsigned long first = 1;
+    unsigned long count = 0;
+    FILE *map = geteuid() == 0 ? fopen("/proc/self/uid_map", "r") : NULL;
+    if (map && fscanf(map, "%lu %*u %lu", &first, &count) != 2)
+        count = 0;
+    if (map)
+        fclose(map);
+    const struct passwd *nobody = first == 0 && count > 65534 ? getpwnam("nobody") : NULL;
+    return nobody ? "nobody" : NULL;
+}
+
+static void put_configuration(struct text_buffer *text, const struct plan *plan,
+                              const struct try_state *state)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    text_buffer_put_string(text, "listeners = (");
+    for (size_t i = 0; i < plan->count; i++)
+        text_buffer_put_format(text, "%s\n  { address = \"%s\"; port = %u; }", i > 0 ? "," : "",
+                               address_format_ip(&plan->listeners[i], address),
+                               plan->listeners[i].port);
+    text_buffer_put_format(text, "\n);\nrealm = \"%s\";\nrest = { secrets = [ \"%s\" ]; };\n",
+                           TRY_REALM, state->secret);
+    if (plan->alternate.family != STUN_FAMILY_NONE)
+        text_buffer_put_format(
+            text, "nat_behavior = { alternate_address = \"%s\"; alternate_port = %u; };\n",
+            address_format_ip(&plan->alternate, address), plan->alternate.port);
+    const char *user = unprivileged_user();
+    if (user)
+        text_buffer_put_format(text, "user = \"%s\";\n", user);
+}
+
+static void announce(void *context, const struct config *config)
+{
+    try_text_print(stdout, context, &config->boot);
+}
+
+static enum exit_status run(struct try_state *state, const struct plan *plan)
+{
+    enum exit_status status = STATUS_FAILED;
+    struct text_buffer text;
+    text_buffer_init_growing(&text);
+    put_configuration(&text, plan, state);
+    struct config_input input = {.path = config_path_resolve(state->folder, "(built in)"),
+                                 .text = text_buffer_finish(&text)};
+    struct config *config = input.path && input.text ? config_load_input(&input, stderr) : NULL;
+    struct service_setup setup = {
+        .config_file = input.path, .config_text = input.text, .ready = announce, .context = state};
+    if (config)
+        status = service_run(&setup, config, stderr);
+    free((char *)input.path);
+    text_buffer_free(&text);
+    return status;
+}
+
+enum exit_status try_run(const struct options *options)
+{
+    struct plan plan;
+    struct try_state state = {0};
+    if (!make_plan(&plan, options, stderr))
+        return STATUS_UNUSABLE;
+    enum exit_status status = STATUS_FAILED;
+    if (try_state_open(&state, options->folder, plan.listeners, plan.count, stderr))
+        status = run(&state, &plan);
+    try_state_free(&state);
+    return status;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/address.h"
+#include "base/json_writer.h"
+#include "net/clock.h"
+#include "turnserver/auth/rest.h"
+#include "turnserver/config_host.h"
+#include "turnserver/try.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CREDENTIAL_LIFETIME_S 86400
+
+struct credential {
+    char user[32];
+    char password[REST_PASSWORD_SIZE];
+};
+
+static bool make_credential(struct credential *out, const char *secret)
+{
+    struct auth_digests digests;
+    snprintf(out->user, sizeof(out->user), "%" PRId64 ":try",
+             clock_unix_seconds() + CREDENTIAL_LIFETIME_S);
+    bool good = auth_digests_open(&digests) &&
+                rest_password(&digests, AUTH_HMAC_SHA1, secret, out->user, out->password);
+    auth_digests_close(&digests);
+    return good;
+}
+
+/* stunclient of the same build tree or installation, else what the shell finds. */
+static const char *find_client(char *path, size_t size)
+{
+    static const char *const places[] = {"/../stunclient/stunclient", "/../bin/stunclient"};
+    char own[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    own[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(own, '/');
+    for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+        char candidate[2 * PATH_MAX];
+        *slash = '\0';
+        snprintf(candidate, sizeof(candidate), "%s%s", own, places[i]);
+        char *real = realpath(candidate, NULL);
+        bool usable =
+            real && access(real, X_OK) == 0 && strlen(real) < size && !strpbrk(real, " '\"");
+        if (usable)
+            snprintf(path, size, "%s", real);
+        free(real);
+        if (usable)
+            return path;
+    }
+    return "stunclient";
+}
+
+/* Where a client on this host, or another one, reaches a listener. */
+static struct stun_address reachable(const struct stun_address *listener)
+{
+    struct stun_address address = *listener;
+    if (address_is_unspecified(&address) && config_host_outward(address.family, &address))
+        address.port = listener->port;
+    return address;
+}
+
+static void print_listeners(FILE *stream, const struct config_boot *boot)
+{
+    fprintf(stream, "Listening (STUN and TURN):\n");
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        const struct config_listener *listener = &boot->listeners[i];
+        fprintf(stream, "  %-28s %s%s%s\n", address_format(&listener->address, text),
+                listener->udp ? "udp" : "", listener->udp && listener->tcp ? ", " : "",
+                listener->tcp ? "tcp" : "");
+    }
+    if (boot->nat_behavior) {
+        char text[ADDRESS_TEXT_SIZE];
+        fprintf(stream, "  %s, port %u: the alternate address and port of RFC 5780\n",
+                address_format_ip(&boot->alternate_address, text), boot->alternate_port);
+    }
+}
+
+static void print_commands(FILE *stream, const struct config_boot *boot,
+                           const struct credential *credential)
+{
+    char path[PATH_MAX];
+    char text[ADDRESS_TEXT_SIZE];
+    const char *client = find_client(path, sizeof(path));
+    struct stun_address last = reachable(&boot->listeners[boot->listener_count - 1].address);
+    fprintf(stream, "\nTry it:\n");
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        struct stun_address address = reachable(&boot->listeners[i].address);
+        fprintf(stream, "  %s %s\n", client, address_format(&address, text));
+    }
+    for (size_t i = 0; boot->nat_behavior && i < boot->listener_count; i++) {
+        const struct stun_address *primary = &boot->listeners[i].address;
+        if (primary->family != boot->alternate_address.family)
+            continue;
+        fprintf(stream, "  %s nat %s\n", client, address_format(primary, text));
+        break;
+    }
+    for (int tcp = 0; tcp < 2; tcp++)
+        fprintf(stream, "  %s turn %s --user %s --password '%s'%s\n", client,
+                address_format(&last, text), credential->user, credential->password,
+                tcp ? " --protocol tcp" : "");
+}
+
+static void put_url(struct json_writer *json, const char *scheme,
+                    const struct stun_address *address, const char *query)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    char url[ADDRESS_TEXT_SIZE + 32];
+    snprintf(url, sizeof(url), "%s:%s%s", scheme, address_format(address, text), query);
+    json_put_string(json, url);
+}
+
+/* A page on another host cannot reach our loopback: it is told only when there is nothing else. */
+static bool is_told(const struct config_boot *boot, size_t index)
+{
+    struct stun_address address = reachable(&boot->listeners[index].address);
+    if (!address_is_loopback(&address))
+        return true;
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        struct stun_address other = reachable(&boot->listeners[i].address);
+        if (!address_is_loopback(&other))
+            return false;
+    }
+    return true;
+}
+
+static void put_urls(struct json_writer *json, const struct config_boot *boot, bool turn)
+{
+    json_put_key(json, "urls");
+    json_begin_array(json);
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        struct stun_address address = reachable(&boot->listeners[i].address);
+        if (!is_told(boot, i))
+            continue;
+        if (!turn) {
+            put_url(json, "stun", &address, "");
+            continue;
+        }
+        put_url(json, "turn", &address, "?transport=udp");
+        put_url(json, "turn", &address, "?transport=tcp");
+    }
+    json_end_array(json);
+}
+
+/* RTCConfiguration.iceServers, as new RTCPeerConnection() takes it. */
+static void print_ice_servers(FILE *stream, const struct config_boot *boot,
+                              const struct credential *credential)
+{
+    struct text_buffer buffer;
+    struct json_writer json;
+    text_buffer_init_growing(&buffer);
+    json_init(&json, &buffer);
+    json_begin_object(&json);
+    json_put_key(&json, "iceServers");
+    json_begin_array(&json);
+    json_begin_object(&json);
+    put_urls(&json, boot, false);
+    json_end_object(&json);
+    json_begin_object(&json);
+    put_urls(&json, boot, true);
+    json_member_string(&json, "username", credential->user);
+    json_member_string(&json, "credential", credential->password);
+    json_end_object(&json);
+    json_end_array(&json);
+    json_end_object(&json);
+    fprintf(stream, "\nFor a web page (good for 24 hours):\n  ");
+    json_print(&json, stream);
+    text_buffer_free(&buffer);
+}
+
+void try_text_print(FILE *stream, const struct try_state *state, const struct config_boot *boot)
+{
+    struct credential credential;
+    print_listeners(stream, boot);
+    fprintf(stream, "Secret and certificate are kept in %s\n", state->folder);
+    if (make_credential(&credential, state->secret)) {
+        print_commands(stream, boot, &credential);
+        print_ice_servers(stream, boot, &credential);
+    }
+    fprintf(stream, "\nIt runs until Ctrl-C.\n");
+    fflush(stream);
+}
