@@ -1,1 +1,9 @@
-# files of tests/e2e
+# The programs on loopback, against Python peers.
+e2e_tests = \
+	tests/e2e/test_stun_behavior.py \
+	tests/e2e/test_stun_binding.py \
+	tests/e2e/test_turn_auth.py \
+	tests/e2e/test_turn_relay.py \
+	tests/e2e/test_turn_streams.py
+TESTS += $(e2e_tests)
+EXTRA_DIST += $(e2e_tests) tests/e2e/e2e.py

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the tests of the server over the wire share."""
+import socket
+
+import postern
+import stunwire
+import tap
+
+LOOPBACKS = ["127.0.0.1", "::1"]
+WORKERS = [1, 3]
+
+
+def need_address(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        tap.skip(f"this host has no {address}")
+
+
+def serve(workers=1, addresses=("127.0.0.1",), **options):
+    """A server with a user on a free port, for the length of the test; (server, port)."""
+    for address in addresses:
+        need_address(address)
+    port = postern.free_port()
+    return postern.server(postern.config(port, workers=workers, addresses=addresses, **options)), port
+
+
+def udp(port, address="127.0.0.1", local=None):
+    transport = stunwire.Udp((address, port), local=local)
+    tap.cleanup(transport.close)
+    return transport
+
+
+def tcp(port, address="127.0.0.1", local=None):
+    transport = stunwire.Tcp((address, port), local=local)
+    tap.cleanup(transport.close)
+    return transport
+
+
+def connect(transport, port, address="127.0.0.1", local=None):
+    return {"udp": udp, "tcp": tcp}[transport](port, address, local)
+
+
+def client(port, transport="udp", address="127.0.0.1", user=postern.USER, password=postern.PASSWORD, local=None):
+    return stunwire.Client(connect(transport, port, address, local), user, password)
+
+
+def family_of(address):
+    """REQUESTED-ADDRESS-FAMILY for a relay beside that address."""
+    return (stunwire.REQUESTED_ADDRESS_FAMILY, bytes([2 if ":" in address else 1, 0, 0, 0]))
+
+
+def allocated(port, transport="udp", address="127.0.0.1", **options):
+    """A client with an allocation in the family of `address`."""
+    one = client(port, transport, address, **options)
+    one.allocate([family_of(address)])
+    return one
+
+
+def peer(address="127.0.0.1"):
+    """A UDP socket that talks to anyone; its `local` is its address."""
+    transport = stunwire.Udp((address, 9), local=(address, 0), connected=False)
+    transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    tap.cleanup(transport.close)
+    return transport
+
+
+def receive_all(transport, count, timeout=5):
+    """So many datagrams, or as many as come before `timeout` passes without one."""
+    received = []
+    while len(received) < count:
+        data = transport.receive(timeout)
+        if data is None:
+            break
+        received.append(data)
+    return received
+
+
+def still_answers(port, address="127.0.0.1"):
+    """The server answers Binding, with the address that asked."""
+    transport = udp(port, address)
+    answer = stunwire.Client(transport).binding()
+    tap.equal(answer.mapped, transport.local, "mapped address")
