@@ -7,6 +7,10 @@ TAP_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
 SH_LOG_DRIVER = $(TAP_DRIVER)
+# What a program says on standard error, a sanitizer for one, belongs into its log.
+AM_LOG_DRIVER_FLAGS = --merge
+AM_PY_LOG_DRIVER_FLAGS = --merge
+AM_SH_LOG_DRIVER_FLAGS = --merge
 PY_LOG_COMPILER = python3 -B
 SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \

@@ -88,7 +88,7 @@ def read_check(tally, stage, folder):
         tally.fail(stage, f"no test ran in {folder}")
     for file in results:
         name = f"{stage}/{file.relative_to(folder).with_suffix('')}"
-        status = re.search(r":test-global-result: (\w+)", file.read_text())
+        status = re.search(r":global-test-result: (\w+)", file.read_text())
         failed = len(tally.failures)
         tally.read_planned(name, file.with_suffix(".log").read_text(errors="replace"))
         if status and status.group(1) in ("FAIL", "ERROR") and len(tally.failures) == failed:
