@@ -41,9 +41,21 @@ static struct turn_client_event event;
 static struct turn_client_data data;
 static struct monotime now;
 
-static int set_up(void **state)
+static int tear_down(void **state)
 {
     (void)state;
+    turn_client_free(client);
+    stun_crypto_free(crypto);
+    stun_crypto_free(server_crypto);
+    client = NULL;
+    crypto = server_crypto = NULL;
+    return 0;
+}
+
+/* Also called within a test, to start anew. */
+static int set_up(void **state)
+{
+    tear_down(state);
     memset(&server, 0, sizeof server);
     server.password = "secret";
     server.proof = true;
@@ -65,16 +77,6 @@ static int set_up(void **state)
         .software = "test",
         .timing = stun_timing_default,
     };
-    client = NULL;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    turn_client_free(client);
-    stun_crypto_free(crypto);
-    stun_crypto_free(server_crypto);
     return 0;
 }
 
