@@ -48,9 +48,8 @@ static void test_refuses_strings(void **state)
         "line\nbreak",
         "tab\t",
         "\x7f",
-        "\xc2\x85", /* U+0085, a C1 control */
-        "\xe2\x80\xae"
-        "evil", /* right-to-left override */
+        "\xc2\x85",      /* U+0085, a C1 control */
+        "\xe2\x80\xae!", /* right-to-left override */
         "\x80",
         "\xc0\x80",         /* overlong */
         "\xed\xa0\x80",     /* a surrogate */
