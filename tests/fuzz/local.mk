@@ -24,6 +24,16 @@ tests_fuzz_fuzz_stun_stream_LDADD = $(FUZZ_MAIN) src/libcodec.la
 fuzz_targets += tests/fuzz/fuzz_stun_view
 tests_fuzz_fuzz_stun_view_LDADD = $(FUZZ_MAIN) src/libcodec.la
 
+# ---- turnserver -------------------------------------------------------------------------------
+
+FUZZ_TURN_LIBS = $(FUZZ_MAIN) turnserver/libturn.la src/libbase.la src/libcodec.la
+
+fuzz_targets += tests/fuzz/fuzz_auth
+tests_fuzz_fuzz_auth_LDADD = $(FUZZ_TURN_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_peer_rules
+tests_fuzz_fuzz_peer_rules_LDADD = $(FUZZ_TURN_LIBS)
+
 # ---- how they are linked and run --------------------------------------------------------------
 
 if FUZZING
