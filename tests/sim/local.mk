@@ -12,3 +12,8 @@ unit_tests += tests/sim/sim_nat_probe
 tests_sim_sim_nat_probe_SOURCES = tests/sim/sim_nat_probe.c $(SIM_NAT_WORLD)
 tests_sim_sim_nat_probe_CFLAGS = $(UNIT_CFLAGS)
 tests_sim_sim_nat_probe_LDADD = $(SIM_LIBS)
+
+check_PROGRAMS += tests/sim/sim_turn
+TESTS += tests/sim/sim_turn
+tests_sim_sim_turn_SOURCES = tests/sim/sim_turn.c tests/sim/turn_model.c tests/sim/turn_model.h
+tests_sim_sim_turn_LDADD = $(TURN_SHELL_LIBS)

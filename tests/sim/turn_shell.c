@@ -233,7 +233,12 @@ void shell_free(struct shell *shell)
 
 void shell_advance_ms(struct shell *shell, int64_t ms)
 {
-    struct monotime until = monotime_add_ms(shell->now, ms);
+    shell_advance_us(shell, ms * MONOTIME_MILLISECOND);
+}
+
+void shell_advance_us(struct shell *shell, int64_t us)
+{
+    struct monotime until = monotime_add_us(shell->now, us);
     struct monotime due = turn_server_due(shell->server);
 
     while (monotime_reached(until, due)) {

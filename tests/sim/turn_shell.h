@@ -65,7 +65,9 @@ struct shell *shell_new(uint64_t seed);
 void shell_start(struct shell *shell, const struct turn_nat_behavior *behavior);
 void shell_free(struct shell *shell);
 
-void shell_advance_ms(struct shell *shell, int64_t ms); /* with every tick that is due */
+/* With every tick that is due. */
+void shell_advance_us(struct shell *shell, int64_t us);
+void shell_advance_ms(struct shell *shell, int64_t ms);
 
 /* A client's flow over UDP to 192.0.2.1:3478 or [2001:db8::1]:3478, or over a connection. */
 struct flow shell_flow_udp(const char *client);

@@ -99,10 +99,16 @@ static void another_user_on_the_same_flow_finds_a_mismatch(void **state)
 {
     struct bench *bench = *state;
     struct shell_client mallory;
+    struct stun_view answer;
 
     assert_int_equal(client_allocate(&bench->alice, NULL), 0);
     client_init(&mallory, bench->shell, &bench->alice.flow, "bob", "secret");
     assert_int_equal(client_allocate(&mallory, NULL), 437);
+    /* even with the transaction id of the first */
+    begin(&mallory);
+    memcpy(mallory.transaction_id, bench->alice.transaction_id, STUN_TRANSACTION_ID_SIZE);
+    memcpy(mallory.bytes + 8, bench->alice.transaction_id, STUN_TRANSACTION_ID_SIZE);
+    assert_int_equal(client_ask(&mallory, &answer), 437);
 }
 
 static void the_transport_must_be_udp(void **state)
