@@ -74,6 +74,10 @@ unit_tests += tests/unit/test_auth
 tests_unit_test_auth_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_LDADD = $(TURN_TEST_LIBS)
 
+unit_tests += tests/unit/test_auth_exchange
+tests_unit_test_auth_exchange_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_exchange_LDADD = src/libproto.la $(TURN_TEST_LIBS)
+
 unit_tests += tests/unit/test_auth_nonce
 tests_unit_test_auth_nonce_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_nonce_LDADD = $(TURN_TEST_LIBS)
