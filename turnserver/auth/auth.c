@@ -316,8 +316,8 @@ static bool prove(struct auth *auth, const struct claim *claim, struct monotime 
     if (auth->policy->users.count > 0 && try_stored(auth, claim, user, identity)) {
         return true;
     }
-    bool usable = is_rest_name(auth, claim, now, owner, &rest) && claim->realm_matches &&
-                  user == NULL && claim->userhash == NULL;
+    bool usable =
+        is_rest_name(auth, claim, now, owner, &rest) && claim->realm_matches && user == NULL;
     if (try_secrets(auth, claim, usable, identity)) {
         identity->account_offset = (uint16_t)rest.account_offset;
         return true;
