@@ -10,6 +10,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,9 @@ struct stun_crypto *stun_crypto_new(void)
     if (crypto == NULL)
         return NULL;
     crypto->work = EVP_MD_CTX_new();
+    ERR_set_mark(); /* a missing MD5 is no error that TLS code of this thread should find later */
     crypto->md5 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_MD5, NULL);
+    ERR_pop_to_mark();
     if (crypto->work == NULL || !hmac_open(&crypto->hmac[WIRE_HMAC_SHA1], OSSL_DIGEST_NAME_SHA1) ||
         !hmac_open(&crypto->hmac[WIRE_HMAC_SHA256], OSSL_DIGEST_NAME_SHA2_256)) {
         stun_crypto_free(crypto);

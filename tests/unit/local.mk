@@ -186,6 +186,10 @@ unit_tests += tests/unit/test_stun_integrity
 tests_unit_test_stun_integrity_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_stun_integrity_LDADD = $(UNIT_LIBS) $(LIBCRYPTO_LIBS)
 
+unit_tests += tests/unit/test_stun_memory
+tests_unit_test_stun_memory_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_stun_memory_LDADD = $(UNIT_LIBS) $(LIBCRYPTO_LIBS)
+
 unit_tests += tests/unit/test_stun_names
 tests_unit_test_stun_names_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_names_LDADD = $(UNIT_LIBS)

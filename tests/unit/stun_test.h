@@ -3,6 +3,7 @@
 #ifndef UNIT_STUN_TEST_H
 #define UNIT_STUN_TEST_H
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
