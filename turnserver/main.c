@@ -72,7 +72,7 @@ int main(int argc, char **argv)
     struct options options;
     if (!options_parse(&options, argc, argv, stderr))
         return STATUS_UNUSABLE;
-    umask(077);
+    umask(022);
     switch (options.mode) {
     case MODE_RUN:
         return run(&options);
