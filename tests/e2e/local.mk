@@ -1,5 +1,6 @@
 # The programs on loopback, against Python peers; the library as its users meet it.
 e2e_tests = \
+	tests/e2e/test_layers.py \
 	tests/e2e/test_library.py \
 	tests/e2e/test_stun_behavior.py \
 	tests/e2e/test_stun_binding.py \
