@@ -27,6 +27,12 @@ static const struct config_choice families[] = {
     {0},
 };
 
+static const struct config_choice channel_numbers[] = {
+    {"rfc8656", 0, false}, /* 0x4000 to 0x4FFF */
+    {"rfc5766", 1, false}, /* to 0x7FFF: coturn's tools choose among all of these */
+    {0},
+};
+
 static const struct config_choice levels[] = {
     {"error", LOG_ERROR, false},
     {"warning", LOG_WARNING, false},
@@ -93,6 +99,7 @@ const struct config_key config_keys[] = {
 
     {"workers", CONFIG_INTEGER, RESTART, 1, 256, "(one a core)", NULL, AT(workers)},
     {"datapath", CONFIG_CHOICE, RESTART, 0, 0, "auto", datapaths, AT(datapath)},
+    {"channel_numbers", CONFIG_CHOICE, RELOAD, 0, 0, "rfc5766", channel_numbers, AT(channel_numbers)},
     {"software", CONFIG_STRING, RELOAD, 1, 64, "(not told)", NULL, AT(software)},
     {"user", CONFIG_STRING, RESTART, 1, 32, "(stay)", NULL, AT(user)},
     {"group", CONFIG_STRING, RESTART, 1, 32, "(the user's)", NULL, AT(group)},

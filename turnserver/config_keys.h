@@ -51,6 +51,7 @@ struct config_draft {
     const char *certificate, *certificate_key;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;
+    uint32_t channel_numbers;
     struct stun_address alternate_address;
     uint32_t alternate_port;
     uint32_t user_allocations;

@@ -341,7 +341,7 @@ void stream_free(struct stream *stream)
 /* Whether losing the frame is what UDP might have done to it. */
 static bool is_data(const uint8_t *bytes)
 {
-    if (stun_first_byte(bytes[0]) == STUN_PROTOCOL_CHANNEL) {
+    if (stun_is_channel(bytes[0])) {
         return true;
     }
     bool indication = (bytes[0] & 0x01) == 0 && (bytes[1] & 0x10) != 0; /* RFC 8489 §5 */

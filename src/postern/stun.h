@@ -40,6 +40,7 @@ extern "C" {
 #define STUN_CHANNEL_HEADER_SIZE 4
 #define STUN_CHANNEL_MIN 0x4000 /* RFC 8656 §12 */
 #define STUN_CHANNEL_MAX 0x4FFF
+#define STUN_CHANNEL_RFC5766_MAX 0x7FFF /* RFC 5766 §11: older clients choose from these */
 #define STUN_SHA1_SIZE 20
 #define STUN_SHA256_SIZE 32
 #define STUN_USERNAME_SIZE_MAX                                                                \
@@ -162,6 +163,12 @@ enum stun_protocol {
 };
 
 POSTERN_API enum stun_protocol stun_first_byte(uint8_t byte);
+
+/*
+ * Whether a datagram or frame is ChannelData where nothing but STUN and ChannelData can come: the
+ * first two bits tell (RFC 5766 §11). It takes RFC 5766's channel numbers in, up to 0x7FFF.
+ */
+POSTERN_API bool stun_is_channel(uint8_t first_byte);
 
 /*
  * Finds the first frame of a byte stream: a STUN message or a ChannelData message, as RFC 8489
@@ -442,7 +449,7 @@ struct stun_channel_view {
 /*
  * Parses ChannelData in a datagram or a stream frame; padding after the data is allowed. Returns
  * STUN_OK, STUN_ERROR_TRUNCATED, or STUN_ERROR_NOT_STUN for a number outside
- * STUN_CHANNEL_MIN..STUN_CHANNEL_MAX.
+ * STUN_CHANNEL_MIN..STUN_CHANNEL_RFC5766_MAX.
  */
 POSTERN_API int stun_channel_parse(struct stun_channel_view *view, const uint8_t *bytes,
                                    size_t size);

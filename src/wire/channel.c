@@ -7,7 +7,7 @@ int stun_channel_parse(struct stun_channel_view *view, const uint8_t *bytes, siz
         return STUN_ERROR_TRUNCATED;
     uint16_t channel = wire_get_u16(bytes);
     uint16_t length = wire_get_u16(bytes + 2);
-    if (channel < STUN_CHANNEL_MIN || channel > STUN_CHANNEL_MAX)
+    if (channel < STUN_CHANNEL_MIN || channel > STUN_CHANNEL_RFC5766_MAX)
         return STUN_ERROR_NOT_STUN;
     if (length > size - STUN_CHANNEL_HEADER_SIZE)
         return STUN_ERROR_TRUNCATED;

@@ -20,6 +20,11 @@ enum stun_protocol stun_first_byte(uint8_t byte)
     return STUN_PROTOCOL_UNKNOWN;
 }
 
+bool stun_is_channel(uint8_t first_byte)
+{
+    return (first_byte & 0xC0) == 0x40;
+}
+
 /* Whether the bytes of the magic cookie that have come so far are right. */
 static bool cookie_begins(const uint8_t *bytes, size_t size)
 {
@@ -34,7 +39,8 @@ int stun_stream_next(const uint8_t *bytes, size_t size, size_t *frame_size)
     *frame_size = 0;
     if (size == 0)
         return STUN_ERROR_TRUNCATED;
-    enum stun_protocol protocol = stun_first_byte(bytes[0]);
+    enum stun_protocol protocol =
+        stun_is_channel(bytes[0]) ? STUN_PROTOCOL_CHANNEL : stun_first_byte(bytes[0]);
     if (protocol != STUN_PROTOCOL_STUN && protocol != STUN_PROTOCOL_CHANNEL)
         return STUN_ERROR_NOT_STUN;
     if (size < 4)

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (stun_channel_parse(&view, data, size) != STUN_OK)
         return 0;
-    REQUIRE(view.channel >= STUN_CHANNEL_MIN && view.channel <= STUN_CHANNEL_MAX);
+    REQUIRE(view.channel >= STUN_CHANNEL_MIN && view.channel <= STUN_CHANNEL_RFC5766_MAX);
     REQUIRE(view.data == data + STUN_CHANNEL_HEADER_SIZE);
     REQUIRE(view.size <= size - STUN_CHANNEL_HEADER_SIZE);
     stun_channel_write(header, view.channel, view.size);

@@ -100,7 +100,7 @@ static void refuses_other_streams(void **state)
         "16",       /* TLS */
         "80",       /* RTP */
         "47455420", /* "GET ": a channel's first byte, but see below */
-        "50",       /* above the channels */
+        "c0",       /* above the channels */
         "04",       /* above STUN */
         "ff",
         "0001 0001 2112a442", /* length not a multiple of four */

@@ -13,15 +13,19 @@ static void numbers_have_a_range(void **state)
     static const struct {
         uint16_t number;
         int code;
-    } cases[] = {{0, 400},      {0x3FFF, 400}, {0x4000, 0},   {0x4FFF, 0},
-                 {0x5000, 400}, {0x7FFF, 400}, {0x8000, 400}, {0xFFFF, 400}};
+        int code_rfc5766;
+    } cases[] = {{0, 400, 400},    {0x3FFF, 400, 400}, {0x4000, 0, 0},     {0x4FFF, 0, 0},
+                 {0x5000, 400, 0}, {0x7FFF, 400, 0},   {0x8000, 400, 400}, {0xFFFF, 400, 400}};
     struct bench *bench = *state;
     struct stun_address peer = test_address("203.0.113.5:7000");
 
     assert_int_equal(client_allocate(&bench->alice, NULL), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         peer.port++;
+        bench->shell->policy.rfc5766_channels = false;
         assert_int_equal(client_bind(&bench->alice, cases[i].number, &peer), cases[i].code);
+        bench->shell->policy.rfc5766_channels = true;
+        assert_int_equal(client_bind(&bench->alice, cases[i].number, &peer), cases[i].code_rfc5766);
     }
 }
 

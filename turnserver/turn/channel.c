@@ -18,8 +18,10 @@ static bool read_wish(struct turn_request *request, struct channel_wish *wish)
         reply_error(request, 400, "Bad Request: CHANNEL-NUMBER is missing or malformed");
         return false;
     }
-    if (wish->number < STUN_CHANNEL_MIN || wish->number > STUN_CHANNEL_MAX) {
-        reply_error(request, 400, "Bad Request: channel numbers are 0x4000 to 0x4FFF");
+    uint16_t max =
+        request->server->policy->rfc5766_channels ? STUN_CHANNEL_RFC5766_MAX : STUN_CHANNEL_MAX;
+    if (wish->number < STUN_CHANNEL_MIN || wish->number > max) {
+        reply_error(request, 400, "Bad Request: the channel number is out of range");
         return false;
     }
     if (stun_view_xor_address(view, STUN_XOR_PEER_ADDRESS, &wish->peer) != STUN_OK ||

@@ -165,17 +165,11 @@ static void input_stun(struct turn_server *server, struct monotime now, const st
 void turn_server_input(struct turn_server *server, struct monotime now, const struct flow *flow,
                        struct packet *packet, struct outbox *outbox)
 {
-    enum stun_protocol protocol =
-        packet->size > 0 ? stun_first_byte(packet->bytes[0]) : STUN_PROTOCOL_UNKNOWN;
-
-    switch (protocol) {
-    case STUN_PROTOCOL_CHANNEL:
+    if (packet->size > 0 && stun_is_channel(packet->bytes[0])) {
         relay_channel_data(server, now, flow, packet, outbox);
-        break;
-    case STUN_PROTOCOL_STUN:
+    } else if (packet->size > 0 && stun_first_byte(packet->bytes[0]) == STUN_PROTOCOL_STUN) {
         input_stun(server, now, flow, packet, outbox);
-        break;
-    default:
+    } else {
         server->counters.dropped_malformed++;
     }
 }

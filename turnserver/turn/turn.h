@@ -38,6 +38,7 @@ struct turn_policy {
     uint32_t channels_per_allocation;
     uint32_t allocations_max;    /* of this worker, 0: no limit but memory */
     bool relay_enabled;          /* false: STUN only; TURN methods get 400 */
+    bool rfc5766_channels;       /* channel numbers up to 0x7FFF, not just to 0x4FFF */
     bool relay_family_of_client; /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
     const char *software;        /* SOFTWARE of our answers, or NULL for none */
 };
