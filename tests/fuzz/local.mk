@@ -34,6 +34,9 @@ tests_fuzz_fuzz_auth_LDADD = $(FUZZ_TURN_LIBS)
 fuzz_targets += tests/fuzz/fuzz_peer_rules
 tests_fuzz_fuzz_peer_rules_LDADD = $(FUZZ_TURN_LIBS)
 
+fuzz_targets += tests/fuzz/fuzz_turn_server
+tests_fuzz_fuzz_turn_server_LDADD = tests/sim/libturnshell.la $(FUZZ_TURN_LIBS)
+
 # ---- how they are linked and run --------------------------------------------------------------
 
 if FUZZING
@@ -52,6 +55,7 @@ EXTRA_DIST += \
 	tests/fuzz/corpus \
 	tests/fuzz/fuzz.h \
 	tests/fuzz/make_corpus.py \
+	tests/fuzz/make_turn_corpus.py \
 	tests/fuzz/replay_main.c \
 	tests/fuzz/run \
 	tests/fuzz/stun_reads.h

@@ -14,7 +14,7 @@
 #define SHELL_REALM "example.org"
 #define SHELL_VIA_LISTENER 1 /* 1..9: listeners and connections; relayed ports come after */
 #define SHELL_VIA_RELAY 10
-#define SHELL_VIAS_MAX 70000
+#define SHELL_VIAS_MAX 4096
 #define SHELL_USERS_MAX 16
 #define SHELL_PACKET_MAX 66000
 
