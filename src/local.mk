@@ -54,8 +54,15 @@ src_libnet_la_SOURCES = \
 	src/net/clock.c src/net/clock.h \
 	src/net/connection_limit.c src/net/connection_limit.h \
 	src/net/mailbox.c src/net/mailbox.h \
+	src/net/resolver.c src/net/resolver.h src/net/resolver_backend.h \
 	src/net/socket_address.h \
 	src/net/stream.c src/net/stream.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
 	src/net/udp_socket.c src/net/udp_socket.h
 src_libnet_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+if HAVE_CARES
+src_libnet_la_SOURCES += src/net/resolver_cares.c
+src_libnet_la_CFLAGS += $(CARES_CFLAGS)
+else
+src_libnet_la_SOURCES += src/net/resolver_evdns.c
+endif

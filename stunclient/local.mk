@@ -1,1 +1,25 @@
-# bin_PROGRAMS += stunclient/stunclient
+# stunclient: one cmd_*.c a verb, around the machines of src/proto.
+bin_PROGRAMS += stunclient/stunclient
+noinst_LTLIBRARIES += stunclient/libstunclient.la
+
+stunclient_libstunclient_la_SOURCES = \
+	stunclient/cmd_help.c \
+	stunclient/cmd_nat.c \
+	stunclient/cmd_query.c \
+	stunclient/cmd_turn.c \
+	stunclient/failure.c stunclient/failure.h \
+	stunclient/locate.c stunclient/locate.h \
+	stunclient/option_table.c \
+	stunclient/options.c stunclient/options.h \
+	stunclient/output.c stunclient/output.h \
+	stunclient/random.c stunclient/random.h \
+	stunclient/reach.c stunclient/reach.h \
+	stunclient/shell.c stunclient/shell.h \
+	stunclient/shell_datagram.c stunclient/shell_datagram.h \
+	stunclient/verbs.c stunclient/verbs.h
+stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+
+STUNCLIENT_LIBS = stunclient/libstunclient.la src/libnet.la src/libproto.la src/libbase.la \
+	src/libcodec.la $(CARES_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS)
+stunclient_stunclient_SOURCES = stunclient/main.c
+stunclient_stunclient_LDADD = $(STUNCLIENT_LIBS)

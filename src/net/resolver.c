@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "net/resolver.h"
+
+#include "net/resolver_backend.h"
+#include "net/socket_address.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void on_finished(evutil_socket_t descriptor, short what, void *context)
+{
+    struct resolver *resolver = context;
+    (void)descriptor;
+    (void)what;
+    resolver->busy = false;
+    resolver->done(&resolver->result, resolver->context);
+}
+
+static void on_limit(evutil_socket_t descriptor, short what, void *context)
+{
+    struct resolver *resolver = context;
+    (void)descriptor;
+    (void)what;
+    resolver_backend_give_up(resolver);
+    resolver_finish(resolver, "has no address that DNS told in time");
+}
+
+struct resolver *resolver_new(struct event_base *base, const struct stun_address *server)
+{
+    struct resolver *resolver = calloc(1, sizeof *resolver);
+    if (resolver == NULL) {
+        return NULL;
+    }
+    resolver->base = base;
+    resolver->limit = evtimer_new(base, on_limit, resolver);
+    resolver->finished = evtimer_new(base, on_finished, resolver);
+    if (resolver->limit == NULL || resolver->finished == NULL ||
+        resolver_backend_new(resolver, server) != 0) {
+        resolver_free(resolver);
+        return NULL;
+    }
+    return resolver;
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    if (resolver == NULL) {
+        return;
+    }
+    resolver_backend_free(resolver);
+    if (resolver->limit != NULL) {
+        event_free(resolver->limit);
+    }
+    if (resolver->finished != NULL) {
+        event_free(resolver->finished);
+    }
+    free(resolver);
+}
+
+int resolver_start(struct resolver *resolver, const struct resolver_request *request,
+                   resolver_done *done, void *context)
+{
+    struct timeval limit = {request->timeout_ms / 1000, (request->timeout_ms % 1000) * 1000};
+    resolver->request = *request;
+    resolver->result = (struct resolver_result){0};
+    resolver->done = done;
+    resolver->context = context;
+    resolver->busy = true;
+    if (evtimer_add(resolver->limit, &limit) != 0) {
+        return -ENOMEM;
+    }
+    resolver_backend_start(resolver);
+    return 0;
+}
+
+void resolver_add(struct resolver *resolver, const struct sockaddr *any, uint16_t port)
+{
+    struct resolver_result *result = &resolver->result;
+    struct stun_address address = socket_address_read(any);
+    if (address.family != STUN_FAMILY_NONE && result->count < RESOLVER_ADDRESSES_MAX) {
+        address.port = port;
+        result->addresses[result->count++] = address;
+    }
+}
+
+void resolver_finish(struct resolver *resolver, const char *problem)
+{
+    struct timeval now = {0, 0};
+    evtimer_del(resolver->limit);
+    if (resolver->result.count == 0) {
+        snprintf(resolver->result.problem, sizeof resolver->result.problem, "%s", problem);
+    }
+    evtimer_add(resolver->finished, &now);
+}

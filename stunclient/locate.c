@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stunclient/locate.h"
+
+#include "base/address.h"
+#include "net/clock.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+struct wait {
+    struct event_base *base;
+    struct resolver_result *found;
+    bool done;
+};
+
+static void on_done(const struct resolver_result *result, void *context)
+{
+    struct wait *wait = context;
+    *wait->found = *result;
+    wait->done = true;
+    event_base_loopbreak(wait->base);
+}
+
+/* The shell's user while a name is looked up: it only waits. */
+static void ignore_input(void *context, struct monotime now, const struct flow *flow,
+                         struct packet *packet, struct outbox *outbox)
+{
+    (void)context;
+    (void)now;
+    (void)flow;
+    (void)packet;
+    (void)outbox;
+}
+
+static void ignore_time(void *context, struct monotime now, struct outbox *outbox)
+{
+    (void)context;
+    (void)now;
+    (void)outbox;
+}
+
+static struct monotime never(void *context)
+{
+    (void)context;
+    return MONOTIME_NEVER;
+}
+
+static bool is_done(void *context)
+{
+    const struct wait *wait = context;
+    return wait->done;
+}
+
+static bool resolve(struct shell *shell, const struct options *options,
+                    const struct resolver_request *request, struct monotime deadline,
+                    struct resolver_result *found)
+{
+    struct stun_host dns;
+    bool own = options->dns != NULL && stun_host_parse(&dns, options->dns) == NULL;
+    if (own) {
+        dns.address.port = dns.port == 0 ? 53 : dns.port;
+    }
+    struct resolver *resolver = resolver_new(shell_base(shell), own ? &dns.address : NULL);
+    struct wait wait = {.base = shell_base(shell), .found = found};
+    const struct shell_user user = {.context = &wait,
+                                    .input = ignore_input,
+                                    .tick = ignore_time,
+                                    .due = never,
+                                    .finished = is_done};
+    if (resolver == NULL || resolver_start(resolver, request, on_done, &wait) != 0) {
+        snprintf(found->problem, sizeof found->problem, "cannot be looked up: no memory");
+    } else if (!shell_run(shell, &user, deadline)) {
+        snprintf(found->problem, sizeof found->problem, "was not looked up: interrupted");
+    } else if (!wait.done) {
+        snprintf(found->problem, sizeof found->problem, "has no address that DNS told in time");
+    }
+    resolver_free(resolver);
+    return found->count > 0;
+}
+
+static void tell(const struct output *output, const struct options *options,
+                 const struct resolver_result *found)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    for (size_t i = 0; i < found->count; i++) {
+        output_tell(output, 1, "%s: %s%s", options->uri.host.name,
+                    address_format(&found->addresses[i], text), found->by_srv ? " (SRV)" : "");
+    }
+}
+
+bool locate(struct shell *shell, const struct options *options, const struct output *output,
+            struct monotime deadline, struct resolver_result *found, struct failure *failure)
+{
+    const struct stun_host *host = &options->uri.host;
+    struct resolver_request request = {
+        .host = host->name,
+        .service = options->uri.turn ? "turn" : "stun",
+        .protocol = options->protocol == PROTOCOL_TCP ? "tcp" : "udp",
+        .port = host->port,
+        .default_port = STUN_PORT,
+        .family = options->family,
+    };
+    *found = (struct resolver_result){0};
+    if (host->is_ip) {
+        found->count = 1;
+        found->addresses[0] = host->address;
+        found->addresses[0].port = host->port != 0 ? host->port : STUN_PORT;
+        return true;
+    }
+    int64_t left_us = monotime_difference_us(deadline, clock_now());
+    request.timeout_ms = left_us <= 0 ? 1 : (uint32_t)(left_us / MONOTIME_MILLISECOND) + 1;
+    if (!resolver_knows_srv()) {
+        output_tell(output, 1, "SRV records are not looked up: built without c-ares");
+    }
+    if (resolve(shell, options, &request, deadline, found)) {
+        tell(output, options, found);
+        return true;
+    }
+    failure_set(failure, EXIT_NAME, "%s %s", host->name, found->problem);
+    failure_advise(failure, "Check the name; an IP address works without DNS.");
+    return false;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From what the user named to the addresses to try. */
+#ifndef STUNCLIENT_LOCATE_H
+#define STUNCLIENT_LOCATE_H
+
+#include "net/resolver.h"
+#include "stunclient/output.h"
+#include "stunclient/shell.h"
+
+/*
+ * Fills `found` with the addresses of the server, in the order in which to try them, by deadline.
+ * An IP address is taken as it is. Returns true, or false with the failure filled.
+ */
+bool locate(struct shell *shell, const struct options *options, const struct output *output,
+            struct monotime deadline, struct resolver_result *found, struct failure *failure);
+
+#endif

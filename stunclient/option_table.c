@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every option: who takes it, what it means, how its value is read. */
+#include "base/address.h"
+#include "base/text.h"
+#include "stunclient/verbs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TESTS (VERB_QUERY | VERB_NAT | VERB_TURN)
+#define ALL (TESTS | VERB_HELP)
+
+struct choice {
+    const char *name;
+    int value;
+};
+
+static bool choose(const struct choice *choices, const char *value, int *out)
+{
+    for (; choices->name != NULL; choices++) {
+        if (strcmp(choices->name, value) == 0) {
+            *out = choices->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool number(const char *value, uint64_t min, uint64_t max, uint32_t *out)
+{
+    uint64_t n;
+    if (!text_parse_u64(value, strlen(value), max, &n) || n < min) {
+        return false;
+    }
+    *out = (uint32_t)n;
+    return true;
+}
+
+/* Seconds with up to three decimals, as milliseconds. */
+static bool seconds(const char *value, uint32_t min_ms, uint32_t max_ms, uint32_t *out)
+{
+    const char *point = strchr(value, '.');
+    size_t whole_size = point == NULL ? strlen(value) : (size_t)(point - value);
+    uint64_t whole;
+    uint64_t ms = 0;
+    if (!text_parse_u64(value, whole_size, max_ms / 1000, &whole)) {
+        return false;
+    }
+    if (point != NULL) {
+        size_t digits = strlen(point + 1);
+        if (digits == 0 || digits > 3 || strspn(point + 1, "0123456789") != digits) {
+            return false;
+        }
+        for (size_t i = 0; i < 3; i++) {
+            ms = 10 * ms + (i < digits ? (uint64_t)(point[1 + i] - '0') : 0);
+        }
+    }
+    ms += 1000 * whole;
+    if (ms < min_ms || ms > max_ms) {
+        return false;
+    }
+    *out = (uint32_t)ms;
+    return true;
+}
+
+static const char *set_protocol(struct options *options, char *value)
+{
+    static const struct choice choices[] = {
+        {"udp", PROTOCOL_UDP},
+        {"tcp", PROTOCOL_TCP},
+        {"tls", PROTOCOL_TLS},
+        {"dtls", PROTOCOL_DTLS},
+        {NULL, 0},
+    };
+    int chosen;
+    if (!choose(choices, value, &chosen)) {
+        return "udp or tcp";
+    }
+    options->protocol = (enum client_protocol)chosen;
+    return NULL;
+}
+
+static const struct choice families[] = {
+    {"4", STUN_FAMILY_IPV4},
+    {"6", STUN_FAMILY_IPV6},
+    {NULL, 0},
+};
+
+static const char *set_family(struct options *options, char *value)
+{
+    int chosen;
+    if (!choose(families, value, &chosen)) {
+        return "4 or 6";
+    }
+    options->family = (uint8_t)chosen;
+    return NULL;
+}
+
+static const char *set_ipv4(struct options *options, char *value)
+{
+    (void)value;
+    options->family = STUN_FAMILY_IPV4;
+    return NULL;
+}
+
+static const char *set_ipv6(struct options *options, char *value)
+{
+    (void)value;
+    options->family = STUN_FAMILY_IPV6;
+    return NULL;
+}
+
+static const char *set_relay_family(struct options *options, char *value)
+{
+    int chosen;
+    if (!choose(families, value, &chosen)) {
+        return "4 or 6";
+    }
+    options->relay_family = (uint8_t)chosen;
+    return NULL;
+}
+
+static const char *set_localaddr(struct options *options, char *value)
+{
+    uint16_t port = options->local.port;
+    if (!address_parse_ip(&options->local, value)) {
+        return "an IP address of this host";
+    }
+    options->local.port = port;
+    return NULL;
+}
+
+static const char *set_localport(struct options *options, char *value)
+{
+    uint32_t port;
+    if (!number(value, 1, UINT16_MAX, &port)) {
+        return "a port of 1 to 65535";
+    }
+    options->local.port = (uint16_t)port;
+    return NULL;
+}
+
+static const char *set_timeout(struct options *options, char *value)
+{
+    return seconds(value, 100, 3600000, &options->timeout_ms) ? NULL : "seconds, 0.1 to 3600";
+}
+
+static const char *set_rto(struct options *options, char *value)
+{
+    return number(value, 50, 60000, &options->rto_ms) ? NULL : "milliseconds, 50 to 60000";
+}
+
+static const char *set_dns(struct options *options, char *value)
+{
+    struct stun_host host;
+    if (stun_host_parse(&host, value) != NULL || !host.is_ip) {
+        return "an IP address, or ADDRESS:PORT";
+    }
+    options->dns = value;
+    return NULL;
+}
+
+static const char *set_json(struct options *options, char *value)
+{
+    (void)value;
+    options->json = true;
+    return NULL;
+}
+
+static const char *set_verbosity(struct options *options, char *value)
+{
+    uint32_t level;
+    if (!number(value, 0, 9, &level)) {
+        return "a number of 0 to 9";
+    }
+    options->verbosity = (int)level;
+    return NULL;
+}
+
+static const char *set_verbose(struct options *options, char *value)
+{
+    (void)value;
+    options->verbosity++;
+    return NULL;
+}
+
+static const char *set_color(struct options *options, char *value)
+{
+    static const struct choice choices[] = {
+        {"auto", COLOR_AUTO}, {"always", COLOR_ALWAYS}, {"never", COLOR_NEVER}, {NULL, 0}};
+    int chosen;
+    if (!choose(choices, value, &chosen)) {
+        return "auto, always or never";
+    }
+    options->color = (enum client_color)chosen;
+    return NULL;
+}
+
+static const char *set_mode(struct options *options, char *value)
+{
+    static const struct choice choices[] = {
+        {"basic", MODE_BASIC},
+        {"behavior", MODE_BEHAVIOR},
+        {"filtering", MODE_FILTERING},
+        {"full", MODE_FULL},
+        {NULL, 0},
+    };
+    int chosen;
+    if (!choose(choices, value, &chosen)) {
+        return "basic, behavior, filtering or full";
+    }
+    options->mode = (enum client_mode)chosen;
+    return NULL;
+}
+
+static const char *set_hairpin(struct options *options, char *value)
+{
+    (void)value;
+    options->hairpin = true;
+    return NULL;
+}
+
+static const char *set_lifetime(struct options *options, char *value)
+{
+    return number(value, 5, 3600, &options->lifetime_max_s) ? NULL : "seconds, 5 to 3600";
+}
+
+static const char *set_user(struct options *options, char *value)
+{
+    if (value[0] == '\0' || strlen(value) > 508) {
+        return "a name of 1 to 508 bytes";
+    }
+    options->user = value;
+    return NULL;
+}
+
+/* A copy; what stands on the command line is overwritten, so that ps shows it no longer. */
+static bool keep_secret(char **out, char *value)
+{
+    free(*out);
+    *out = strdup(value);
+    memset(value, '*', strlen(value));
+    return *out != NULL;
+}
+
+static const char *set_password(struct options *options, char *value)
+{
+    return keep_secret(&options->password, value) ? NULL : "more memory";
+}
+
+static const char *set_password_file(struct options *options, char *value)
+{
+    options->password_file = value;
+    return NULL;
+}
+
+static const char *set_secret(struct options *options, char *value)
+{
+    if (value[0] == '\0') {
+        return "a secret of at least one character";
+    }
+    return keep_secret(&options->secret, value) ? NULL : "more memory";
+}
+
+static const char *set_secret_file(struct options *options, char *value)
+{
+    options->secret_file = value;
+    return NULL;
+}
+
+static const char *set_count(struct options *options, char *value)
+{
+    return number(value, 1, 100000, &options->count) ? NULL : "a number of 1 to 100000";
+}
+
+static const char *set_size(struct options *options, char *value)
+{
+    return number(value, 32, 1200, &options->size) ? NULL : "bytes, 32 to 1200";
+}
+
+static const char *set_interval(struct options *options, char *value)
+{
+    return number(value, 1, 10000, &options->interval_ms) ? NULL : "milliseconds, 1 to 10000";
+}
+
+static const char *set_help(struct options *options, char *value)
+{
+    (void)value;
+    options->help = true;
+    return NULL;
+}
+
+static const char *set_version(struct options *options, char *value)
+{
+    (void)value;
+    options->version = true;
+    return NULL;
+}
+
+const struct option_entry option_entries[] = {
+    {0, "protocol", "udp|tcp", TESTS, "transport to the server; udp unless a URI says otherwise",
+     set_protocol},
+    {0, "family", "4|6", TESTS, "use only IPv4 or only IPv6; both are tried otherwise", set_family},
+    {'4', "ipv4", NULL, TESTS, "the same as --family 4", set_ipv4},
+    {'6', "ipv6", NULL, TESTS, "the same as --family 6", set_ipv6},
+    {0, "localaddr", "ADDRESS", TESTS, "send from this address of this host", set_localaddr},
+    {0, "localport", "PORT", TESTS, "send from this port", set_localport},
+    {0, "timeout", "SECONDS", TESTS, "give up after this time, look-ups included; 5", set_timeout},
+    {0, "rto", "MS", TESTS, "first wait before a request is sent again; 500", set_rto},
+    {0, "dns", "ADDRESS[:PORT]", TESTS, "ask this DNS server instead of the system's", set_dns},
+    {0, "mode", "MODE", VERB_QUERY | VERB_NAT,
+     "stuntman's modes: basic (query), behavior, filtering or full (nat)", set_mode},
+    {0, "hairpin", NULL, VERB_NAT, "also test whether the NAT sends packets back inside",
+     set_hairpin},
+    {0, "lifetime", "SECONDS", VERB_NAT,
+     "also measure how long an idle mapping lives, up to this long", set_lifetime},
+    {'u', "user", "NAME", VERB_TURN, "user name", set_user},
+    {0, "password", "PASSWORD", VERB_TURN, "its password; better: --password-file", set_password},
+    {0, "password-file", "FILE", VERB_TURN, "read the password from FILE; - is standard input",
+     set_password_file},
+    {0, "secret", "SECRET", VERB_TURN,
+     "make a time-limited name by the server's secret; better: --secret-file", set_secret},
+    {0, "secret-file", "FILE", VERB_TURN, "read the secret from FILE; - is standard input",
+     set_secret_file},
+    {0, "relay-family", "4|6", VERB_TURN, "ask for an IPv4 or IPv6 relay", set_relay_family},
+    {0, "count", "N", VERB_TURN, "packets to echo through the relay; 50", set_count},
+    {0, "size", "BYTES", VERB_TURN, "bytes of each packet; 160", set_size},
+    {0, "interval", "MS", VERB_TURN, "time between packets; 20", set_interval},
+    {0, "json", NULL, TESTS, "print one JSON object; its schema is in docs/", set_json},
+    {0, "color", "WHEN", TESTS, "auto (on a terminal), always or never", set_color},
+    {'v', "verbose", NULL, TESTS, "tell more on standard error; may be repeated", set_verbose},
+    {0, "verbosity", "N", TESTS, "the same as -v N times", set_verbosity},
+    {'h', "help", NULL, ALL, "tell about the verb", set_help},
+    {'V', "version", NULL, ALL, "print the version", set_version},
+};
+
+const unsigned option_count = sizeof option_entries / sizeof option_entries[0];

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command line. Options are a table (option_table.c), each with the verbs that take it; verbs
+ * are a table too (verbs.c). stuntman's options and its "HOST PORT" work as well.
+ */
+#ifndef STUNCLIENT_OPTIONS_H
+#define STUNCLIENT_OPTIONS_H
+
+#include "proto/stun_uri.h"
+#include "stunclient/failure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum client_protocol {
+    PROTOCOL_UNSET = 0,
+    PROTOCOL_UDP,
+    PROTOCOL_TCP,
+    PROTOCOL_TLS,
+    PROTOCOL_DTLS,
+};
+
+/* stuntman's --mode. */
+enum client_mode {
+    MODE_UNSET = 0,
+    MODE_BASIC,     /* the verb query */
+    MODE_BEHAVIOR,  /* nat: mapping only */
+    MODE_FILTERING, /* nat: filtering only */
+    MODE_FULL,      /* nat: both */
+};
+
+enum client_color {
+    COLOR_AUTO = 0,
+    COLOR_ALWAYS,
+    COLOR_NEVER,
+};
+
+struct options {
+    const struct verb *verb;
+    bool help; /* --help: tell about `verb` instead of running it */
+    bool version;
+
+    const char *target;  /* as given; NULL: none */
+    struct stun_uri uri; /* the parsed target; also of HOST[:PORT] */
+    bool is_uri;
+    const char *topic; /* of the verb help */
+
+    enum client_protocol protocol;
+    uint8_t family;            /* enum stun_family; NONE: both */
+    struct stun_address local; /* family NONE: any; port 0: a free one */
+    uint32_t timeout_ms;
+    uint32_t rto_ms;
+    const char *dns; /* HOST[:PORT] of the DNS server to ask; NULL: the system's */
+    bool json;
+    int verbosity;
+    enum client_color color;
+
+    enum client_mode mode;
+    bool hairpin;
+    uint32_t lifetime_max_s; /* 0: not asked for */
+
+    const char *user, *password_file, *secret_file;
+    char *password, *secret; /* copies */
+    uint32_t count, size, interval_ms;
+    uint8_t relay_family;
+};
+
+/* What the table of options says about one. */
+struct option_entry {
+    char letter;          /* 0: none */
+    const char *name;     /* without "--" */
+    const char *argument; /* the placeholder of its value; NULL: it has none */
+    unsigned verbs;       /* bits of the verbs that take it: enum verb_bit */
+    const char *help;     /* one line */
+    /* Returns NULL, or what was expected. `value` lives as long as the command line. */
+    const char *(*set)(struct options *options, char *value);
+};
+
+extern const struct option_entry option_entries[];
+extern const unsigned option_count;
+
+/*
+ * Reads the command line. Secrets on it are blotted out in place, so that ps does not show them for
+ * longer than needed. Returns true, or false with the failure filled.
+ */
+bool options_parse(struct options *options, int argc, char **argv, struct failure *failure);
+
+/* Overwrites and frees the copies of secrets. */
+void options_free(struct options *options);
+
+/* Whether --json stands on the command line, be it right or wrong otherwise. */
+bool options_want_json(int argc, char **argv);
+
+#endif

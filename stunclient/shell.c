@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stunclient/shell.h"
+
+#include "base/address.h"
+#include "net/clock.h"
+#include "net/socket_address.h"
+#include "net/stream.h"
+#include "net/tcp_socket.h"
+#include "net/udp_socket.h"
+#include "stunclient/shell_datagram.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STREAM_OUTPUT_MAX (256 * 1024)
+#define DATAGRAMS_AT_ONCE 32
+
+/* One way in and out. */
+struct way {
+    struct shell *shell;
+    uint32_t via;
+    int descriptor; /* of a datagram socket; -1 otherwise */
+    struct event *event;
+    struct stream *stream;
+    struct stun_address local, remote; /* remote: of a stream */
+};
+
+struct shell {
+    struct event_base *base;
+    struct event *timer, *limit, *interrupt, *terminate;
+    bool interrupted;
+    const struct shell_user *user; /* while it runs */
+    struct way *ways[SHELL_WAYS_MAX];
+    struct outbox outbox;
+    struct datagram_buffer buffer;
+};
+
+/* ---- after every callback -------------------------------------------------------------------- */
+
+static void arm(struct shell *shell)
+{
+    struct monotime due = shell->user->due(shell->user->context);
+    if (due.us == MONOTIME_NEVER.us) {
+        evtimer_del(shell->timer);
+        return;
+    }
+    int64_t wait_us = monotime_difference_us(due, clock_now());
+    wait_us = wait_us < 0 ? 0 : wait_us;
+    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
+    evtimer_add(shell->timer, &wait);
+}
+
+static void send_all(struct outbox *outbox, void *context);
+
+static void settle(struct shell *shell)
+{
+    if (shell->user == NULL) {
+        return;
+    }
+    send_all(&shell->outbox, shell);
+    if (shell->user->finished(shell->user->context)) {
+        event_base_loopbreak(shell->base);
+    } else {
+        arm(shell);
+    }
+}
+
+static void report(struct shell *shell, uint32_t via, const struct stun_address *remote, int error,
+                   const char *text)
+{
+    if (shell->user != NULL && shell->user->failed != NULL) {
+        shell->user->failed(shell->user->context, clock_now(), via, remote, error, text,
+                            &shell->outbox);
+    }
+}
+
+/* ---- datagrams ------------------------------------------------------------------------------- */
+
+static void on_unreachable(void *context, const struct stun_address *remote, int error)
+{
+    struct way *way = context;
+    report(way->shell, way->via, remote, error, strerror(error));
+}
+
+/* Returns 0, or the error of this very datagram. A full buffer loses it, as the network may. */
+static int send_datagram(const struct way *way, const struct outbox_entry *entry)
+{
+    int status = datagram_send(way->descriptor, &entry->flow.remote, entry->bytes, entry->size);
+    if (status != 0 && status != -EAGAIN) {
+        /* It may have been the error of an earlier datagram; on_readable reports that one. */
+        status = datagram_send(way->descriptor, &entry->flow.remote, entry->bytes, entry->size);
+    }
+    return status == -EAGAIN ? 0 : -status;
+}
+
+struct send_failure {
+    uint32_t via;
+    struct stun_address remote;
+    int error;
+};
+
+static size_t send_entries(struct shell *shell, struct send_failure *failures)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < shell->outbox.count; i++) {
+        const struct outbox_entry *entry = &shell->outbox.entries[i];
+        struct way *way = shell->ways[entry->flow.via];
+        int error = 0;
+        if (way == NULL) {
+            continue;
+        }
+        if (way->stream != NULL) {
+            stream_send(way->stream, entry->bytes, entry->size);
+        } else {
+            error = send_datagram(way, entry);
+        }
+        if (error != 0) {
+            failures[count++] = (struct send_failure){way->via, entry->flow.remote, error};
+        }
+    }
+    outbox_clear(&shell->outbox);
+    return count;
+}
+
+/* Failures are reported when nothing borrows the outbox any more; they may fill it again. */
+static void send_all(struct outbox *outbox, void *context)
+{
+    struct shell *shell = context;
+    static const int rounds_max = 4;
+    for (int round = 0; round < rounds_max && outbox->count > 0; round++) {
+        struct send_failure failures[OUTBOX_ENTRIES_MAX];
+        size_t count = send_entries(shell, failures);
+        for (size_t i = 0; i < count; i++) {
+            report(shell, failures[i].via, &failures[i].remote, failures[i].error,
+                   strerror(failures[i].error));
+        }
+    }
+    outbox_clear(outbox);
+}
+
+static void on_readable(evutil_socket_t descriptor, short what, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    struct packet packet;
+    struct flow flow = {.via = way->via, .transport = TRANSPORT_UDP, .local = way->local};
+    (void)what;
+    datagram_drain_errors(descriptor, on_unreachable, way);
+    for (int i = 0; i < DATAGRAMS_AT_ONCE && shell->user != NULL; i++) {
+        if (shell->ways[flow.via] != way) {
+            break; /* closed in the meantime */
+        }
+        int status = datagram_receive(descriptor, &shell->buffer, &flow.remote, &packet);
+        if (status == -EAGAIN) {
+            break;
+        }
+        if (status != 0) {
+            continue; /* what ICMP said about an earlier datagram, reported above */
+        }
+        shell->user->input(shell->user->context, clock_now(), &flow, &packet, &shell->outbox);
+        send_all(&shell->outbox, shell);
+        if (shell->user->finished(shell->user->context)) {
+            break;
+        }
+    }
+    settle(shell);
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static void on_connected(struct stream *stream, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    (void)stream;
+    way->local = *stream_local(way->stream);
+    if (shell->user != NULL && shell->user->connected != NULL) {
+        shell->user->connected(shell->user->context, clock_now(), way->via, &shell->outbox);
+    }
+    settle(shell);
+}
+
+static void on_frame(struct stream *stream, struct packet *packet, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    struct flow flow = {
+        .via = way->via, .transport = TRANSPORT_TCP, .remote = way->remote, .local = way->local};
+    (void)stream;
+    if (shell->user != NULL) {
+        shell->user->input(shell->user->context, clock_now(), &flow, packet, &shell->outbox);
+    }
+}
+
+static void on_flush(struct stream *stream, void *context)
+{
+    struct way *way = context;
+    (void)stream;
+    settle(way->shell);
+}
+
+static void on_closed(struct stream *stream, enum stream_end end, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    (void)end;
+    report(shell, way->via, &way->remote, ECONNRESET, stream_end_text(stream));
+    settle(shell);
+}
+
+static const struct stream_user stream_user = {on_connected, on_frame, on_flush, on_closed};
+
+/* ---- ways ------------------------------------------------------------------------------------ */
+
+static struct way *new_way(struct shell *shell)
+{
+    for (uint32_t i = 0; i < SHELL_WAYS_MAX; i++) {
+        if (shell->ways[i] != NULL) {
+            continue;
+        }
+        struct way *way = calloc(1, sizeof *way);
+        if (way != NULL) {
+            way->shell = shell;
+            way->via = i;
+            way->descriptor = -1;
+            shell->ways[i] = way;
+        }
+        return way;
+    }
+    return NULL;
+}
+
+void shell_close(struct shell *shell, uint32_t via)
+{
+    struct way *way = shell->ways[via];
+    if (way == NULL) {
+        return;
+    }
+    shell->ways[via] = NULL;
+    if (way->event != NULL) {
+        event_free(way->event);
+    }
+    if (way->descriptor >= 0) {
+        close(way->descriptor);
+    }
+    stream_free(way->stream);
+    free(way);
+}
+
+int shell_open_udp(struct shell *shell, const struct stun_address *local, uint32_t *via)
+{
+    const struct udp_socket_options options = {0};
+    struct way *way = new_way(shell);
+    int status;
+    if (way == NULL) {
+        return -ENOMEM;
+    }
+    if ((status = udp_socket_open(&way->descriptor, local, &options)) != 0 ||
+        (status = datagram_report_errors(way->descriptor, local->family)) != 0 ||
+        (status = socket_local_address(way->descriptor, &way->local)) != 0) {
+        goto out;
+    }
+    way->event = event_new(shell->base, way->descriptor, EV_READ | EV_PERSIST, on_readable, way);
+    if (way->event == NULL || event_add(way->event, NULL) != 0) {
+        status = -ENOMEM;
+        goto out;
+    }
+    *via = way->via;
+out:
+    if (status != 0) {
+        shell_close(shell, way->via);
+    }
+    return status;
+}
+
+int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
+                   const struct stun_address *local, uint32_t *via)
+{
+    struct stream_setup setup = {
+        .user = &stream_user,
+        .remote = *remote,
+        .limits = {.frame_size_max = STREAM_FRAME_SIZE_MAX, .output_size_max = STREAM_OUTPUT_MAX},
+        .connecting = true,
+    };
+    struct way *way = new_way(shell);
+    int descriptor;
+    if (way == NULL) {
+        return -ENOMEM;
+    }
+    int status = tcp_socket_connect(&descriptor, remote, local);
+    if (status == 0) {
+        way->remote = *remote;
+        setup.context = way;
+        socket_local_address(descriptor, &setup.local);
+        way->local = setup.local;
+        way->stream = stream_new_tcp(shell->base, descriptor, &setup);
+        status = way->stream == NULL ? -ENOMEM : 0;
+    }
+    if (status != 0) {
+        shell_close(shell, way->via);
+        return status;
+    }
+    *via = way->via;
+    return 0;
+}
+
+int shell_local(struct shell *shell, uint32_t via, const struct stun_address *remote,
+                struct stun_address *out)
+{
+    const struct way *way = shell->ways[via];
+    struct stun_address source;
+    *out = way->local;
+    if (!address_is_unspecified(out)) {
+        return 0;
+    }
+    int status = datagram_source(remote, &source);
+    memcpy(out->ip, source.ip, sizeof out->ip);
+    return status;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static void on_timer(evutil_socket_t descriptor, short what, void *context)
+{
+    struct shell *shell = context;
+    (void)descriptor;
+    (void)what;
+    if (shell->user != NULL) {
+        shell->user->tick(shell->user->context, clock_now(), &shell->outbox);
+    }
+    settle(shell);
+}
+
+static void on_limit(evutil_socket_t descriptor, short what, void *context)
+{
+    struct shell *shell = context;
+    (void)descriptor;
+    (void)what;
+    event_base_loopbreak(shell->base);
+}
+
+static void on_signal(evutil_socket_t descriptor, short what, void *context)
+{
+    struct shell *shell = context;
+    (void)descriptor;
+    (void)what;
+    shell->interrupted = true;
+    event_base_loopbreak(shell->base);
+}
+
+struct shell *shell_new(void)
+{
+    struct shell *shell = calloc(1, sizeof *shell);
+    if (shell == NULL) {
+        return NULL;
+    }
+    outbox_init(&shell->outbox, send_all, shell);
+    if ((shell->base = event_base_new()) == NULL ||
+        (shell->timer = evtimer_new(shell->base, on_timer, shell)) == NULL ||
+        (shell->limit = evtimer_new(shell->base, on_limit, shell)) == NULL ||
+        (shell->interrupt = evsignal_new(shell->base, SIGINT, on_signal, shell)) == NULL ||
+        (shell->terminate = evsignal_new(shell->base, SIGTERM, on_signal, shell)) == NULL) {
+        shell_free(shell);
+        return NULL;
+    }
+    return shell;
+}
+
+void shell_free(struct shell *shell)
+{
+    if (shell == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < SHELL_WAYS_MAX; i++) {
+        shell_close(shell, i);
+    }
+    struct event *events[] = {shell->timer, shell->limit, shell->interrupt, shell->terminate};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    if (shell->base != NULL) {
+        event_base_free(shell->base);
+    }
+    free(shell);
+}
+
+struct event_base *shell_base(struct shell *shell)
+{
+    return shell->base;
+}
+
+struct outbox *shell_outbox(struct shell *shell)
+{
+    return &shell->outbox;
+}
+
+bool shell_run(struct shell *shell, const struct shell_user *user, struct monotime give_up)
+{
+    int64_t left_us = monotime_difference_us(give_up, clock_now());
+    left_us = left_us < 0 ? 0 : left_us;
+    struct timeval left = {left_us / MONOTIME_SECOND, left_us % MONOTIME_SECOND};
+    shell->user = user;
+    shell->interrupted = false;
+    evsignal_add(shell->interrupt, NULL);
+    evsignal_add(shell->terminate, NULL);
+    evtimer_add(shell->limit, &left);
+    send_all(&shell->outbox, shell);
+    if (!user->finished(user->context)) {
+        arm(shell);
+        event_base_dispatch(shell->base);
+    }
+    evtimer_del(shell->timer);
+    evtimer_del(shell->limit);
+    evsignal_del(shell->interrupt);
+    evsignal_del(shell->terminate);
+    shell->user = NULL;
+    return !shell->interrupted;
+}

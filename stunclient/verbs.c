@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stunclient/verbs.h"
+
+#include <string.h>
+
+const struct verb verbs[] = {
+    {
+        .name = "query",
+        .bit = VERB_QUERY,
+        .arguments = "HOST[:PORT]",
+        .summary = "ask a STUN server for this host's address as the world sees it",
+        .text = "The verb may be left out. Prints the mapped address, whether this host is behind\n"
+                "a NAT, and how long the server took.\n",
+        .run = cmd_query,
+    },
+    {
+        .name = "nat",
+        .bit = VERB_NAT,
+        .arguments = "HOST[:PORT]",
+        .summary = "find out how the NAT maps and filters, and what that means",
+        .text =
+            "Needs a server with two addresses (RFC 5780). What the server or the network leave\n"
+            "open is reported as unknown.\n",
+        .run = cmd_nat,
+    },
+    {
+        .name = "turn",
+        .bit = VERB_TURN,
+        .arguments = "HOST[:PORT]",
+        .summary = "test a TURN relay step by step",
+        .text = "Makes two allocations, sends packets from one to the other and back, and reports\n"
+                "the time of each step, loss, round-trip time and jitter.\n",
+        .run = cmd_turn,
+    },
+    {
+        .name = "help",
+        .bit = VERB_HELP,
+        .arguments = "[VERB]",
+        .summary = "tell about a verb and its options",
+        .text = "",
+        .run = cmd_help,
+    },
+};
+
+const unsigned verb_count = sizeof verbs / sizeof verbs[0];
+
+const struct verb *verb_find(const char *name)
+{
+    for (unsigned i = 0; i < verb_count; i++) {
+        if (strcmp(verbs[i].name, name) == 0) {
+            return &verbs[i];
+        }
+    }
+    return NULL;
+}
