@@ -59,8 +59,8 @@ static void tells_the_mapped_address(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct flow flow = shell_flow_udp(clients[i]);
         struct stun_builder builder;
-        struct stun_view answer;
-        struct stun_address mapped;
+        struct stun_view answer = {0};
+        struct stun_address mapped = {0};
         const struct shell_sent *sent;
         uint8_t bytes[64];
 
@@ -83,7 +83,7 @@ static void fingerprint_is_returned_and_checked(void **state)
     struct shell *shell = shell_new(1);
     struct flow flow = shell_flow_udp("198.51.100.9:40000");
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
     uint8_t bytes[64];
 
     (void)state;
@@ -103,7 +103,7 @@ static void software_is_left_out_where_it_would_amplify(void **state)
     struct shell *shell = shell_new(1);
     struct flow flow = shell_flow_udp("[2001:db8:7::9]:40000");
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
     const struct shell_sent *sent;
     uint8_t bytes[64];
 
@@ -123,9 +123,9 @@ static void other_address_and_origin(void **state)
 {
     struct shell *shell = start_behavior();
     struct flow flow = shell_flow_udp("198.51.100.9:40000");
-    struct stun_address other, origin;
+    struct stun_address other = {0}, origin = {0};
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
     uint8_t bytes[64];
 
     (void)state;
@@ -159,9 +159,9 @@ static void change_request_changes_where_the_answer_leaves(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct stun_address from = test_address(cases[i].from);
-        struct stun_address origin;
+        struct stun_address origin = {0};
         struct stun_builder builder;
-        struct stun_view answer;
+        struct stun_view answer = {0};
         const struct shell_sent *sent;
         uint8_t bytes[64];
 
@@ -182,9 +182,9 @@ static void response_port_changes_the_port_only(void **state)
 {
     struct shell *shell = start_behavior();
     struct flow flow = shell_flow_udp("198.51.100.9:40000");
-    struct stun_address mapped;
+    struct stun_address mapped = {0};
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
     const struct shell_sent *sent;
     uint8_t bytes[64];
 
@@ -210,7 +210,7 @@ static void padding_is_as_long_as_the_requests(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct stun_builder builder;
-        struct stun_view answer;
+        struct stun_view answer = {0};
         uint8_t bytes[4000];
 
         begin(&builder, bytes, sizeof bytes);
@@ -227,7 +227,7 @@ static void padding_of_a_giant_is_cut(void **state)
     struct shell *shell = start_behavior();
     struct flow flow = shell_flow_udp("198.51.100.9:40000");
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
 
     (void)state;
     begin(&builder, bytes, sizeof bytes);
@@ -242,7 +242,7 @@ static void refuses_what_would_reflect(void **state)
     struct shell *shell = start_behavior();
     struct flow flow = shell_flow_udp("198.51.100.9:40000");
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
     const struct shell_sent *sent;
     uint8_t bytes[256];
 
@@ -281,7 +281,7 @@ static void wrong_lengths_are_400(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct stun_builder builder;
-        struct stun_view answer;
+        struct stun_view answer = {0};
         uint8_t bytes[64];
 
         begin(&builder, bytes, sizeof bytes);
@@ -302,7 +302,7 @@ static void without_a_second_address_behavior_is_unknown(void **state)
     shell_start(shell, NULL);
     for (size_t i = 0; i < 2; i++) {
         struct stun_builder builder;
-        struct stun_view answer;
+        struct stun_view answer = {0};
         uint8_t bytes[64];
 
         begin(&builder, bytes, sizeof bytes);
@@ -321,7 +321,7 @@ static void a_connection_has_no_behavior(void **state)
     struct shell *shell = start_behavior();
     struct flow flow = shell_flow_tcp("198.51.100.9:40000", 5);
     struct stun_builder builder;
-    struct stun_view answer;
+    struct stun_view answer = {0};
     uint8_t bytes[64];
 
     (void)state;

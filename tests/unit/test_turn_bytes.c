@@ -74,7 +74,7 @@ static unsigned allocate(struct bench *bench)
     struct raw raw = {.size = 0};
     const struct shell_sent *sent;
     const uint8_t *value;
-    size_t size;
+    size_t size = 0;
 
     raw_hex(&raw, "0003 0008 2112a442 a10203040506070809101112 0019 0004 11000000");
     sign(bench, &raw);
@@ -108,7 +108,7 @@ static void challenge(void **state)
     struct raw raw = {.size = 0};
     const struct shell_sent *sent;
     const uint8_t *value;
-    size_t size;
+    size_t size = 0;
 
     raw_hex(&raw, "0003 0008 2112a442 0102030405060708090a0b0c 0019 0004 11000000");
     sent = exchange(*state, &raw);
@@ -129,7 +129,7 @@ static void allocate_and_its_answer(void **state)
     struct raw raw = {.size = 0}, signed_again = {.size = 0};
     const struct shell_sent *sent;
     const uint8_t *value;
-    size_t size;
+    size_t size = 0;
 
     raw_hex(&raw, "0003 0010 2112a442 a10203040506070809101112"
                   "0019 0004 11000000 000d 0004 00000384");

@@ -174,6 +174,7 @@ static void classic_clients_are_not_answered(void **state)
 static void noise_is_counted_and_dropped(void **state)
 {
     struct bench *bench = *state;
+    static const uint8_t begins[] = {0, 3, 0, 0, 0x21, 0x12, 0xA4, 0x42};
     uint64_t seed = 17;
     uint8_t bytes[600] = {0};
 
@@ -185,7 +186,7 @@ static void noise_is_counted_and_dropped(void **state)
             bytes[at] = (uint8_t)seeded_next(&seed);
         }
         if (i % 2 == 0 && size >= 20) { /* half of it looks like STUN at first sight */
-            memcpy(bytes, "\0\3\0\0\x21\x12\xa4\x42", 8);
+            memcpy(bytes, begins, sizeof begins);
             bytes[2] = (uint8_t)((size - 20) >> 8);
             bytes[3] = (uint8_t)((size - 20) & 0xFC);
         }

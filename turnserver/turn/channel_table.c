@@ -175,7 +175,7 @@ struct channel *channel_table_add(struct channel_table *table, struct monotime n
     if (channel_of_number(table, number) != NULL || channel_of_peer(table, peer) != NULL) {
         channel_table_purge(table, now); /* that one has expired */
     }
-    assert(table->count < table->capacity);
+    assert(table->entries != NULL && table->count < table->capacity);
     channel = &table->entries[table->count];
     *channel = (struct channel){.peer = *peer, .number = number};
     channel_table_take_in(table);
