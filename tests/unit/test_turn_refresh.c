@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/turn_test.h"
 
+#include <stdio.h>
+
 static uint64_t allocations(const struct bench *bench)
 {
     return turn_server_counters(bench->shell->server)->allocations_now;
 }
 
+/* The name lives until the next call. */
 static struct turn_event last_event(struct bench *bench)
 {
+    static char user[64];
     struct turn_event event, last = {0};
 
     while (turn_server_event(bench->shell->server, &event)) {
         last = event;
+        snprintf(user, sizeof user, "%s", event.user);
+        last.user = user;
     }
     return last;
 }
