@@ -223,7 +223,7 @@ char *config_draft_path(const struct config_draft *draft, const char *key, const
     size_t row = 0;
     while (config_keys[row].path && strcmp(config_keys[row].path, key) != 0)
         row++;
-    return config_path_resolve(config_text_folder(draft->text, draft->lines[row]), path);
+    return config_path_resolve(config_text_file_of(draft->text, draft->lines[row])->folder, path);
 }
 
 void config_boot_build(struct config_boot *boot, const struct config_draft *draft)

@@ -121,17 +121,30 @@ static void add_secrets(const struct building *building)
     }
 }
 
-/* Whoever may log in to the host can read it, and its name says what it is good for. */
-static void check_readers(const struct building *building)
+/* Whether a password, a key or a secret stands in this file. */
+static bool holds_secrets(const struct config_draft *draft, const struct config_text_file *file)
 {
-    const struct config_text *text = building->draft->text;
-    for (size_t i = 0; i < text->file_count; i++)
-        if (text->files[i].world_readable) {
-            struct config_place place = {.file = text->files[i].name};
-            config_report_warning(building->draft->report, place,
-                                  "everybody on this host can read it, and the configuration holds "
-                                  "passwords or secrets: chmod o-r");
-        }
+    for (size_t i = 0; i < draft->user_count; i++)
+        if (config_text_file_of(draft->text, draft->users[i].line) == file)
+            return true;
+    for (int i = 0; draft->secrets && i < config_setting_length(draft->secrets); i++) {
+        config_setting_t *element = config_setting_get_elem(draft->secrets, (unsigned)i);
+        if (config_text_file_of(draft->text, config_line_of(element)) == file)
+            return true;
+    }
+    return false;
+}
+
+static void check_readers(const struct config_draft *draft)
+{
+    for (size_t i = 0; i < draft->text->file_count; i++) {
+        const struct config_text_file *file = &draft->text->files[i];
+        struct config_place place = {.file = file->name};
+        if (file->world_readable && holds_secrets(draft, file))
+            config_report_warning(draft->report, place,
+                                  "everybody on this host can read it, and it holds passwords or "
+                                  "secrets: chmod o-r");
+    }
 }
 
 static bool build_auth(const struct building *building)
@@ -151,7 +164,7 @@ static bool build_auth(const struct building *building)
     add_secrets(building);
     policy->turn.relay_enabled = !auth_policy_is_empty(policy->auth);
     if (policy->turn.relay_enabled)
-        check_readers(building);
+        check_readers(draft);
     else if (config_draft_has(draft, "relay.addresses") && draft->report->errors == 0)
         config_report_warning(draft->report, config_draft_place(draft, "relay.addresses"),
                               "without users and rest.secrets nothing is relayed");

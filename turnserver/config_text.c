@@ -237,7 +237,8 @@ static bool load_text(struct loader *loader, uint32_t file, const char *bytes, s
 {
     enum scan_state state = IN_CODE;
     uint32_t number = 1;
-    for (size_t at = 0; at < size; number++) {
+    size_t mark = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    for (size_t at = mark; at < size; number++) {
         const char *line = bytes + at;
         const char *newline = memchr(line, '\n', size - at);
         size_t length = newline ? (size_t)(newline - line) : size - at;
@@ -280,9 +281,7 @@ static bool load_file(struct loader *loader, uint32_t file, const struct include
         fail(loader, file, 0, "cannot be read: %s", strerror(-result));
     } else {
         loader->size_left -= bytes.size;
-        size_t mark = bytes.size >= 3 && memcmp(bytes.bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-        good = load_text(loader, file, bytes.bytes ? bytes.bytes + mark : "", bytes.size - mark,
-                         depth);
+        good = load_text(loader, file, bytes.bytes ? bytes.bytes : "", bytes.size, depth);
     }
     text_buffer_free(&bytes);
     return good;
@@ -332,8 +331,8 @@ struct config_place config_text_place(const struct config_text *text, unsigned n
     return place;
 }
 
-const char *config_text_folder(const struct config_text *text, unsigned number)
+const struct config_text_file *config_text_file_of(const struct config_text *text, unsigned number)
 {
     bool known = number > 0 && number <= text->line_count;
-    return text->files[known ? text->lines[number - 1].file : 0].folder;
+    return &text->files[known ? text->lines[number - 1].file : 0];
 }

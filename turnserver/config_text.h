@@ -49,8 +49,8 @@ void config_text_free(struct config_text *text);
 /* Where line `number` (1..) of the whole text came from; `key` is put into the result. */
 struct config_place config_text_place(const struct config_text *text, unsigned number,
                                       const char *key);
-/* The folder of the file that this line came from. */
-const char *config_text_folder(const struct config_text *text, unsigned number);
+/* The file that this line came from. */
+const struct config_text_file *config_text_file_of(const struct config_text *text, unsigned number);
 
 /* A path as it stands in a file of `folder`, made absolute. The caller frees; NULL: no memory. */
 char *config_path_resolve(const char *folder, const char *path);

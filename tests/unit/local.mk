@@ -67,6 +67,9 @@ tests_unit_test_net_udp_socket_LDADD = $(NET_TEST_LIBS)
 
 # ---- turnserver -------------------------------------------------------------------------------
 TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
+EXTRA_DIST += tests/unit/config_test.h
+CONFIG_TEST_CFLAGS = $(UNIT_CFLAGS) $(LIBCONFIG_CFLAGS) $(OPENSSL_CFLAGS)
+CONFIG_TEST_LIBS = turnserver/libsettings.la $(TURN_TEST_LIBS) $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
 
 EXTRA_DIST += tests/unit/auth_test.h
 
@@ -89,6 +92,14 @@ tests_unit_test_auth_policy_LDADD = $(TURN_TEST_LIBS)
 unit_tests += tests/unit/test_auth_rest
 tests_unit_test_auth_rest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_rest_LDADD = $(TURN_TEST_LIBS)
+
+unit_tests += tests/unit/test_config
+tests_unit_test_config_CFLAGS = $(CONFIG_TEST_CFLAGS)
+tests_unit_test_config_LDADD = $(CONFIG_TEST_LIBS)
+
+unit_tests += tests/unit/test_config_file
+tests_unit_test_config_file_CFLAGS = $(CONFIG_TEST_CFLAGS)
+tests_unit_test_config_file_LDADD = $(CONFIG_TEST_LIBS)
 
 unit_tests += tests/unit/test_local_quota
 tests_unit_test_local_quota_CFLAGS = $(UNIT_CFLAGS) -pthread
