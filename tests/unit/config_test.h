@@ -15,11 +15,11 @@
 struct test_file {
     const char *path;
     const char *content;
-    bool shared; /* everybody may read it */
 };
 
 struct test_files {
     struct test_file files[8];
+    const char *shared; /* names of files that everybody may read */
 };
 
 static inline int open_test_file(void *context, const char *path)
@@ -28,10 +28,11 @@ static inline int open_test_file(void *context, const char *path)
     for (size_t i = 0; i < COUNT(files->files) && files->files[i].path; i++) {
         if (strcmp(files->files[i].path, path) != 0)
             continue;
+        mode_t mode = files->shared && strstr(files->shared, path) ? 0644 : 0600;
         int descriptor = memfd_create("test", MFD_CLOEXEC);
         size_t size = strlen(files->files[i].content);
         assert_true(descriptor >= 0);
-        assert_int_equal(fchmod(descriptor, files->files[i].shared ? 0644 : 0600), 0);
+        assert_int_equal(fchmod(descriptor, mode), 0);
         assert_int_equal(write(descriptor, files->files[i].content, size), size);
         assert_int_equal(lseek(descriptor, 0, SEEK_SET), 0);
         return descriptor;
@@ -57,7 +58,7 @@ static inline struct config *load_with(const char *text, struct test_files *file
 /* Loads a text that must be good, and without a warning. */
 static inline struct config *load_good(const char *text)
 {
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     char *diagnostics = NULL;
     struct config *config = load_with(text, &none, NULL, &diagnostics);
     assert_string_equal(diagnostics, "");
@@ -78,7 +79,7 @@ static inline void load_bad_with(const char *text, struct test_files *files, con
 
 static inline void load_bad(const char *text, const char *expected)
 {
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     load_bad_with(text, &none, expected);
 }
 

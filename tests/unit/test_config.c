@@ -195,7 +195,7 @@ static void test_peer_rules(void **state)
 static void test_reload_protects_what_runs(void **state)
 {
     (void)state;
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     struct config *first = load_good("listeners = ( { address = \"127.0.0.1\"; port = 3478; } );");
     char *diagnostics = NULL;
     struct config *second = load_with("listeners = ( { address = \"127.0.0.1\"; port = 4000; } );"
@@ -310,7 +310,7 @@ static void message_path(char *out, size_t size, const char *path)
 /* Whether one of the problems is that `got` stands where the row expects something else. */
 static void assert_refused(const struct config_key *key, const char *value, const char *got)
 {
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     char text[16384];
     char path[128];
     char expected[512];
@@ -568,7 +568,7 @@ static void test_peers_and_limits(void **state)
 static void test_warnings(void **state)
 {
     (void)state;
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     config_free(load_warned(LISTENER "rest = { secrets = [\n \"s3cret\" ]; };", &none,
                             "/etc/t.conf:3: rest.secrets[0]: warning: fewer than 16 bytes can be "
                             "guessed by anybody who "

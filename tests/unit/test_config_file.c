@@ -168,16 +168,16 @@ static void test_messages_are_discreet(void **state)
         "realm = \"\x1b[31m\";",
         "/etc/t.conf:1: users[0].password: expected a string of 1 to 512 bytes, got a number\n"
         "/etc/t.conf:2: rest.secrets[0]: expected a string of 1 to 512 bytes, got a number\n"
-        "/etc/t.conf:1: users[0]: expected either password or key, got neither\n"
         "/etc/t.conf:3: realm: expected printable ASCII without quotes and backslashes, got "
-        "\"?[31m\"\n");
+        "\"?[31m\"\n"
+        "/etc/t.conf:1: users[0]: expected either password or key, got neither\n");
 }
 
 static void test_many_problems_end(void **state)
 {
     (void)state;
     static char text[20000];
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     char *diagnostics = NULL;
     text[0] = '\0';
     for (int i = 0; i < 150; i++)
@@ -221,13 +221,14 @@ static void test_bounds(void **state)
 static void test_includes(void **state)
 {
     (void)state;
-    struct test_files files = {{
-        {"/etc/users.conf", "users = (\n@include \"sub/list\"\n);"},
-        {"/etc/sub/list", "{ name = \"a\"; password = \"p\"; }"},
-        {"/etc/bad.conf", "\nworkers = 0;\n\nlog = { file = \"x.log\"; };"},
-        {"/etc/loop", "@include \"loop\"\n"},
-        {"/etc/broken", "realm = \"x\";\nworkers = ;"},
-    }};
+    struct test_files files = {
+        .files = {
+            {"/etc/users.conf", "users = (\n@include \"sub/list\"\n);"},
+            {"/etc/sub/list", "{ name = \"a\"; password = \"p\"; }"},
+            {"/etc/bad.conf", "\nworkers = 0;\n\nlog = { file = \"x.log\"; };"},
+            {"/etc/loop", "@include \"loop\"\n"},
+            {"/etc/broken", "realm = \"x\";\nworkers = ;"},
+        }};
     struct config *config =
         load_warned("@include \"users.conf\" # comment\nrealm = \"r\";\n", &files, "");
     assert_true(config->policy->turn.relay_enabled);
@@ -253,12 +254,13 @@ static void test_includes(void **state)
 static void test_secrets_that_everybody_can_read(void **state)
 {
     (void)state;
-    struct test_files files = {{
-        {"/etc/users", "users = ( { name = \"a\"; password = \"p\"; } );", true},
-        {"/etc/secrets", "rest = { secrets = [ \"0123456789abcdef\" ]; };", true},
-        {"/etc/realm", "realm = \"x\";", true},
-        {"/etc/closed", "users = ( { name = \"a\"; password = \"p\"; } );", false},
-    }};
+    struct test_files files = {
+        .files = {{"/etc/users", "users = ( { name = \"a\"; password = \"p\"; } );"},
+                  {"/etc/secrets", "rest = { secrets = [ \"0123456789abcdef\" ]; };"},
+                  {"/etc/realm", "realm = \"x\";"},
+                  {"/etc/closed", "users = ( { name = \"a\"; password = \"p\"; } );"}},
+        .shared = "/etc/users /etc/secrets /etc/realm",
+    };
     static const char told[] =
         ": warning: everybody on this host can read it, and it holds passwords "
         "or secrets: chmod o-r\n";
@@ -273,9 +275,9 @@ static void test_secrets_that_everybody_can_read(void **state)
 static void test_paths(void **state)
 {
     (void)state;
-    struct test_files files = {{
-        {"/srv/log.conf", "log = { file = \"a/x.log\"; };"},
-    }};
+    struct test_files files = {.files = {
+                                   {"/srv/log.conf", "log = { file = \"a/x.log\"; };"},
+                               }};
     struct config *config =
         load_warned("@include \"/srv/log.conf\"\npid_file = \"p\";", &files, "");
     assert_string_equal(config->policy->log_file, "/srv/a/x.log");
@@ -382,7 +384,7 @@ static int free_pems(void **state)
 
 static void load_tls(const char *certificate, const char *key, const char *problem)
 {
-    struct test_files files = {{{"/etc/c.pem", certificate}, {"/etc/k.pem", key}}};
+    struct test_files files = {.files = {{"/etc/c.pem", certificate}, {"/etc/k.pem", key}}};
     char expected[512];
     snprintf(expected, sizeof(expected), "/etc/t.conf:%s\n", problem);
     load_bad_with(TLS, &files, expected);
@@ -391,7 +393,7 @@ static void load_tls(const char *certificate, const char *key, const char *probl
 static void test_certificate(void **state)
 {
     const struct pems *pems = *state;
-    struct test_files files = {{{"/etc/c.pem", pems->chain}, {"/etc/k.pem", pems->key}}};
+    struct test_files files = {.files = {{"/etc/c.pem", pems->chain}, {"/etc/k.pem", pems->key}}};
     struct config *config = load_warned(TLS, &files, UNUSED);
     const struct config_policy *policy = config->policy;
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -409,7 +411,7 @@ static void test_certificate(void **state)
 static void test_certificate_expires(void **state)
 {
     const struct pems *pems = *state;
-    struct test_files files = {{{"/etc/c.pem", pems->expired}, {"/etc/k.pem", pems->key}}};
+    struct test_files files = {.files = {{"/etc/c.pem", pems->expired}, {"/etc/k.pem", pems->key}}};
     config_free(load_warned(TLS, &files,
                             "/etc/t.conf:2: tls.certificate: warning: the certificate has expired: "
                             "clients will refuse it\n" UNUSED));
@@ -422,7 +424,7 @@ static void test_certificate_expires(void **state)
 static void test_certificate_problems(void **state)
 {
     const struct pems *pems = *state;
-    struct test_files none = {{{0}}};
+    struct test_files none = {0};
     load_bad_with(TLS, &none,
                   "/etc/t.conf:2: tls.certificate: expected a PEM file, but /etc/c.pem cannot be "
                   "read: No such file or directory\n");
