@@ -139,6 +139,13 @@ static void want(struct stream *stream, size_t size)
     }
 }
 
+/* Waits for a frame of which `have` bytes are there. Its first bytes are looked at one by one,
+ * since any of them may be wrong. */
+static void want_frame(struct stream *stream, size_t have, size_t frame_size)
+{
+    want(stream, have < PEEK_SIZE ? have + 1 : frame_size);
+}
+
 /* A frame as its user sees it: without the padding that ChannelData has on a stream. */
 static struct packet packet_of(uint8_t *bytes, size_t frame_size, int protocol)
 {
@@ -190,7 +197,7 @@ static bool is_ready(struct stream *stream, struct evbuffer *input)
     int protocol = stun_stream_next(peek, (size_t)size, &frame_size);
     if (protocol == STUN_ERROR_TRUNCATED && frame_size <= stream->limits.frame_size_max &&
         evbuffer_get_length(input) < (frame_size == 0 ? PEEK_SIZE : frame_size)) {
-        want(stream, frame_size);
+        want_frame(stream, (size_t)size, frame_size);
         return false;
     }
     return true;
@@ -221,7 +228,7 @@ static void read_frames(struct stream *stream)
         return;
     }
     if (status == -EAGAIN) {
-        want(stream, wanted);
+        want_frame(stream, size - given, wanted);
     } else if (status < 0) {
         end_now(stream, status == -EMSGSIZE ? STREAM_END_FRAME_SIZE : STREAM_END_NOT_STUN);
     }

@@ -8,7 +8,9 @@
  * fit either ends the stream.
  *
  * A stream belongs to one event loop and its thread. Its owner frees it, after `closed` too, and
- * may do so in any callback. No callback is called from stream_new or stream_send.
+ * may do so in any callback; in `frame` only once the outbox has been sent, since `flush` does not
+ * come then. No callback is called from stream_new, stream_send or stream_finish. The program must
+ * ignore SIGPIPE.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H

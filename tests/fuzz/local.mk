@@ -7,6 +7,15 @@
 
 fuzz_targets =
 
+# ---- base, net --------------------------------------------------------------------------------
+
+fuzz_targets += tests/fuzz/fuzz_address
+tests_fuzz_fuzz_address_LDADD = $(FUZZ_MAIN) src/libbase.la
+
+fuzz_targets += tests/fuzz/fuzz_net_stream
+tests_fuzz_fuzz_net_stream_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_fuzz_fuzz_net_stream_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la src/libcodec.la $(LIBEVENT_LIBS)
+
 # ---- wire -------------------------------------------------------------------------------------
 
 fuzz_targets += tests/fuzz/fuzz_channel

@@ -321,9 +321,12 @@ static void test_ends_on_a_wrong_cookie(void **state)
     uint8_t wire[64];
 
     (void)state;
-    put_stun(wire, 0x0001, 0);
+    put_stun(wire, 0x0001, 8);
     wire[6] ^= 1;
-    feed(wire, 8);
+    feed(wire, 6);
+    assert_int_equal(seen.closed_count, 0);
+    /* It does not wait for the rest of the frame. */
+    feed(wire + 6, 1);
     assert_int_equal(seen.end, STREAM_END_NOT_STUN);
     assert_int_equal(seen.closed_count, 1);
 }
