@@ -44,9 +44,27 @@ void packet_ring_free(struct packet_ring *ring)
     }
 }
 
+/* One datagram without control messages: recvfrom has less to copy than recvmmsg. */
+static int receive_single(struct packet_ring *ring, int descriptor)
+{
+    unsigned slot = ring->used;
+    socklen_t name_size = sizeof(struct sockaddr_in6);
+    ssize_t size = recvfrom(descriptor, slot_bytes(ring, slot), PACKET_SIZE_MAX, MSG_DONTWAIT,
+                            &ring->names[slot].any, &name_size);
+    if (size < 0) {
+        return -errno;
+    }
+    ring->messages[slot].msg_len = (unsigned)size;
+    ring->used++;
+    return 1;
+}
+
 int packet_ring_receive(struct packet_ring *ring, int descriptor, unsigned count, bool with_control)
 {
     assert(count >= 1 && ring->used + count <= PACKET_RING_SLOTS);
+    if (count == 1 && !with_control) {
+        return receive_single(ring, descriptor);
+    }
     struct mmsghdr *messages = ring->messages + ring->used;
     for (unsigned i = 0; i < count; i++) {
         struct msghdr *header = &messages[i].msg_hdr;

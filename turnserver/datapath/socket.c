@@ -3,6 +3,8 @@
 #include "turnserver/datapath/datapath.h"
 
 #include "base/address.h"
+#include "net/socket_address.h"
+#include "net/udp_socket.h"
 #include "turnserver/datapath/packet_ring.h"
 #include "turnserver/datapath/socket_batch.h"
 #include "turnserver/datapath/socket_slots.h"
@@ -11,9 +13,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Datagrams that one socket may bring before the others have their turn. */
-#define LISTENER_TURN PACKET_RING_SLOTS
+/* What one socket may bring before the others have their turn. */
+#define LISTENER_BATCHES 8 /* of PACKET_RING_SLOTS datagrams */
 #define RELAYED_TURN 16u
+/* How often a relayed port is asked for a single datagram after it had only one. */
+#define SINGLE_READS 7
 /* A listener serves many clients; the kernel caps this at net.core.rmem_max. */
 #define LISTENER_BUFFER_SIZE (4 << 20)
 
@@ -127,77 +131,70 @@ static unsigned make_room(struct datapath *datapath, unsigned turn)
     return room < turn ? room : turn;
 }
 
-static void on_readable(evutil_socket_t descriptor, short what, void *argument)
+/* Receives and hands up. Returns how many came, or -errno. */
+static int read_socket(struct datapath *datapath, struct socket_slot *slot, unsigned turn)
 {
-    (void)what;
-    struct socket_slot *slot = argument;
-    struct datapath *datapath = slot->datapath;
-    unsigned room = make_room(datapath, slot->listening ? LISTENER_TURN : RELAYED_TURN);
+    unsigned room = make_room(datapath, turn);
     unsigned first = datapath->ring.used;
-    int count = packet_ring_receive(&datapath->ring, descriptor, room, slot->wildcard);
+    int count = packet_ring_receive(&datapath->ring, slot->descriptor, room, slot->wildcard);
     datapath->counters.receive_calls++;
     if (count < 0) {
         /* A pending ICMP error, say: it was taken by this call and the socket goes on. */
-        if (count != -EAGAIN && count != -EINTR) {
-            datapath->counters.receive_errors++;
-        }
-        return;
+        datapath->counters.receive_errors += count != -EAGAIN && count != -EINTR;
+        return count;
     }
     datapath->counters.received_packets += (unsigned)count;
     uint32_t via = slot->via;
     for (unsigned i = 0; i < (unsigned)count && slot->via == via && !slot->closing; i++) {
         hand_up(datapath, slot, first + i);
     }
+    return count;
+}
+
+/*
+ * While one batch is answered the next one arrives, so a listener is asked again before the loop
+ * is: with little traffic a turn of the loop costs more than the call.
+ */
+static void on_listener_readable(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)descriptor;
+    (void)what;
+    struct socket_slot *slot = argument;
+    struct datapath *datapath = slot->datapath;
+    for (int i = 0; i < LISTENER_BATCHES && read_socket(datapath, slot, PACKET_RING_SLOTS) > 0;
+         i++) {
+        datapath->user.flush(datapath->user.context);
+        packet_ring_reset(&datapath->ring);
+    }
+}
+
+/*
+ * Most often one datagram waits at a relayed port. To ask for one costs two thirds of asking for
+ * several and getting one, so ports that had one are asked for one, and now and then for more.
+ */
+static void on_relayed_readable(evutil_socket_t descriptor, short what, void *argument)
+{
+    (void)descriptor;
+    (void)what;
+    struct socket_slot *slot = argument;
+    if (slot->single_reads > 0) {
+        slot->single_reads--;
+        (void)read_socket(slot->datapath, slot, 1);
+    } else if (read_socket(slot->datapath, slot, RELAYED_TURN) == 1) {
+        slot->single_reads = SINGLE_READS;
+    }
 }
 
 /* ---- ports ----------------------------------------------------------------------------------- */
 
-static int set_option(int descriptor, int level, int option, int value)
-{
-    return setsockopt(descriptor, level, option, &value, sizeof value) == 0 ? 0 : -errno;
-}
-
-static int set_listener_options(int descriptor, const struct socket_slot *slot)
-{
-    (void)set_option(descriptor, SOL_SOCKET, SO_RCVBUF, LISTENER_BUFFER_SIZE);
-    int status = set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (status == 0 && slot->wildcard) {
-        status = slot->local.family == STUN_FAMILY_IPV4
-                     ? set_option(descriptor, IPPROTO_IP, IP_PKTINFO, 1)
-                     : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-    }
-    return status;
-}
-
-/* RFC 8656 §14: without DONT-FRAGMENT a relayed datagram leaves with DF not set. */
-static int set_relayed_options(int descriptor, const struct socket_slot *slot)
-{
-    return slot->local.family == STUN_FAMILY_IPV4
-               ? set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
-               : set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
-}
-
 static int open_socket(struct socket_slot *slot)
 {
-    union socket_address name;
-    socklen_t name_size = socket_address_write(&name, &slot->local);
-    slot->descriptor =
-        socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
-    if (slot->descriptor < 0) {
-        return -errno;
-    }
-    int status = 0;
-    if (name.any.sa_family == AF_INET6) {
-        status = set_option(slot->descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    }
-    if (status == 0) {
-        status = slot->listening ? set_listener_options(slot->descriptor, slot)
-                                 : set_relayed_options(slot->descriptor, slot);
-    }
-    if (status == 0 && bind(slot->descriptor, &name.any, name_size) != 0) {
-        status = -errno;
-    }
-    return status;
+    const struct udp_socket_options options = {
+        .reuse_port = slot->listening,
+        .packet_info = slot->wildcard,
+        .receive_buffer = slot->listening ? LISTENER_BUFFER_SIZE : 0,
+    };
+    return udp_socket_open(&slot->descriptor, &slot->local, &options);
 }
 
 static int open_port(struct datapath *datapath, const struct stun_address *address, bool listening,
@@ -213,10 +210,11 @@ static int open_port(struct datapath *datapath, const struct stun_address *addre
     slot->wildcard = listening && address_is_unspecified(address);
     int status = open_socket(slot);
     if (status == 0) {
-        status = event_assign(&slot->readable, datapath->base, slot->descriptor,
-                              EV_READ | EV_PERSIST, on_readable, slot) == 0
-                     ? 0
-                     : -EINVAL;
+        status =
+            event_assign(&slot->readable, datapath->base, slot->descriptor, EV_READ | EV_PERSIST,
+                         listening ? on_listener_readable : on_relayed_readable, slot) == 0
+                ? 0
+                : -EINVAL;
     }
     if (status == 0 && !listening && event_add(&slot->readable, NULL) != 0) {
         status = -ENOMEM;
