@@ -2,12 +2,14 @@
 /*
  * libpostern: a codec for STUN and TURN messages, without I/O.
  *
- *   reading    stun_first_byte, stun_stream_next, stun_view_parse, stun_view_*       (view.c)
- *   keys       stun_crypto_*, stun_key_*, stun_userhash                              (crypto.c)
- *   checking   stun_view_check_*                                                  (integrity.c)
+ *   reading    stun_first_byte, stun_stream_next, stun_view_parse, stun_view_find         (view.c)
+ *   values     stun_view_u8 … stun_view_password_algorithms                       (attributes.c)
+ *   keys       stun_crypto_*, stun_key_*, stun_userhash                                (crypto.c)
+ *   checking   stun_view_check_*                                                   (integrity.c)
  *   writing    stun_builder_*                                                        (builder.c)
  *   channels   stun_channel_parse, stun_channel_write                                (channel.c)
- *   names      stun_method_name, stun_attribute_name, stun_error_reason, stun_status_text (names.c)
+ *   names      stun_method_name, stun_attribute_name, stun_error_reason,
+ *              stun_status_text                                                        (names.c)
  *
  * A view borrows the bytes that it was parsed from and dies with them. A builder writes into the
  * caller's buffer; after its first failure it ignores every further call, so that only
@@ -43,11 +45,9 @@ extern "C" {
 #define STUN_CHANNEL_RFC5766_MAX 0x7FFF /* RFC 5766 §11: older clients choose from these */
 #define STUN_SHA1_SIZE 20
 #define STUN_SHA256_SIZE 32
-#define STUN_USERNAME_SIZE_MAX                                                                \
-    513                        /* bytes; "fewer than 509" in RFC 8489 §14.3, 513 in RFC 5389 \
-                                */
-#define STUN_ATTRIBUTES_MAX 32 /* attributes of one message that a view can index */
-#define STUN_UNKNOWN_MAX 16    /* types that one UNKNOWN-ATTRIBUTES lists */
+#define STUN_USERNAME_SIZE_MAX 513 /* bytes: fewer than 509 by RFC 8489 §14.3, 513 by RFC 5389 */
+#define STUN_ATTRIBUTES_MAX 32     /* attributes of one message that a view can index */
+#define STUN_UNKNOWN_MAX 16        /* types that one UNKNOWN-ATTRIBUTES lists */
 #define STUN_PASSWORD_ALGORITHMS_MAX 8 /* entries of PASSWORD-ALGORITHMS that are read */
 
 /* Negative results of every function here that returns int. */
@@ -266,7 +266,7 @@ POSTERN_API int stun_view_error(const struct stun_view *view, uint16_t *code, co
 /* ADDRESS-ERROR-CODE (RFC 8656 §18.12): as ERROR-CODE, with the family that it speaks of. */
 POSTERN_API int stun_view_address_error(const struct stun_view *view, uint8_t *family,
                                         uint16_t *code, const char **reason, size_t *reason_size);
-/* UNKNOWN-ATTRIBUTES: the first STUN_UNKNOWN_MAX types that it lists (RFC 8489 §14.9). */
+/* UNKNOWN-ATTRIBUTES: the first STUN_UNKNOWN_MAX types that it lists (RFC 8489 §14.13). */
 POSTERN_API int stun_view_unknown(const struct stun_view *view, uint16_t types[STUN_UNKNOWN_MAX],
                                   size_t *count);
 
@@ -347,8 +347,8 @@ POSTERN_API int stun_userhash(struct stun_crypto *crypto, const char *user, cons
                               uint8_t out[STUN_SHA256_SIZE]);
 
 /*
- * Checks MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 (16 to 32 bytes, a multiple of four) in
- * constant time. Returns STUN_OK, STUN_ERROR_ABSENT, STUN_ERROR_VALUE for a wrong size,
+ * Checks MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 in constant time. The latter must have its
+ * full 32 bytes. Returns STUN_OK, STUN_ERROR_ABSENT, STUN_ERROR_VALUE for a wrong size,
  * STUN_ERROR_MISMATCH, STUN_ERROR_CRYPTO. RFC 8489 §14.5, §14.6.
  */
 POSTERN_API int stun_view_check_integrity(const struct stun_view *view, struct stun_crypto *crypto,
@@ -356,6 +356,14 @@ POSTERN_API int stun_view_check_integrity(const struct stun_view *view, struct s
 POSTERN_API int stun_view_check_integrity_sha256(const struct stun_view *view,
                                                  struct stun_crypto *crypto,
                                                  const struct stun_key *key);
+/*
+ * The same for a STUN usage that explicitly allows truncation, which neither TURN nor ICE does: any
+ * multiple of four from `minimum` (16..32) to 32 bytes will do.
+ */
+POSTERN_API int stun_view_check_integrity_sha256_truncated(const struct stun_view *view,
+                                                           struct stun_crypto *crypto,
+                                                           const struct stun_key *key,
+                                                           size_t minimum);
 
 /*
  * Checks FINGERPRINT, which must be the last attribute. Returns STUN_OK, STUN_ERROR_ABSENT,
@@ -413,7 +421,7 @@ POSTERN_API void stun_builder_put_xor_address(struct stun_builder *builder, uint
 /* ERROR-CODE; reason NULL: the RFC's own phrase. code 300..699, else STUN_ERROR_VALUE. */
 POSTERN_API void stun_builder_put_error(struct stun_builder *builder, uint16_t code,
                                         const char *reason);
-/* UNKNOWN-ATTRIBUTES (RFC 8489 §14.9). */
+/* UNKNOWN-ATTRIBUTES (RFC 8489 §14.13). */
 POSTERN_API void stun_builder_put_unknown(struct stun_builder *builder, const uint16_t *types,
                                           size_t count);
 /* ADDRESS-ERROR-CODE (RFC 8656 §18.12). */

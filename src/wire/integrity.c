@@ -5,6 +5,8 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+#define SHA256_SIZE_MIN 16 /* RFC 8489 §14.6 */
+
 /* The message's header with the length field that it had when the attribute was its last one. */
 static void header_as_of(const struct stun_view *view, const struct stun_attribute_view *attribute,
                          uint8_t header[STUN_HEADER_SIZE])
@@ -49,17 +51,25 @@ int stun_view_check_integrity(const struct stun_view *view, struct stun_crypto *
     return check(view, crypto, key, WIRE_HMAC_SHA1, attribute);
 }
 
-int stun_view_check_integrity_sha256(const struct stun_view *view, struct stun_crypto *crypto,
-                                     const struct stun_key *key)
+int stun_view_check_integrity_sha256_truncated(const struct stun_view *view,
+                                               struct stun_crypto *crypto,
+                                               const struct stun_key *key, size_t minimum)
 {
     const struct stun_attribute_view *attribute =
         stun_view_find(view, STUN_MESSAGE_INTEGRITY_SHA256);
 
     if (attribute == NULL)
         return STUN_ERROR_ABSENT;
-    if (attribute->size < 16 || attribute->size > STUN_SHA256_SIZE || attribute->size % 4 != 0)
+    if (attribute->size < (minimum < SHA256_SIZE_MIN ? SHA256_SIZE_MIN : minimum) ||
+        attribute->size > STUN_SHA256_SIZE || attribute->size % 4 != 0)
         return STUN_ERROR_VALUE;
     return check(view, crypto, key, WIRE_HMAC_SHA256, attribute);
+}
+
+int stun_view_check_integrity_sha256(const struct stun_view *view, struct stun_crypto *crypto,
+                                     const struct stun_key *key)
+{
+    return stun_view_check_integrity_sha256_truncated(view, crypto, key, STUN_SHA256_SIZE);
 }
 
 int stun_view_check_fingerprint(const struct stun_view *view)

@@ -70,7 +70,7 @@ static inline void stun_reads_checks(const struct stun_view *view, struct stun_c
                                      const struct stun_key *key)
 {
     stun_view_check_integrity(view, crypto, key);
-    stun_view_check_integrity_sha256(view, crypto, key);
+    stun_view_check_integrity_sha256_truncated(view, crypto, key, 16);
     stun_view_check_fingerprint(view);
 }
 

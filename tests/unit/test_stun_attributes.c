@@ -142,7 +142,7 @@ static void u64_attributes_stand(void **state)
     assert_int_equal(
         stun_view_u64(view_of(fixture, "0022 0004 01020304"), STUN_RESERVATION_TOKEN, &value),
         STUN_ERROR_VALUE);
-    assert_int_equal(stun_view_u64(view_of(fixture, "0022 000c 010203040506070800000000"),
+    assert_int_equal(stun_view_u64(view_of(fixture, "0022 0009 010203040506070809000000"),
                                    STUN_RESERVATION_TOKEN, &value),
                      STUN_ERROR_VALUE);
     assert_int_equal(stun_view_u64(&fixture->view, STUN_ICE_CONTROLLED, &value), STUN_ERROR_ABSENT);
@@ -441,6 +441,11 @@ static void error_code_stands(void **state)
     assert_int_equal(size, 2);
     assert_memory_equal(reason, "go", 2);
     assert_int_equal(stun_view_error(&fixture->view, &code, NULL, NULL), STUN_OK);
+
+    assert_int_equal(stun_view_error(view_of(fixture, "0009 0004 00000663"), &code, &reason, &size),
+                     STUN_OK);
+    assert_int_equal(code, 699);
+    assert_int_equal(size, 0);
 
     static const char *const wrong[] = {
         "0009 0000",          "0009 0003 00000400", "0009 0004 00000200", "0009 0004 00000700",

@@ -247,32 +247,51 @@ static void wrong_sizes_of_integrity(void **state)
     }
 }
 
-/* Truncated to 16, 20, 24 or 28 bytes it is valid (§14.6), since its size is in the length field.
+/* Its size is in the length field that it covers, so a truncated one is not the front of a whole.
  */
+static void put_truncated(struct message *message, const struct stun_key *key, size_t size)
+{
+    uint8_t mac[40] = {0};
+
+    begin(message);
+    size_t covered = message->builder.size;
+    stun_builder_put_bytes(&message->builder, STUN_MESSAGE_INTEGRITY_SHA256, mac, size);
+    HMAC(EVP_sha256(), key->bytes, key->size, message->bytes, covered, mac, NULL);
+    memcpy(message->bytes + covered + 4, mac, size < 32 ? size : 32);
+    parse(message);
+}
+
+/* Only a usage that allows truncation takes less than all 32 bytes: RFC 8489 §14.6. */
 static void truncated_sha256(void **state)
 {
     (void)state;
+    static const size_t minimums[] = {0, 16, 20, 32};
     struct stun_key key = key_of("secret");
     struct message message;
 
     for (size_t size = 0; size <= 40; size++) {
-        uint8_t mac[40] = {0}, covered[64];
-        begin(&message);
-        size_t body = message.builder.size - 20;
-        stun_builder_put_bytes(&message.builder, STUN_MESSAGE_INTEGRITY_SHA256, mac, size);
-        memcpy(covered, message.bytes, 20 + body);
-        HMAC(EVP_sha256(), key.bytes, key.size, covered, 20 + body, mac, NULL);
-        memcpy(message.bytes + 20 + body + 4, mac, size < 32 ? size : 32);
-        parse(&message);
-        bool valid = size >= 16 && size <= 32 && size % 4 == 0;
+        put_truncated(&message, &key, size);
         assert_int_equal(stun_view_check_integrity_sha256(&message.view, crypto, &key),
-                         valid ? STUN_OK : STUN_ERROR_VALUE);
-        if (!valid)
-            continue;
-        message.bytes[20 + body + 4 + size - 1] ^= 1;
-        assert_int_equal(stun_view_check_integrity_sha256(&message.view, crypto, &key),
-                         STUN_ERROR_MISMATCH);
+                         size == 32 ? STUN_OK : STUN_ERROR_VALUE);
+        for (size_t i = 0; i < COUNT(minimums); i++) {
+            bool valid = size >= 16 && size >= minimums[i] && size <= 32 && size % 4 == 0;
+            assert_int_equal(stun_view_check_integrity_sha256_truncated(&message.view, crypto, &key,
+                                                                        minimums[i]),
+                             valid ? STUN_OK : STUN_ERROR_VALUE);
+            if (!valid)
+                continue;
+            message.bytes[message.view.size - 1] ^= 1;
+            assert_int_equal(stun_view_check_integrity_sha256_truncated(&message.view, crypto, &key,
+                                                                        minimums[i]),
+                             STUN_ERROR_MISMATCH);
+            message.bytes[message.view.size - 1] ^= 1;
+        }
     }
+    stun_builder_begin(&message.builder, message.bytes, sizeof message.bytes, STUN_REQUEST,
+                       STUN_BINDING, id);
+    parse(&message);
+    assert_int_equal(stun_view_check_integrity_sha256_truncated(&message.view, crypto, &key, 16),
+                     STUN_ERROR_ABSENT);
 }
 
 /* ---- fingerprint ----------------------------------------------------------------------------- */
