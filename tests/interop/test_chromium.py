@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 
 import foreign
 import postern
@@ -36,16 +38,38 @@ def echo(port, transport, user, password):
     for pair in told["pairs"]:
         tap.equal((pair["local"], pair["remote"], pair["protocol"]), ("relay", "relay", transport), "the path")
         tap.true(min(pair["sent"], pair["received"]) > SIZE, f"the path carried it both ways: {pair}")
-    tap.diag(f"{transport}: {told['ms']:.0f} ms from the first call to the last byte")
+    tap.diag(f"{transport}: sent {[pair['sent'] for pair in told['pairs']]}, {told['ms']:.0f} ms from the first call to the last byte")
     return told
+
+
+def counted(server):
+    """The server's own account: bytes relayed to peers, and to clients."""
+    told = len(server.errors)
+    server.signal(signal.SIGUSR1)
+    numbers = r"relayed_to_peer_bytes=(\d+).*relayed_to_client_bytes=(\d+)"
+    tap.true(postern.until(lambda: re.search(numbers, "\n".join(server.errors[told:]))), "SIGUSR1 is answered")
+    return tuple(map(int, re.search(numbers, "\n".join(server.errors[told:])).groups()))
 
 
 @tap.test(timeout=180, transport=["udp", "tcp"], workers=[1, 3])
 def relays(transport, workers):
     """Chromium, iceTransportPolicy relay: 1 MB through a data channel, echoed, same hash"""
     port = postern.free_port()
-    foreign.server(port, workers)
+    server = foreign.server(port, workers)
     echo(port, transport, postern.USER, postern.PASSWORD)
+    if isinstance(server, postern.Server):  # a worker publishes its counters each second
+        postern.until(lambda: min(counted(server)) > 2 * SIZE)
+        to_peers, to_clients = counted(server)
+        tap.true(min(to_peers, to_clients) > 2 * SIZE, f"carried there and back: {to_peers}, {to_clients} bytes")
+        tap.diag(f"the server counted {to_peers} bytes to peers, {to_clients} to clients")
+
+
+@tap.test(timeout=180, workers=[1, 3])
+def relays_by_default_rules(workers):
+    """Chromium with a time-limited credential, where the peer rules allow nothing but relays of this server"""
+    port = postern.free_port()
+    postern.server(postern.config(port, workers, peers=False))
+    echo(port, "udp", *stunwire.rest_credential(postern.SECRET, "browser"))
 
 
 tap.main()

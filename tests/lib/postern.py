@@ -86,6 +86,16 @@ def listening(pid):
     return ports
 
 
+def until(condition, seconds=5):
+    """True as soon as the condition holds, False when it does not in that time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
 class Process:
     """A child with its output collected. `prefix` runs it elsewhere: ["ip", "netns", "exec", N]."""
 

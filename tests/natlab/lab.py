@@ -32,7 +32,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 import traceback
 
 import nats
@@ -280,12 +279,3 @@ class Lab:
     def __exit__(self, *_):
         self.close()
 
-
-def until(condition, seconds=5):
-    """True as soon as the condition holds, False when it does not in that time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False

@@ -7,6 +7,7 @@ import lab
 
 lab.isolate()
 import nats
+import postern
 import probe
 import stun_server
 import stunwire as stun
@@ -21,7 +22,7 @@ def made(*arguments, **options):
     tap.cleanup(net.close)
     net.server.serve(stun_server.serve, lab.SERVER)
     net.server.serve(stun_server.serve, lab.SERVER6)
-    tap.true(lab.until(lambda: "3479" in net.server.run("ss", "-lun6")), "the STUN server listens")
+    tap.true(postern.until(lambda: "3479" in net.server.run("ss", "-lun6")), "the STUN server listens")
     return net
 
 
