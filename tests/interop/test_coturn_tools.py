@@ -64,6 +64,16 @@ def between_relays(workers):
         tap.equal((sent, received, lost), (80, 80, 0), f"sent, received, lost with {flags}")
 
 
+@tap.test(timeout=120, **BOTH)
+def pairs_of_ports(workers):
+    """turnutils_uclient without -c: an even port, and the next one by its reservation token"""
+    port = postern.free_port()
+    foreign.server(port, workers)
+    for flags in (["-y"], ["-y", "-s"], ["-y", "-t"]):
+        sent, received, lost = foreign.uclient(port, *flags, clients=4, messages=20)
+        tap.equal((sent, received, lost), (80, 80, 0), f"sent, received, lost with {flags}")
+
+
 @tap.test(**BOTH)
 def rest_credentials(workers):
     """turnutils_uclient with a secret makes time-limited credentials of its own"""

@@ -139,6 +139,12 @@ unit_tests += tests/unit/test_turn_channel_table
 tests_unit_test_turn_channel_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_channel_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_memory
+tests_unit_test_turn_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_memory_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_turn_memory_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 unit_tests += tests/unit/test_turn_permission
 tests_unit_test_turn_permission_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_permission_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
