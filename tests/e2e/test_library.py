@@ -133,6 +133,8 @@ def exports_what_the_header_declares():
 @tap.test
 def does_no_io():
     """The shared object imports no socket, clock, thread or output function"""
+    if "--coverage" in make_variable("POSTERN_LDFLAGS"):
+        tap.skip("the run-time of gcov, which writes files, is linked into the library")
     allowed = re.compile(r"EVP_|ERR_|OPENSSL_|CRYPTO_memcmp|calloc|free|memcmp|bcmp|memcpy|memset|strlen"
                          r"|_")  # what compilers and sanitizers add begins with an underscore
     imported = {line.split()[-1].split("@")[0]
