@@ -95,8 +95,8 @@ static void tell_problem(FILE *diagnostics, const struct stun_address *address,
                          const char *transport, int status)
 {
     char text[ADDRESS_TEXT_SIZE];
-    fprintf(diagnostics, "cannot listen on %s (%s): %s", address_format(address, text), transport,
-            strerror(-status));
+    fprintf(diagnostics, "turnserver: cannot listen on %s (%s): %s", address_format(address, text),
+            transport, strerror(-status));
     switch (-status) {
     case EADDRINUSE:
         fprintf(diagnostics, "; another server runs there: see ss -%slpn 'sport = :%u'",

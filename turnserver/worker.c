@@ -344,7 +344,7 @@ struct worker *worker_new(const struct worker_shared *shared, struct config_poli
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker) {
-        fprintf(diagnostics, "no memory for worker %u\n", number);
+        fprintf(diagnostics, "turnserver: no memory for worker %u\n", number);
         return NULL;
     }
     worker->shared = shared;
@@ -355,14 +355,14 @@ struct worker *worker_new(const struct worker_shared *shared, struct config_poli
     outbox_init(&worker->outbox, send_outbox, worker);
     struct turn_nat_behavior nat_behavior;
     if (!make_loop(worker) || !make_ways(worker)) {
-        fprintf(diagnostics, "worker %u cannot be made: %s\n", number, strerror(errno));
+        fprintf(diagnostics, "turnserver: worker %u cannot be made: %s\n", number, strerror(errno));
         goto failed;
     }
     if (!open_listeners(worker, &nat_behavior, diagnostics)) {
         goto failed;
     }
     if (!make_machines(worker, &nat_behavior)) {
-        fprintf(diagnostics, "no memory for worker %u\n", number);
+        fprintf(diagnostics, "turnserver: no memory for worker %u\n", number);
         goto failed;
     }
     return worker;

@@ -110,8 +110,8 @@ def ends_with_lifetime_zero():
 
 
 def serve_few_ports(count):
-    """A server with so few relayed ports; its port."""
-    port, first = postern.free_port(), 33000 + 4 * int.from_bytes(os.urandom(1), "big")
+    """A server with so few relayed ports, where no program takes one at random; its port."""
+    port, first = postern.free_port(), 10000 + 4 * (int.from_bytes(os.urandom(2), "big") % 2400)
     text = postern.config(port).replace(
         'relay = { addresses = [ "127.0.0.1" ]; };',
         f'relay = {{ addresses = [ "127.0.0.1" ]; ports = {{ min = {first}; max = {first + count - 1}; }}; }};')

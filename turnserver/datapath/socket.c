@@ -120,12 +120,19 @@ static void hand_up(struct datapath *datapath, struct socket_slot *slot, unsigne
     datapath->user.arrived(datapath->user.context, &flow, &packet);
 }
 
+/* Between two datagrams, never while one is being handed up. A port that was closed goes as well:
+ * the client who hears so may ask for a new one in the same turn of the loop. */
+static void flush_and_reclaim(struct datapath *datapath)
+{
+    datapath->user.flush(datapath->user.context);
+    socket_reclaim(datapath);
+}
+
 /* Slots for one turn of a socket; asks for the outbox to be sent when few are left. */
 static unsigned make_room(struct datapath *datapath, unsigned turn)
 {
     if (PACKET_RING_SLOTS - datapath->ring.used < RELAYED_TURN) {
-        datapath->user.flush(datapath->user.context);
-        packet_ring_reset(&datapath->ring);
+        flush_and_reclaim(datapath);
     }
     unsigned room = PACKET_RING_SLOTS - datapath->ring.used;
     return room < turn ? room : turn;
@@ -163,8 +170,7 @@ static void on_listener_readable(evutil_socket_t descriptor, short what, void *a
     struct datapath *datapath = slot->datapath;
     for (int i = 0; i < LISTENER_BATCHES && read_socket(datapath, slot, PACKET_RING_SLOTS) > 0;
          i++) {
-        datapath->user.flush(datapath->user.context);
-        packet_ring_reset(&datapath->ring);
+        flush_and_reclaim(datapath);
     }
 }
 
