@@ -40,6 +40,8 @@ src_libbase_la_SOURCES = \
 
 src_libproto_la_SOURCES = \
 	src/proto/long_term.c src/proto/long_term.h \
+	src/proto/nat_hairpin.c src/proto/nat_hairpin.h \
+	src/proto/nat_lifetime.c src/proto/nat_lifetime.h \
 	src/proto/nat_probe.c src/proto/nat_probe.h src/proto/nat_probe_internal.h \
 	src/proto/nat_report.h src/proto/nat_verdict.c \
 	src/proto/stun_transaction.c src/proto/stun_transaction.h \

@@ -9,6 +9,8 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/cmd_turn.c \
 	stunclient/failure.c stunclient/failure.h \
 	stunclient/locate.c stunclient/locate.h \
+	stunclient/nat_run.c stunclient/nat_run.h \
+	stunclient/nat_words.c stunclient/nat_words.h \
 	stunclient/option_table.c \
 	stunclient/options.c stunclient/options.h \
 	stunclient/output.c stunclient/output.h \

@@ -45,8 +45,8 @@ static void send_attempt(struct nat_probe *probe, struct nat_test *test, struct 
     test->sent[test->attempts++] = now;
 }
 
-/* 150 ms twice, 200 ms twice, and so on up to 500: lost packets cost little, and silence after eight
- * attempts is known in two seconds. */
+/* 150 ms twice, 200 ms twice, and so on up to 500: lost packets cost little, and silence after
+ * eight attempts is known in two seconds. */
 static int64_t interval_ms(unsigned attempts)
 {
     int64_t interval = 150 + 50 * (int64_t)((attempts - 1) / 2);

@@ -17,3 +17,8 @@ check_PROGRAMS += tests/sim/sim_turn
 TESTS += tests/sim/sim_turn
 tests_sim_sim_turn_SOURCES = tests/sim/sim_turn.c tests/sim/turn_model.c tests/sim/turn_model.h
 tests_sim_sim_turn_LDADD = $(TURN_SHELL_LIBS)
+
+unit_tests += tests/sim/sim_nat_extras
+tests_sim_sim_nat_extras_SOURCES = tests/sim/sim_nat_extras.c $(SIM_NAT_WORLD)
+tests_sim_sim_nat_extras_CFLAGS = $(UNIT_CFLAGS)
+tests_sim_sim_nat_extras_LDADD = $(SIM_LIBS)
