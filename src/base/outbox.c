@@ -27,15 +27,23 @@ uint8_t *outbox_reserve(struct outbox *outbox, uint32_t size)
     return outbox->arena + outbox->arena_used;
 }
 
+/* Keeps bytes of the arena from being handed out again, also when others went out meanwhile. */
+static void keep(struct outbox *outbox, const uint8_t *bytes, uint32_t size)
+{
+    uintptr_t begin = (uintptr_t)outbox->arena, at = (uintptr_t)bytes;
+
+    if (at >= begin && at < begin + OUTBOX_ARENA_SIZE) {
+        size_t end = (at - begin + size + 7u) & ~(size_t)7;
+        outbox->arena_used = end > outbox->arena_used ? end : outbox->arena_used;
+    }
+}
+
 void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes, uint32_t size)
 {
     if (outbox->count == OUTBOX_ENTRIES_MAX) {
         outbox->flush(outbox, outbox->context);
         assert(outbox->count == 0);
     }
-    /* Reserved bytes start exactly where the arena's used part ends: adding them keeps them. */
-    if (bytes == outbox->arena + outbox->arena_used) {
-        outbox->arena_used += (size + 7u) & ~(size_t)7;
-    }
+    keep(outbox, bytes, size);
     outbox->entries[outbox->count++] = (struct outbox_entry){*flow, bytes, size};
 }

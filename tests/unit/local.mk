@@ -26,6 +26,10 @@ unit_tests += tests/unit/test_base_log
 tests_unit_test_base_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_log_LDADD = $(BASE_TEST_LIBS)
 
+unit_tests += tests/unit/test_base_outbox
+tests_unit_test_base_outbox_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_outbox_LDADD = $(BASE_TEST_LIBS)
+
 unit_tests += tests/unit/test_base_siphash
 tests_unit_test_base_siphash_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_base_siphash_LDADD = $(BASE_TEST_LIBS) $(LIBCRYPTO_LIBS)
