@@ -22,6 +22,7 @@ noinst_LTLIBRARIES += turnserver/libturn.la
 turnserver_libturn_la_SOURCES = \
 	turnserver/auth/auth.c turnserver/auth/auth.h \
 	turnserver/auth/digests.c turnserver/auth/digests.h \
+	turnserver/auth/lookup.c turnserver/auth/lookup.h \
 	turnserver/auth/nonce.c turnserver/auth/nonce.h \
 	turnserver/auth/opaque_string.c turnserver/auth/opaque_string.h \
 	turnserver/auth/policy.c turnserver/auth/policy.h \

@@ -4,10 +4,15 @@
  * every key that it might have is tried in turn: the stored user's, and for each secret the two
  * passwords that belong to the name. A name that is not known tries the same number of keys, made
  * of the same number of digests, and none of them counts.
+ *
+ * Users who are kept elsewhere are asked for only when the nonce was ours: the source address is
+ * then proven. With such users a foreign nonce is always answered 438, whoever the client says that
+ * it is, since who is stored cannot be known then.
  */
 #include "turnserver/auth/auth.h"
 
 #include "turnserver/auth/digests.h"
+#include "turnserver/auth/lookup.h"
 #include "turnserver/auth/nonce.h"
 #include "turnserver/auth/opaque_string.h"
 #include "turnserver/auth/policy.h"
@@ -27,6 +32,8 @@ struct auth {
     bool has_wall_clock;
     struct monotime wall_moment; /* when it was wall_seconds o'clock */
     int64_t wall_seconds;
+    struct lookup_table lookups;
+    struct monotime source_fails; /* until then; nobody can be told from nobody meanwhile */
 };
 
 /* What a request says about who sent it. */
@@ -43,6 +50,23 @@ struct claim {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* The table of look-ups has a key of its own, made of the nonce key. */
+static bool init_lookups(struct auth *auth)
+{
+    static const char label[] = "postern lookups 1";
+    uint8_t hmac[AUTH_HMAC_SIZE_MAX];
+    struct siphash_key key;
+
+    if (auth_digests_hmac(&auth->digests, AUTH_HMAC_SHA256, auth->nonce_key, NONCE_KEY_SIZE, label,
+                          sizeof label, hmac) < sizeof key) {
+        return false;
+    }
+    memcpy(&key, hmac, sizeof key);
+    lookup_table_init(&auth->lookups, &key);
+    auth->digests.count = 0;
+    return true;
+}
+
 struct auth *auth_new(const struct auth_policy *policy,
                       const uint8_t nonce_key[AUTH_NONCE_KEY_SIZE], struct stun_crypto *crypto)
 {
@@ -54,7 +78,7 @@ struct auth *auth_new(const struct auth_policy *policy,
     auth->policy = policy;
     auth->crypto = crypto;
     memcpy(auth->nonce_key, nonce_key, sizeof auth->nonce_key);
-    if (!auth_digests_open(&auth->digests)) {
+    if (!auth_digests_open(&auth->digests) || !init_lookups(auth)) {
         auth_free(auth);
         return NULL;
     }
@@ -66,6 +90,7 @@ void auth_free(struct auth *auth)
     if (auth == NULL) {
         return;
     }
+    lookup_table_clear(&auth->lookups);
     auth_digests_close(&auth->digests);
     OPENSSL_cleanse(auth, sizeof *auth);
     free(auth);
@@ -218,7 +243,7 @@ static bool is_made_with(struct auth *auth, const struct claim *claim, const str
                 : stun_view_check_integrity(claim->request, auth->crypto, key)) == STUN_OK;
 }
 
-/* The stored user who is meant, or NULL. */
+/* The user of the policy who is meant, or NULL. */
 static const struct user *find_user(const struct auth *auth, const struct claim *claim)
 {
     const struct user_table *users = &auth->policy->users;
@@ -230,6 +255,105 @@ static const struct user *find_user(const struct auth *auth, const struct claim 
                ? user_table_find_userhash(users, claim->userhash->value)
                : NULL;
 }
+
+/* ---- asking elsewhere ------------------------------------------------------------------------ */
+
+/* What is known of who may be meant. */
+struct knowledge {
+    const struct user *user; /* stored here or elsewhere, or NULL */
+    char *const *secrets;    /* that are kept elsewhere */
+    size_t secret_count;
+    bool failed;     /* something could not be asked */
+    bool pending;    /* something is being asked … */
+    uint64_t lookup; /* … and this is its id, or 0 when there are too many questions */
+};
+
+/* Asks, and notes when there is no answer. Returns the entry when something was found. */
+static const struct lookup_entry *ask(struct auth *auth, struct monotime now,
+                                      const struct auth_question *question,
+                                      struct knowledge *knowledge)
+{
+    const struct lookup_entry *entry = NULL;
+    enum lookup_state state = lookup_table_ask(&auth->lookups, now, question, &entry);
+
+    if (state == LOOKUP_ASKED || state == LOOKUP_FULL) {
+        knowledge->pending = true;
+        knowledge->lookup = state == LOOKUP_ASKED ? entry->id : 0;
+    }
+    knowledge->failed = knowledge->failed || state == LOOKUP_FAILED;
+    return state == LOOKUP_FOUND ? entry : NULL;
+}
+
+/* Fills the question for the claimed user; false when nobody can be meant. */
+static bool make_question(const struct auth *auth, const struct claim *claim,
+                          struct auth_question *question)
+{
+    memcpy(question->realm, auth->policy->realm, sizeof question->realm);
+    if (claim->userhash == NULL) {
+        question->kind = AUTH_QUESTION_NAME;
+        memcpy(question->name, claim->name, strlen(claim->name) + 1);
+        return claim->name[0] != '\0';
+    }
+    question->kind = AUTH_QUESTION_USERHASH;
+    if (claim->userhash->size != STUN_SHA256_SIZE || !auth->policy->source.userhash) {
+        return false;
+    }
+    memcpy(question->userhash, claim->userhash->value, STUN_SHA256_SIZE);
+    return true;
+}
+
+static void look_up_secrets(struct auth *auth, struct monotime now, struct knowledge *knowledge)
+{
+    struct auth_question question = {.kind = AUTH_QUESTION_SECRETS};
+
+    memcpy(question.realm, auth->policy->realm, sizeof question.realm);
+    const struct lookup_entry *entry = ask(auth, now, &question, knowledge);
+    if (entry != NULL) {
+        knowledge->secrets = entry->secrets;
+        knowledge->secret_count = entry->secret_count;
+    }
+}
+
+/* Completes what the policy knows by what its source knows. */
+static void look_up(struct auth *auth, struct monotime now, const struct claim *claim,
+                    struct knowledge *knowledge)
+{
+    const struct auth_policy *policy = auth->policy;
+    struct auth_question question = {0};
+    struct rest_name rest;
+
+    if (!policy->has_source || !claim->realm_matches) {
+        return;
+    }
+    if (policy->source.secrets) {
+        look_up_secrets(auth, now, knowledge);
+    }
+    bool time_limited =
+        policy->secret_count + knowledge->secret_count > 0 && rest_name_parse(&rest, claim->name);
+    if (knowledge->user == NULL && !knowledge->pending && !time_limited &&
+        make_question(auth, claim, &question)) {
+        const struct lookup_entry *entry = ask(auth, now, &question, knowledge);
+        knowledge->user = entry != NULL ? &entry->user : NULL;
+    }
+}
+
+bool auth_next_question(struct auth *auth, struct auth_question *question)
+{
+    return lookup_table_next(&auth->lookups, question);
+}
+
+void auth_answer_lookup(struct auth *auth, struct monotime now, const struct auth_finding *finding)
+{
+    if (!lookup_table_answer(&auth->lookups, now, finding,
+                             auth->policy->has_source ? auth->policy->source.lifetime_s : 1)) {
+        return;
+    }
+    auth->source_fails = finding->status == AUTH_FAILED
+                             ? monotime_add_seconds(now, LOOKUP_FAILURE_S)
+                             : (struct monotime){0};
+}
+
+/* ---- proving --------------------------------------------------------------------------------- */
 
 /* Fills the user's key for the algorithm, or a key of the same size that nobody has. */
 static bool find_key(const struct user *user, enum stun_password_algorithm algorithm,
@@ -291,13 +415,11 @@ static bool try_secret(struct auth *auth, const struct claim *claim, const char 
     return proved;
 }
 
-static bool try_secrets(struct auth *auth, const struct claim *claim, bool usable,
-                        struct auth_identity *identity)
+static bool try_secrets(struct auth *auth, const struct claim *claim, char *const *secrets,
+                        size_t count, bool usable, struct auth_identity *identity)
 {
-    const struct auth_policy *policy = auth->policy;
-
-    for (size_t i = 0; i < policy->secret_count; i++) {
-        if (try_secret(auth, claim, policy->secrets[i], &identity->key) && usable) {
+    for (size_t i = 0; i < count; i++) {
+        if (try_secret(auth, claim, secrets[i], &identity->key) && usable) {
             memcpy(identity->user, claim->name, sizeof identity->user);
             return true;
         }
@@ -307,18 +429,21 @@ static bool try_secrets(struct auth *auth, const struct claim *claim, bool usabl
 
 /* Whether some key proves the claim; `identity` is then whose. */
 static bool prove(struct auth *auth, const struct claim *claim, struct monotime now,
-                  const char *owner, struct auth_identity *identity)
+                  const char *owner, const struct knowledge *knowledge,
+                  struct auth_identity *identity)
 {
-    const struct user *user = find_user(auth, claim);
+    const struct auth_policy *policy = auth->policy;
     struct rest_name rest = {0};
 
     identity->sha256 = claim->chose_algorithm;
-    if (auth->policy->users.count > 0 && try_stored(auth, claim, user, identity)) {
+    if ((policy->users.count > 0 || policy->has_source) &&
+        try_stored(auth, claim, knowledge->user, identity)) {
         return true;
     }
-    bool usable =
-        is_rest_name(auth, claim, now, owner, &rest) && claim->realm_matches && user == NULL;
-    if (try_secrets(auth, claim, usable, identity)) {
+    bool usable = is_rest_name(auth, claim, now, owner, &rest) && claim->realm_matches &&
+                  knowledge->user == NULL;
+    if (try_secrets(auth, claim, policy->secrets, policy->secret_count, usable, identity) ||
+        try_secrets(auth, claim, knowledge->secrets, knowledge->secret_count, usable, identity)) {
         identity->account_offset = (uint16_t)rest.account_offset;
         return true;
     }
@@ -327,6 +452,37 @@ static bool prove(struct auth *auth, const struct claim *claim, struct monotime 
 
 /* ---- one request ----------------------------------------------------------------------------- */
 
+/* What somebody hears whose claim is not proved. While users cannot be looked up nobody knows who
+ * is a stranger, so that all hear the same. */
+static uint16_t refusal(const struct auth *auth, struct monotime now,
+                        const struct knowledge *knowledge)
+{
+    return knowledge->failed || monotime_before(now, auth->source_fails) ? 500 : 401;
+}
+
+/* Sets outcome and code; the identity is worth something only when it is AUTH_ACCEPTED. */
+static void judge(struct auth *auth, struct monotime now, const struct claim *claim,
+                  const char *owner, struct auth_answer *answer)
+{
+    struct knowledge knowledge = {.user = find_user(auth, claim)};
+
+    if (claim->nonce == NONCE_FOREIGN && auth->policy->has_source) {
+        answer->code = 438;
+        return;
+    }
+    look_up(auth, now, claim, &knowledge);
+    if (knowledge.pending) {
+        answer->outcome = AUTH_PENDING;
+        answer->lookup = knowledge.lookup;
+    } else if (!prove(auth, claim, now, owner, &knowledge, &answer->identity)) {
+        answer->code = refusal(auth, now, &knowledge);
+    } else if (claim->nonce != NONCE_FRESH) {
+        answer->code = 438;
+    } else {
+        answer->outcome = AUTH_ACCEPTED;
+    }
+}
+
 void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
                 const struct stun_view *request, const char *owner, struct auth_answer *answer)
 {
@@ -334,18 +490,12 @@ void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
 
     *answer = (struct auth_answer){.outcome = AUTH_REFUSED};
     answer->code = read_claim(auth, now, flow, &claim);
-    if (answer->code != 0) {
-        return;
+    if (answer->code == 0) {
+        judge(auth, now, &claim, owner, answer);
     }
-    if (!prove(auth, &claim, now, owner, &answer->identity)) {
-        answer->code = 401;
-    } else if (claim.nonce != NONCE_FRESH) {
-        answer->code = 438;
-    } else {
-        answer->outcome = AUTH_ACCEPTED;
-        return;
+    if (answer->outcome != AUTH_ACCEPTED) {
+        OPENSSL_cleanse(&answer->identity, sizeof answer->identity);
     }
-    OPENSSL_cleanse(&answer->identity, sizeof answer->identity);
 }
 
 void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,

@@ -7,6 +7,7 @@
  *   policy         realm, users, secrets: immutable, shared by all workers         (policy.c)
  *   user_table     the users that the operator wrote down                          (user_table.c)
  *   rest           time-limited names                                              (rest.c)
+ *   lookup         users who are kept elsewhere: questions, answers, a short memory (lookup.c)
  *   nonce          stateless: authenticated time, bound to the client's IP         (nonce.c)
  *   opaque_string  which names and passwords there can be (opaque_string.c) digests        the
  * HMACs of rest and nonce, counted                            (digests.c)
@@ -54,7 +55,20 @@ int auth_policy_add_secret(struct auth_policy *policy, const char *secret);
  * found by its hash. Old clients do not notice, and stored users are found by USERHASH in any case.
  */
 void auth_policy_set_username_anonymity(struct auth_policy *policy, bool enabled);
-/* Whether there is neither a user nor a secret: the server then serves STUN only. */
+/* What can be asked of the place where users are kept that the operator did not write down. */
+struct auth_source_traits {
+    bool md5, sha256;    /* which keys its users have; at least one */
+    bool userhash;       /* it finds users by USERHASH too */
+    bool secrets;        /* it keeps REST secrets as well */
+    unsigned lifetime_s; /* for how long an answer holds, 1..86400 */
+};
+
+/*
+ * From now on a name that is not in the policy is looked up; `traits` are copied. The policy's own
+ * users come first, and while there are secrets a time-limited name is not looked up.
+ */
+void auth_policy_set_source(struct auth_policy *policy, const struct auth_source_traits *traits);
+/* Whether there is neither a user, a secret nor a source: the server then serves STUN only. */
 bool auth_policy_is_empty(const struct auth_policy *policy);
 const char *auth_policy_realm(const struct auth_policy *policy);
 
@@ -63,7 +77,7 @@ const char *auth_policy_realm(const struct auth_policy *policy);
 enum auth_outcome {
     AUTH_ACCEPTED,
     AUTH_REFUSED, /* answer with `code`; auth_put_challenge adds what 401 and 438 need */
-    AUTH_PENDING, /* a look-up is under way; the packet must be given again when it has ended */
+    AUTH_PENDING, /* `lookup` is under way; the packet must be given again when it has ended */
 };
 
 struct auth_identity {
@@ -78,7 +92,8 @@ struct auth_identity {
 
 struct auth_answer {
     enum auth_outcome outcome;
-    uint16_t code; /* AUTH_REFUSED: 400, 401 or 438 */
+    uint16_t code;   /* AUTH_REFUSED: 400, 401, 438, or 500: users cannot be looked up now */
+    uint64_t lookup; /* AUTH_PENDING: the id of the question, or 0 when none could be asked */
     struct auth_identity identity;
 };
 
@@ -104,6 +119,68 @@ void auth_set_wall_clock(struct auth *auth, struct monotime now, int64_t unix_se
  */
 void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
                 const struct stun_view *request, const char *owner, struct auth_answer *answer);
+
+/* ---- users who are kept elsewhere ------------------------------------------------------------ */
+
+#define AUTH_SECRETS_MAX 16
+#define AUTH_SECRET_SIZE_MAX 255
+
+enum auth_question_kind {
+    AUTH_QUESTION_NAME,     /* the keys of a user, by name */
+    AUTH_QUESTION_USERHASH, /* the same by USERHASH, and the name */
+    AUTH_QUESTION_SECRETS,  /* the REST secrets of a realm */
+};
+
+struct auth_question {
+    uint64_t id; /* what its answer repeats; never 0 */
+    enum auth_question_kind kind;
+    char realm[AUTH_REALM_SIZE_MAX];
+    char name[STUN_USERNAME_SIZE_MAX + 1]; /* AUTH_QUESTION_NAME; valid as opaque_string.h says */
+    uint8_t userhash[STUN_SHA256_SIZE];    /* AUTH_QUESTION_USERHASH */
+};
+
+enum auth_finding_status {
+    AUTH_FOUND,
+    AUTH_ABSENT,
+    AUTH_FAILED, /* the source could not be asked */
+};
+
+struct auth_finding {
+    uint64_t id;
+    enum auth_finding_status status;
+    /* The rest is read when it was found: of a user … */
+    char name[STUN_USERNAME_SIZE_MAX + 1]; /* AUTH_QUESTION_USERHASH only */
+    bool has_md5, has_sha256;
+    uint8_t md5_key[16];
+    uint8_t sha256_key[STUN_SHA256_SIZE];
+    /* … or of a realm. */
+    size_t secret_count;
+    char secrets[AUTH_SECRETS_MAX][AUTH_SECRET_SIZE_MAX + 1];
+};
+
+/*
+ * Where users are looked up: outside the machine, by whoever runs it. `ask` takes a question
+ * (copied) and calls `answered` once, from any thread, with a finding that the receiver frees
+ * (auth_finding_free). Returns false when it cannot take one more: `answered` is then not called.
+ */
+typedef void auth_answered(void *receiver, struct auth_finding *finding);
+
+struct auth_source {
+    void *context;
+    bool (*ask)(void *context, const struct auth_question *question, auth_answered *answered,
+                void *receiver);
+};
+
+/* Zeroed but for the id; NULL when memory is out. free leaves no key behind in memory. */
+struct auth_finding *auth_finding_new(uint64_t id);
+void auth_finding_free(struct auth_finding *finding); /* NULL is allowed */
+
+/* Takes the next question that has to go out; false when there is none. */
+bool auth_next_question(struct auth *auth, struct auth_question *question);
+/* Takes an answer; packets that wait for finding->id can then be given again. */
+void auth_answer_lookup(struct auth *auth, struct monotime now, const struct auth_finding *finding);
+
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* Writes REALM, NONCE and PASSWORD-ALGORITHMS of a challenge to this client. */
 void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,

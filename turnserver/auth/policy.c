@@ -213,9 +213,15 @@ void auth_policy_set_username_anonymity(struct auth_policy *policy, bool enabled
     policy->username_anonymity_chosen = true;
 }
 
+void auth_policy_set_source(struct auth_policy *policy, const struct auth_source_traits *traits)
+{
+    policy->has_source = true;
+    policy->source = *traits;
+}
+
 bool auth_policy_is_empty(const struct auth_policy *policy)
 {
-    return policy->users.count == 0 && policy->secret_count == 0;
+    return policy->users.count == 0 && policy->secret_count == 0 && !policy->has_source;
 }
 
 const char *auth_policy_realm(const struct auth_policy *policy)
@@ -225,9 +231,15 @@ const char *auth_policy_realm(const struct auth_policy *policy)
 
 uint8_t policy_algorithms(const struct auth_policy *policy)
 {
+    uint8_t common = policy->common_algorithms;
+
+    if (policy->has_source) {
+        common &= (uint8_t)((policy->source.md5 ? POLICY_MD5 : 0) |
+                            (policy->source.sha256 ? POLICY_SHA256 : 0));
+    }
     /* Users whose keys have nothing in common: offer all, and some of them cannot choose the first.
      */
-    return policy->common_algorithms != 0 ? policy->common_algorithms : POLICY_MD5 | POLICY_SHA256;
+    return common != 0 ? common : POLICY_MD5 | POLICY_SHA256;
 }
 
 bool policy_username_anonymity(const struct auth_policy *policy)
@@ -235,5 +247,9 @@ bool policy_username_anonymity(const struct auth_policy *policy)
     if (policy->username_anonymity_chosen) {
         return policy->username_anonymity;
     }
-    return policy->users.count > 0 && policy->secret_count == 0;
+    if (policy->secret_count > 0 ||
+        (policy->has_source && (policy->source.secrets || !policy->source.userhash))) {
+        return false;
+    }
+    return policy->users.count > 0 || policy->has_source;
 }

@@ -17,6 +17,8 @@ struct auth_policy {
     char **secrets;
     size_t secret_count;
     uint8_t common_algorithms; /* those that every user has a key for */
+    bool has_source;
+    struct auth_source_traits source;
     bool username_anonymity, username_anonymity_chosen;
     struct stun_crypto *crypto; /* to make keys while the policy is being built */
 };
