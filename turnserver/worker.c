@@ -17,10 +17,12 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define MAILBOX_CAPACITY 16
+/* Answers to every question that can be under way, and some orders. */
+#define MAILBOX_CAPACITY 512
 
 enum message_type {
-    MESSAGE_POLICY, /* pointer: a reference to a struct config_policy */
+    MESSAGE_POLICY,  /* pointer: a reference to a struct config_policy */
+    MESSAGE_FINDING, /* pointer: a struct auth_finding, ours */
     MESSAGE_STOP,
 };
 
@@ -64,6 +66,15 @@ static void begin_turn(struct worker *worker)
     }
 }
 
+/* A full mailbox means that the worker is busy for a moment: it is waited for. */
+static void post(struct worker *worker, const struct mailbox_message *message)
+{
+    const struct timespec moment = {0, 1000000};
+    while (mailbox_send(worker->mailbox, message) == -EAGAIN) {
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
 /* Entries for the datapath go in runs, in order; a stream takes its own one by one. */
 static void send_outbox(struct outbox *outbox, void *context)
 {
@@ -93,6 +104,25 @@ static void handle_event(struct worker *worker, const struct turn_event *event)
     }
     if (worker->shared->event) {
         worker->shared->event(worker->shared->event_context, worker->number, event);
+    }
+}
+
+static void on_answered(void *receiver, struct auth_finding *finding)
+{
+    struct worker *worker = receiver;
+    post(worker, &(struct mailbox_message){.type = MESSAGE_FINDING, .pointer = finding});
+}
+
+/* Takes the machine's questions to where users are kept. What cannot be asked is answered so. */
+static void ask_questions(struct worker *worker)
+{
+    const struct auth_source *users = &worker->shared->users;
+    struct auth_question question;
+    while (auth_next_question(worker->auth, &question)) {
+        if (!users->ask || !users->ask(users->context, &question, on_answered, worker)) {
+            const struct auth_finding failed = {.id = question.id, .status = AUTH_FAILED};
+            turn_server_answer(worker->turn, worker->now, &failed, &worker->outbox);
+        }
     }
 }
 
@@ -138,6 +168,7 @@ static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context
     (void)descriptor;
     (void)what;
     struct worker *worker = context;
+    ask_questions(worker);
     flush(worker);
     worker->operations->reclaim(worker->datapath);
     set_timer(worker);
@@ -207,6 +238,15 @@ static void take_policy(struct worker *worker, struct config_policy *policy)
     worker->policy = policy;
 }
 
+static void take_finding(struct worker *worker, struct auth_finding *finding)
+{
+    if (worker->turn) {
+        begin_turn(worker);
+        turn_server_answer(worker->turn, worker->now, finding, &worker->outbox);
+    }
+    auth_finding_free(finding);
+}
+
 static void on_message(const struct mailbox_message *message, void *context)
 {
     struct worker *worker = context;
@@ -219,19 +259,13 @@ static void on_message(const struct mailbox_message *message, void *context)
             config_policy_release(message->pointer);
         }
         break;
+    case MESSAGE_FINDING:
+        take_finding(worker, message->pointer);
+        break;
     case MESSAGE_STOP:
         worker->stopping = true;
         (void)event_base_loopbreak(worker->base);
         break;
-    }
-}
-
-/* A full mailbox means that the worker is busy for a moment: it is waited for. */
-static void post(struct worker *worker, const struct mailbox_message *message)
-{
-    const struct timespec moment = {0, 1000000};
-    while (mailbox_send(worker->mailbox, message) == -EAGAIN) {
-        (void)nanosleep(&moment, NULL);
     }
 }
 

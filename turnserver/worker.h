@@ -20,6 +20,7 @@ struct worker_shared {
     struct connection_limit *connections;   /* NULL: no limit */
     struct turn_quota quota;
     uint8_t nonce_key[AUTH_NONCE_KEY_SIZE];
+    struct auth_source users; /* who is not in the policy; ask NULL: nobody is */
     /* Called for each event of a machine; may be NULL. */
     void (*event)(void *context, unsigned worker, const struct turn_event *event);
     void *event_context;

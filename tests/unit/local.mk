@@ -85,6 +85,10 @@ unit_tests += tests/unit/test_auth_exchange
 tests_unit_test_auth_exchange_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_exchange_LDADD = src/libproto.la $(TURN_TEST_LIBS)
 
+unit_tests += tests/unit/test_auth_lookup
+tests_unit_test_auth_lookup_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_lookup_LDADD = $(TURN_TEST_LIBS)
+
 unit_tests += tests/unit/test_auth_nonce
 tests_unit_test_auth_nonce_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_nonce_LDADD = $(TURN_TEST_LIBS)
@@ -148,6 +152,10 @@ tests_unit_test_turn_memory_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_memory_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_turn_memory_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+unit_tests += tests/unit/test_turn_parking
+tests_unit_test_turn_parking_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_parking_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_turn_permission
 tests_unit_test_turn_permission_CFLAGS = $(UNIT_CFLAGS)

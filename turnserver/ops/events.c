@@ -74,5 +74,7 @@ void counters_log(struct log *log, const struct turn_counters *counters)
               log_u64("dropped_no_allocation", counters->dropped_no_allocation),
               log_u64("dropped_no_permission", counters->dropped_no_permission),
               log_u64("dropped_peer_rule", counters->dropped_peer_rule),
+              log_u64("requests_parked", counters->requests_parked),
+              log_u64("dropped_parking", counters->dropped_parking),
               log_u64("events_lost", counters->events_lost));
 }

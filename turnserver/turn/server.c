@@ -74,6 +74,19 @@ bool request_owns_allocation(struct turn_request *request)
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
+/* Keeps the request until its user has been looked up. */
+static void park(struct turn_request *request, uint64_t lookup)
+{
+    struct turn_server *server = request->server;
+    enum parking_result result =
+        lookup == 0 ? PARKING_REFUSED
+                    : parking_put(&server->parking, request->now, request->flow, lookup,
+                                  request->view->bytes, request->view->size);
+
+    server->counters.requests_parked += result == PARKING_TAKEN;
+    server->counters.dropped_parking += result == PARKING_REFUSED;
+}
+
 static void handle_authenticated(struct turn_request *request, const struct method *method)
 {
     struct turn_server *server = request->server;
@@ -89,7 +102,8 @@ static void handle_authenticated(struct turn_request *request, const struct meth
     case AUTH_REFUSED:
         reply_challenge(request, answer.code);
         break;
-    case AUTH_PENDING: /* the client sends again, and by then the answer is known */
+    case AUTH_PENDING:
+        park(request, answer.lookup);
         break;
     }
 }
@@ -174,6 +188,19 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
     }
 }
 
+void turn_server_answer(struct turn_server *server, struct monotime now,
+                        const struct auth_finding *finding, struct outbox *outbox)
+{
+    struct parked *parked;
+
+    auth_answer_lookup(server->setup.auth, now, finding);
+    while ((parked = parking_take(&server->parking, finding->id)) != NULL) {
+        const struct packet packet = {.bytes = parked->bytes, .size = parked->size};
+        input_stun(server, now, &parked->flow, &packet, outbox);
+        free(parked);
+    }
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 uint64_t turn_server_random(struct turn_server *server)
@@ -231,6 +258,7 @@ void turn_server_free(struct turn_server *server)
     }
     while (turn_server_shut_down(server, (struct monotime){0})) {
     }
+    parking_clear(&server->parking);
     event_queue_free(&server->events, &server->accounts);
     allocation_table_clear(&server->allocations);
     account_table_clear(&server->accounts);
@@ -252,6 +280,7 @@ void turn_server_flow_closed(struct turn_server *server, struct monotime now,
 {
     struct allocation *allocation = allocation_of_flow(server, flow);
 
+    parking_forget_flow(&server->parking, flow);
     if (allocation != NULL) {
         allocation_end(server, now, allocation, TURN_END_DISCONNECTED);
     }
@@ -278,12 +307,14 @@ void turn_server_tick(struct turn_server *server, struct monotime now, struct ou
     if (outbox->count > 0) {
         outbox->flush(outbox, outbox->context);
     }
+    server->counters.dropped_parking += parking_expire(&server->parking, now);
     allocation_table_expire(server, now);
 }
 
 struct monotime turn_server_due(const struct turn_server *server)
 {
-    return timer_wheel_due(&server->allocations.timers);
+    return monotime_earlier(timer_wheel_due(&server->allocations.timers),
+                            parking_due(&server->parking));
 }
 
 bool turn_server_event(struct turn_server *server, struct turn_event *event)

@@ -9,6 +9,7 @@
  *   allocation   the table of allocations and their life                            (allocation.c)
  *   allocate, refresh, permission, channel, send: a method each                     (…)
  *   relay        both directions of the data path                                   (relay.c)
+ *   parking      requests that wait until their user has been looked up             (parking.c)
  *   source_limit answers to unauthenticated sources, a second (source_limit.c)
  *
  * Methods are a table in server.c; a new one is a file and a line.
@@ -106,6 +107,9 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
 void turn_server_relayed(struct turn_server *server, struct monotime now, uint32_t via,
                          const struct stun_address *peer, struct packet *packet,
                          struct outbox *outbox);
+/* What a question of auth_next_question was answered; requests that waited for it go on. */
+void turn_server_answer(struct turn_server *server, struct monotime now,
+                        const struct auth_finding *finding, struct outbox *outbox);
 /*
  * The connection of a stream flow has ended: its allocation ends too (RFC 8656 §7). The outbox has
  * been sent before, since it may hold datagrams that leave from the allocation's port.
@@ -167,6 +171,8 @@ struct turn_counters {
     uint64_t dropped_no_allocation; /* ChannelData or Send from a stranger */
     uint64_t dropped_no_permission; /* either direction */
     uint64_t dropped_peer_rule;     /* own or protected endpoint */
+    uint64_t requests_parked;       /* waited for a look-up of their user */
+    uint64_t dropped_parking;       /* should have, but found no room or no answer in time */
     uint64_t events_lost;
 };
 

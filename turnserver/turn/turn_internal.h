@@ -6,6 +6,7 @@
 #include "turnserver/turn/account.h"
 #include "turnserver/turn/allocation.h"
 #include "turnserver/turn/event_queue.h"
+#include "turnserver/turn/parking.h"
 #include "turnserver/turn/reservation.h"
 #include "turnserver/turn/source_limit.h"
 #include "turnserver/turn/turn.h"
@@ -26,6 +27,7 @@ struct turn_server {
     struct account_table accounts;
     struct event_queue events;
     struct source_limit *sources;
+    struct parking parking;
     struct reservation_table *reservations;
     bool reservations_are_ours;
     uint64_t indication_id[2]; /* random, and a count: transaction ids of Data indications */
