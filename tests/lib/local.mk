@@ -3,6 +3,7 @@ TESTS += tests/lib/selftest.py
 EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/coverage.py \
+	tests/lib/demo.py \
 	tests/lib/postern.py \
 	tests/lib/selftest.py \
 	tests/lib/stunwire.py \
