@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Our client against Debian's coturn server."""
+import foreign
+import postern
+import tap
+
+foreign.need_coturn()
+
+CREDENTIALS = ("--user", postern.USER, "--password", postern.PASSWORD)
+
+
+def coturn():
+    port = postern.free_port()
+    foreign.Coturn(port)
+    return port
+
+
+@tap.test(protocol=["udp", "tcp"])
+def query(protocol):
+    """stunclient learns its address from coturn"""
+    port = coturn()
+    told = postern.client(f"127.0.0.1:{port}", "--protocol", protocol, "--json")
+    tap.equal(told.status, 0, str(told))
+    tap.true(told.json["mapped_address"].startswith("127.0.0.1:"), str(told))
+    tap.equal((told.json["behind_nat"], told.json["protocol"]), (False, protocol))
+
+
+@tap.test
+def nat():
+    """stunclient nat finds no NAT on loopback by coturn's two addresses and ports"""
+    port = coturn()
+    told = postern.client("nat", f"127.0.0.1:{port}", "--json")
+    tap.equal(told.status, 0, str(told))
+    tap.equal((told.json["mapping"], told.json["filtering"]), ("none", "endpoint-independent"), str(told))
+
+
+@tap.test(protocol=["udp", "tcp"])
+def turn(protocol):
+    """stunclient turn echoes through coturn's relay, and loses nothing"""
+    port = coturn()
+    told = postern.client("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--protocol", protocol, "--json")
+    tap.equal(told.status, 0, str(told))
+    tap.diag(told.out)
+
+
+@tap.test
+def wrong_password():
+    """stunclient turn says that coturn does not know the password, with status 6"""
+    port = coturn()
+    told = postern.client("turn", f"127.0.0.1:{port}", "--user", postern.USER, "--password", "wrong", "--json")
+    tap.equal(told.status, 6, str(told))
+
+
+@tap.test
+def refused_peer():
+    """stunclient turn tells a refusal by coturn apart from silence, with status 7"""
+    port = postern.free_port()
+    foreign.Coturn(port, "--denied-peer-ip", "127.0.0.0-127.255.255.255")
+    told = postern.client("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--json")
+    tap.equal(told.status, 7, str(told))
+
+
+tap.main()
