@@ -72,4 +72,13 @@ def relays_by_default_rules(workers):
     echo(port, "udp", *stunwire.rest_credential(postern.SECRET, "browser"))
 
 
+@tap.test(timeout=180, transport=["udp", "tcp"])
+def relays_by_printed_servers(transport):
+    """Chromium with the iceServers that turnserver --try prints for a web page"""
+    trial = postern.Trial(postern.temporary_folder() / "try")
+    relay = next(entry for entry in trial.ice_servers if "credential" in entry)
+    tap.true(f"turn:127.0.0.1:{trial.port}?transport={transport}" in relay["urls"], f"{relay['urls']}")
+    echo(trial.port, transport, relay["username"], relay["credential"])
+
+
 tap.main()

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -262,3 +263,31 @@ def run(*arguments, prefix=(), timeout=30, env=None, input=None):
 def client(*arguments, **options):
     """Runs stunclient."""
     return run(stunclient, *arguments, **options)
+
+
+class Trial(Process):
+    """turnserver --try on loopback: what `./dev run` starts. Ended with the test."""
+
+    def __init__(self, folder, port=None):
+        import tap
+
+        self.port = port or free_port()
+        super().__init__([turnserver, f"--try={folder}", "--listen", f"127.0.0.1:{self.port}"])
+        tap.cleanup(self.finish)
+        tap.true(until(lambda: ("udp", self.port) in listening(self.pid) and "iceServers" in self.stdout),
+                 f"it starts: {self.stdout}\n{self.stderr}")
+
+    @property
+    def commands(self):
+        """The command lines of stunclient that it printed."""
+        return [shlex.split(line) for line in self.output if line.strip().startswith(str(stunclient))]
+
+    @property
+    def ice_servers(self):
+        """What it printed for a web page."""
+        return json.loads(next(line for line in self.output if "iceServers" in line))["iceServers"]
+
+    def finish(self):
+        status = self.stop()
+        if SANITIZER.search(self.stderr) or status != 0:
+            raise AssertionError(f"turnserver --try ended with {status}:\n{self.stderr}")

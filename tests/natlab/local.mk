@@ -4,5 +4,5 @@ EXTRA_DIST += \
 	tests/natlab/nats.py \
 	tests/natlab/probe.py \
 	tests/natlab/stun_server.py \
-	tests/natlab/test_models.py  \
+	tests/natlab/test_models.py \
 	tests/natlab/test_nat_types.py

@@ -2,4 +2,5 @@
 EXTRA_DIST += \
 	tests/package/lint.py \
 	tests/package/test_distcheck.py \
-	tests/package/test_install.py
+	tests/package/test_install.py \
+	tests/package/test_try.py
