@@ -90,7 +90,6 @@ struct shell_client {
     struct flow flow;
     const char *user, *password;
     struct stun_key key;
-    bool sha256;
     uint8_t nonce[128];
     size_t nonce_size;
     uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE]; /* of the request begun last */

@@ -324,6 +324,51 @@ static void a_token_stands_alone(void **state)
     assert_int_equal(redeem(&bench->bob, token, &relayed), 0);
 }
 
+static void a_reserved_port_that_cannot_be_opened_is_given_back(void **state)
+{
+    struct bench *bench = *state;
+    struct stun_address next, relayed;
+    uint64_t token = reserve(&bench->alice, &next);
+
+    bench->shell->open_failures = 1;
+    bench->shell->open_failure_errno = EADDRINUSE;
+    assert_int_equal(redeem(&bench->bob, token, &relayed), 508);
+    assert_false(port_pool_is_live(bench->shell->pool, &next));
+    assert_int_equal(redeem(&bench->bob, token, &relayed), 508);
+    assert_int_equal(client_refresh(&bench->alice, 0), 0);
+}
+
+/* A client of RFC 8489 that chose SHA-256: the answer is signed alike (§9.2.4). */
+static void sha256_is_answered_with_sha256(void **state)
+{
+    struct bench *bench = *state;
+    struct shell_client *alice = &bench->alice;
+    const struct shell_sent *sent;
+    struct stun_view answer;
+    struct stun_key key;
+
+    assert_int_equal(client_refresh(alice, 0), 437); /* learns the nonce */
+    stun_key_long_term(bench->shell->crypto, &key, STUN_PASSWORD_SHA256, "alice", SHELL_REALM,
+                       "secret");
+    begin(alice);
+    stun_builder_put_string(&alice->builder, STUN_USERNAME, "alice");
+    stun_builder_put_string(&alice->builder, STUN_REALM, SHELL_REALM);
+    stun_builder_put_bytes(&alice->builder, STUN_NONCE, alice->nonce, alice->nonce_size);
+    stun_builder_put_password_algorithms(&alice->builder,
+                                         (uint16_t[]){STUN_PASSWORD_SHA256, STUN_PASSWORD_MD5}, 2);
+    stun_builder_put_password_algorithm(&alice->builder, STUN_PASSWORD_SHA256);
+    stun_builder_put_integrity_sha256(&alice->builder, bench->shell->crypto, &key);
+    shell_clear(bench->shell);
+    client_repeat(alice);
+    sent = shell_take(bench->shell);
+    assert_non_null(sent);
+    assert_int_equal(stun_view_parse(&answer, sent->bytes, sent->size), STUN_OK);
+    assert_int_equal(answer.message_class, STUN_SUCCESS);
+    assert_int_equal(stun_view_check_integrity_sha256(&answer, bench->shell->crypto, &key),
+                     STUN_OK);
+    assert_false(stun_view_has(&answer, STUN_MESSAGE_INTEGRITY));
+}
+
 static void quota_is_486_and_reported(void **state)
 {
     struct bench *bench = *state;
@@ -471,6 +516,8 @@ int main(void)
         WITH_BENCH(a_reservation_lasts_30_seconds),
         WITH_BENCH(a_reservation_ends_with_its_allocation),
         WITH_BENCH(a_token_stands_alone),
+        WITH_BENCH(a_reserved_port_that_cannot_be_opened_is_given_back),
+        WITH_BENCH(sha256_is_answered_with_sha256),
         WITH_BENCH(quota_is_486_and_reported),
         WITH_BENCH(a_full_server_is_508),
         WITH_BENCH(a_port_that_another_program_has_is_passed_over),

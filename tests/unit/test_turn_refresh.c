@@ -201,6 +201,26 @@ static void data_before_a_deletion_leaves_before_it(void **state)
     assert_int_equal(shell_pending(bench->shell), 1);
 }
 
+/* The same when time ends it. */
+static void data_before_an_expiry_leaves_before_it(void **state)
+{
+    struct bench *bench = *state;
+    struct stun_address peer = test_address("203.0.113.5:7000");
+    uint8_t data[] = "\x40\x00\x00\x02hi";
+    struct packet packet = {data, 6, 0, 0};
+
+    assert_int_equal(client_allocate(&bench->alice, NULL), 0);
+    assert_int_equal(client_bind(&bench->alice, 0x4000, &peer), 0);
+    shell_advance_ms(bench->shell, 599999);
+    shell_clear(bench->shell);
+    turn_server_input(bench->shell->server, bench->shell->now, &bench->alice.flow, &packet,
+                      bench->shell->outbox);
+    bench->shell->now = monotime_add_seconds(bench->shell->now, 1);
+    turn_server_tick(bench->shell->server, bench->shell->now, bench->shell->outbox);
+    assert_int_equal(shell_pending(bench->shell), 1);
+    assert_int_equal(bench->shell->open_count, 0);
+}
+
 static void a_closed_connection_ends_its_allocation(void **state)
 {
     struct bench *bench = *state;
@@ -256,6 +276,7 @@ int main(void)
         WITH_BENCH(only_the_owner_refreshes),
         WITH_BENCH(malformed_or_unknown_is_refused),
         WITH_BENCH(data_before_a_deletion_leaves_before_it),
+        WITH_BENCH(data_before_an_expiry_leaves_before_it),
         WITH_BENCH(a_closed_connection_ends_its_allocation),
         WITH_BENCH(shutting_down_ends_all_and_tells),
     };

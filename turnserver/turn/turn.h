@@ -3,14 +3,17 @@
  * The STUN and TURN server machine of one worker: packets and time in, packets and events out. It
  * has no socket, clock or thread.
  *
- *   server       the way of a packet: demultiplexing, authentication, method table  (server.c)
- *   reply        the one place that writes answers and errors                       (reply.c)
- *   binding      Binding, RFC 8489 and 5780                                         (binding.c)
- *   allocation   the table of allocations and their life                            (allocation.c)
- *   allocate, refresh, permission, channel, send: a method each                     (…)
- *   relay        both directions of the data path                                   (relay.c)
- *   parking      requests that wait until their user has been looked up             (parking.c)
- *   source_limit answers to unauthenticated sources, a second (source_limit.c)
+ *   server            the way of a packet: first byte, authentication, method table
+ *   reply             the one place that writes answers and errors
+ *   binding           Binding, RFC 8489 and 5780
+ *   allocate, refresh, permission, channel, send: a method each
+ *   relay             both directions of the data path
+ *   allocation        an allocation's life, and the table of all
+ *   permission_table, channel_table: whom an allocation may hear and reach
+ *   account           a user's name, kept once
+ *   reservation       ports that EVEN-PORT has set aside, for all workers
+ *   source_limit      answers to unauthenticated sources, a second
+ *   event_queue       what happened, on its way out
  *
  * Methods are a table in server.c; a new one is a file and a line.
  */
