@@ -60,8 +60,10 @@ src_libnet_la_SOURCES = \
 	src/net/socket_address.h \
 	src/net/stream.c src/net/stream.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
+	src/net/tls_context.c src/net/tls_context.h \
 	src/net/udp_socket.c src/net/udp_socket.h
 src_libnet_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+src_libnet_la_LIBADD = $(LIBEVENT_LIBS) $(OPENSSL_LIBS)
 if HAVE_CARES
 src_libnet_la_SOURCES += src/net/resolver_cares.c
 src_libnet_la_CFLAGS += $(CARES_CFLAGS)
