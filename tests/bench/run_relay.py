@@ -49,7 +49,7 @@ def start_coturn(port):
          "-m", "1", "--no-stdout-log", "--log-file", "/dev/null", "--pidfile", f"{folder}/pid",
          "--userdb", f"{folder}/db"], prefix=pin(0))
     deadline = time.monotonic() + 10
-    while ("udp", port) not in postern._listening(server.pid):
+    while ("udp", port) not in postern.listening(server.pid):
         if time.monotonic() > deadline or not server.running():
             raise SystemExit(f"coturn does not start: {server.stdout}{server.stderr}")
         time.sleep(0.05)

@@ -16,8 +16,6 @@
 /* What one socket may bring before the others have their turn. */
 #define LISTENER_BATCHES 8 /* of PACKET_RING_SLOTS datagrams */
 #define RELAYED_TURN 16u
-/* How often a relayed port is asked for a single datagram after it had only one. */
-#define SINGLE_READS 7
 /* A listener serves many clients; the kernel caps this at net.core.rmem_max. */
 #define LISTENER_BUFFER_SIZE (4 << 20)
 
@@ -175,19 +173,20 @@ static void on_listener_readable(evutil_socket_t descriptor, short what, void *a
 }
 
 /*
- * Most often one datagram waits at a relayed port. To ask for one costs two thirds of asking for
- * several and getting one, so ports that had one are asked for one, and now and then for more.
+ * Most often one datagram waits at a relayed port. To ask for one, and then for another that is not
+ * there, costs less than to ask for several and get one. Where there is a second, there are more.
  */
 static void on_relayed_readable(evutil_socket_t descriptor, short what, void *argument)
 {
     (void)descriptor;
     (void)what;
     struct socket_slot *slot = argument;
-    if (slot->single_reads > 0) {
-        slot->single_reads--;
-        (void)read_socket(slot->datapath, slot, 1);
-    } else if (read_socket(slot->datapath, slot, RELAYED_TURN) == 1) {
-        slot->single_reads = SINGLE_READS;
+    struct datapath *datapath = slot->datapath;
+    uint32_t via = slot->via;
+    for (int i = 0; i < 3 && slot->via == via && !slot->closing; i++) {
+        if (read_socket(datapath, slot, i < 2 ? 1 : RELAYED_TURN) <= 0) {
+            break;
+        }
     }
 }
 

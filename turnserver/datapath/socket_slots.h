@@ -26,7 +26,6 @@ struct socket_slot {
     bool listening;
     bool wildcard; /* local IP unspecified: packet information says where a datagram arrived */
     bool closing;  /* receives no more; goes at the next reclaim */
-    uint8_t single_reads; /* how often yet to ask for one datagram only */
     /* Entries of the outbox that is being sent, chained by index; -1: none. */
     int16_t first_entry, last_entry;
     struct socket_slot *next; /* in the list of free or of closing slots */
