@@ -1,7 +1,234 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* stunclient turn: a relay, step by step. */
+#include "base/address.h"
+#include "net/clock.h"
+#include "stunclient/locate.h"
+#include "stunclient/random.h"
+#include "stunclient/reach.h"
+#include "stunclient/turn_findings.h"
 #include "stunclient/verbs.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REACH_LIMIT_MS 2000  /* a server may answer Allocate and not Binding */
+#define GOODBYE_LIMIT_MS 500 /* to delete the allocations after a signal */
+
+/* The run of the machine; the shell's user. */
+struct relay_run {
+    struct shell *shell;
+    const struct output *output;
+    struct turn_test *test;
+    struct flow flows[2];
+    unsigned connected; /* streams that stand */
+    bool started;
+    char trouble[128]; /* what the network said */
+};
+
+/* ---- the shell's user ------------------------------------------------------------------------ */
+
+static void start(struct relay_run *run, struct monotime now, struct outbox *outbox)
+{
+    run->started = true;
+    turn_test_start(run->test, now, outbox);
+}
+
+static void input(void *context, struct monotime now, const struct flow *flow,
+                  struct packet *packet, struct outbox *outbox)
+{
+    struct relay_run *run = context;
+    turn_test_input(run->test, now, flow, packet, outbox);
+}
+
+static void connected(void *context, struct monotime now, uint32_t via, struct outbox *outbox)
+{
+    struct relay_run *run = context;
+    (void)via;
+    if (++run->connected == 2) {
+        start(run, now, outbox);
+    }
+}
+
+/* A datagram's passing trouble (no buffer, no route for a moment) is no reason to end. */
+static bool is_final(const struct relay_run *run, int error)
+{
+    return run->flows[0].transport != TRANSPORT_UDP || error == ECONNREFUSED ||
+           error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EPERM;
+}
+
+static void failed(void *context, struct monotime now, uint32_t via,
+                   const struct stun_address *remote, int error, const char *text,
+                   struct outbox *outbox)
+{
+    struct relay_run *run = context;
+    (void)remote;
+    if (!is_final(run, error)) {
+        output_tell(run->output, 1, "a packet was not sent: %s", text);
+        return;
+    }
+    snprintf(run->trouble, sizeof run->trouble, "%s", text);
+    if (!run->started) {
+        start(run, now, outbox); /* so that the first step fails, and not none */
+    }
+    turn_test_flow_closed(run->test, now, via, outbox);
+}
+
+static void tick(void *context, struct monotime now, struct outbox *outbox)
+{
+    struct relay_run *run = context;
+    turn_test_tick(run->test, now, outbox);
+}
+
+static struct monotime due(void *context)
+{
+    const struct relay_run *run = context;
+    return turn_test_due(run->test);
+}
+
+static bool finished(void *context)
+{
+    const struct relay_run *run = context;
+    return turn_test_finished(run->test);
+}
+
+/* ---- setting up ------------------------------------------------------------------------------ */
+
+static bool open_flow(struct relay_run *run, const struct options *options,
+                      const struct stun_address *server, unsigned side, struct failure *failure)
+{
+    struct flow *flow = &run->flows[side];
+    struct stun_address local = options->local;
+    bool tcp = options->protocol == PROTOCOL_TCP;
+    char address[ADDRESS_TEXT_SIZE];
+    local.family = server->family;
+    if (side > 0) {
+        local.port = 0;
+    }
+    flow->transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP;
+    flow->remote = *server;
+    int status = tcp ? shell_open_tcp(run->shell, server, &local, &flow->via)
+                     : shell_open_udp(run->shell, &local, &flow->via);
+    if (status == 0) {
+        status = shell_local(run->shell, flow->via, server, &flow->local);
+    }
+    if (status != 0) {
+        failure_set(failure, EXIT_NO_REPLY, "%s cannot be reached: %s",
+                    address_format(server, address), strerror(-status));
+        failure_advise(failure, "Check this host's network and the options --localaddr and "
+                                "--localport.");
+    }
+    return status == 0;
+}
+
+static struct turn_test *new_test(const struct relay_run *run, const struct options *options,
+                                  const struct credentials *credentials, struct stun_crypto *crypto)
+{
+    struct turn_test_setup setup = {
+        .client = {.crypto = crypto,
+                   .random = random_bits,
+                   .user = credentials->given ? credentials->user : NULL,
+                   .password = credentials->given ? credentials->password : NULL,
+                   .software = PACKAGE_STRING,
+                   .timing = stun_timing_default,
+                   .timeout_ms = options->timeout_ms,
+                   .family = options->relay_family},
+        .flows = {run->flows[0], run->flows[1]},
+        .count = options->count,
+        .size = options->size,
+        .interval_ms = options->interval_ms,
+    };
+    setup.client.timing.rto_ms = options->rto_ms;
+    return turn_test_new(&setup);
+}
+
+/* The first of several addresses that answers; a single one is not asked. */
+static void choose_server(struct shell *shell, const struct options *options,
+                          const struct output *output, const struct resolver_result *found,
+                          struct stun_address *server)
+{
+    struct monotime limit = monotime_add_ms(clock_now(), REACH_LIMIT_MS);
+    struct reach_result reached;
+    struct failure ignored;
+    *server = found->addresses[0];
+    if (found->count > 1 && reach(shell, options, output, found, limit, &reached, &ignored)) {
+        *server = reached.server;
+    }
+}
+
+/* By the deadline; the echo's own time, which the user chose, comes on top. */
+static void run_test(struct relay_run *run, const struct options *options, struct monotime deadline)
+{
+    const struct shell_user user = {run, input, connected, failed, tick, due, finished};
+    int64_t echo_ms = (int64_t)options->count * options->interval_ms;
+    struct outbox *outbox = shell_outbox(run->shell);
+    if (options->protocol != PROTOCOL_TCP) {
+        start(run, clock_now(), outbox);
+    }
+    if (!shell_run(run->shell, &user, monotime_add_ms(deadline, echo_ms))) {
+        snprintf(run->trouble, sizeof run->trouble, "interrupted");
+    }
+    if (!turn_test_finished(run->test)) {
+        if (!run->started) {
+            start(run, clock_now(), outbox);
+            outbox_clear(outbox);
+        }
+        turn_test_stop(run->test, clock_now(), outbox);
+        shell_run(run->shell, &user, monotime_add_ms(clock_now(), GOODBYE_LIMIT_MS));
+    }
+}
+
+static bool test_server(struct turn_findings *findings, struct shell *shell,
+                        struct stun_crypto *crypto, const struct options *options,
+                        const struct output *output, const struct credentials *credentials,
+                        struct monotime deadline)
+{
+    struct relay_run run = {.shell = shell, .output = output};
+    struct resolver_result found;
+    if (!locate(shell, options, output, deadline, &found, &findings->failure)) {
+        return false;
+    }
+    choose_server(shell, options, output, &found, &findings->server);
+    if (!open_flow(&run, options, &findings->server, 0, &findings->failure) ||
+        !open_flow(&run, options, &findings->server, 1, &findings->failure)) {
+        return false;
+    }
+    run.test = new_test(&run, options, credentials, crypto);
+    if (run.test == NULL) {
+        failure_set(&findings->failure, EXIT_USAGE, "the credentials cannot be used");
+        return false;
+    }
+    run_test(&run, options, deadline);
+    turn_findings_take(findings, run.test, options, run.trouble);
+    turn_test_free(run.test);
+    return true;
+}
+
 enum exit_status cmd_turn(const struct options *options)
 {
-    (void)options;
-    return EXIT_USAGE;
+    struct turn_findings findings = {0};
+    struct credentials credentials;
+    struct output output;
+    struct monotime deadline = monotime_add_ms(clock_now(), options->timeout_ms);
+    output_init(&output, options);
+    if (!credentials_load(&credentials, options, clock_unix_seconds(), &findings.failure)) {
+        return output_fail(&output, "turn", options->target, &findings.failure);
+    }
+    findings.has_credentials = credentials.given;
+    struct shell *shell = shell_new();
+    struct stun_crypto *crypto = stun_crypto_new();
+    if (shell == NULL || crypto == NULL) {
+        failure_set(&findings.failure, EXIT_NO_REPLY,
+                    "the system has no memory or descriptors left");
+    } else {
+        test_server(&findings, shell, crypto, options, &output, &credentials, deadline);
+    }
+    turn_findings_print(&findings, options, &output);
+    stun_crypto_free(crypto);
+    shell_free(shell);
+    credentials_wipe(&credentials);
+    return findings.failure.status;
 }

@@ -7,6 +7,7 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/cmd_nat.c \
 	stunclient/cmd_query.c \
 	stunclient/cmd_turn.c \
+	stunclient/credentials.c stunclient/credentials.h \
 	stunclient/failure.c stunclient/failure.h \
 	stunclient/locate.c stunclient/locate.h \
 	stunclient/nat_run.c stunclient/nat_run.h \
@@ -18,6 +19,8 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/reach.c stunclient/reach.h \
 	stunclient/shell.c stunclient/shell.h \
 	stunclient/shell_datagram.c stunclient/shell_datagram.h \
+	stunclient/turn_findings.c stunclient/turn_findings.h \
+	stunclient/turn_test.c stunclient/turn_test.h \
 	stunclient/verbs.c stunclient/verbs.h
 stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 

@@ -193,6 +193,7 @@ static void on_frame(struct stream *stream, struct packet *packet, void *context
     (void)stream;
     if (shell->user != NULL) {
         shell->user->input(shell->user->context, clock_now(), &flow, packet, &shell->outbox);
+        send_all(&shell->outbox, shell); /* what a machine lends, it lends until its next call */
     }
 }
 

@@ -63,9 +63,10 @@ void turn_client_forget(struct turn_client *client, struct monotime now,
                         const struct stun_address *peer);
 /*
  * Sends a datagram to `peer`: framed in place, as ChannelData when a channel is bound, else as a
- * Send indication. `packet` needs TURN_CLIENT_HEADROOM and TURN_CLIENT_TAILROOM, and stays borrowed
- * until the outbox is sent. Returns 0, -ENOTCONN without an allocation, -EACCES without a
- * permission for `peer`, -EMSGSIZE, -ENOBUFS when head- or tailroom is missing.
+ * Send indication. TURN_CLIENT_HEADROOM and TURN_CLIENT_TAILROOM always do; with a channel four
+ * bytes before the data are enough. `packet` stays borrowed until the outbox is sent. Returns 0,
+ * -ENOTCONN without an allocation, -EACCES without a permission for `peer`, -EMSGSIZE, -ENOBUFS
+ * when head- or tailroom is missing.
  */
 int turn_client_send(struct turn_client *client, struct monotime now,
                      const struct stun_address *peer, struct packet *packet, struct outbox *outbox);

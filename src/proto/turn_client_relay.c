@@ -75,6 +75,13 @@ static int send_indication(struct turn_client *client, const struct stun_address
     return 0;
 }
 
+static bool has_room(const struct turn_client *client, const struct packet *packet, bool channel)
+{
+    uint32_t padding = channel && !is_stream(client) ? 0 : (4 - (packet->size & 3)) & 3;
+    return packet->headroom >= (channel ? STUN_CHANNEL_HEADER_SIZE : TURN_CLIENT_HEADROOM) &&
+           packet->tailroom >= padding;
+}
+
 int turn_client_send(struct turn_client *client, struct monotime now,
                      const struct stun_address *address, struct packet *packet,
                      struct outbox *outbox)
@@ -86,16 +93,17 @@ int turn_client_send(struct turn_client *client, struct monotime now,
     if (packet->size > DATA_SIZE_MAX - TURN_CLIENT_HEADROOM) {
         return -EMSGSIZE;
     }
-    if (packet->headroom < TURN_CLIENT_HEADROOM || packet->tailroom < TURN_CLIENT_TAILROOM) {
+    const struct turn_peer *peer = turn_peer_find_bound(client, now, address);
+    if (peer == NULL && !turn_peer_permits(client, now, address)) {
+        return -EACCES;
+    }
+    if (!has_room(client, packet, peer != NULL)) {
         return -ENOBUFS;
     }
-    const struct turn_peer *peer = turn_peer_find_bound(client, now, address);
     if (peer != NULL) {
         send_channel(client, (uint16_t)(STUN_CHANNEL_MIN + (peer - client->peers)), packet, outbox);
-    } else if (turn_peer_permits(client, now, address)) {
-        status = send_indication(client, address, packet, outbox);
     } else {
-        return -EACCES;
+        status = send_indication(client, address, packet, outbox);
     }
     count_sent(client, now, packet->size);
     return status;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stunclient/credentials.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REST_LIFETIME_S 3600
+#define REST_NAME "stunclient"
+#define SHA1_SIZE 20
+
+void credentials_wipe(struct credentials *credentials)
+{
+    OPENSSL_cleanse(credentials, sizeof *credentials);
+}
+
+static bool fail_size(const char *what, struct failure *failure)
+{
+    failure_set(failure, EXIT_USAGE, "the %s is longer than %d bytes", what,
+                CREDENTIAL_SIZE_MAX - 1);
+    return false;
+}
+
+/* The first line of a file. */
+static bool read_file(const char *path, const char *what, char *out, struct failure *failure)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    char line[CREDENTIAL_SIZE_MAX + 1];
+    bool ok = false;
+    if (file == NULL) {
+        failure_set(failure, EXIT_USAGE, "the %s cannot be read from %s: %s", what, path,
+                    strerror(errno));
+        return false;
+    }
+    if (fgets(line, sizeof line, file) == NULL) {
+        line[0] = '\0';
+    }
+    size_t size = strcspn(line, "\r\n");
+    if (size >= CREDENTIAL_SIZE_MAX) {
+        fail_size(what, failure);
+    } else if (size == 0) {
+        failure_set(failure, EXIT_USAGE, "%s holds no %s in its first line",
+                    is_stdin ? "standard input" : path, what);
+    } else {
+        memcpy(out, line, size);
+        out[size] = '\0';
+        ok = true;
+    }
+    OPENSSL_cleanse(line, sizeof line);
+    if (!is_stdin) {
+        fclose(file);
+    }
+    return ok;
+}
+
+/* Returns false after a failure; `out` stays empty when the source is nowhere. */
+static bool load(const char *option, const char *path, const char *variable, const char *what,
+                 char *out, struct failure *failure)
+{
+    const char *value = option;
+    out[0] = '\0';
+    if (value == NULL && path != NULL) {
+        return read_file(path, what, out, failure);
+    }
+    if (value == NULL && variable != NULL) {
+        value = getenv(variable);
+    }
+    if (value == NULL) {
+        return true;
+    }
+    if (strlen(value) >= CREDENTIAL_SIZE_MAX) {
+        return fail_size(what, failure);
+    }
+    memcpy(out, value, strlen(value) + 1);
+    return true;
+}
+
+static bool make_rest(struct credentials *credentials, const char *secret, int64_t unix_seconds,
+                      struct failure *failure)
+{
+    char name[CREDENTIAL_SIZE_MAX];
+    unsigned char digest[SHA1_SIZE];
+    unsigned size = sizeof digest;
+    snprintf(name, sizeof name, "%s", credentials->user[0] == '\0' ? REST_NAME : credentials->user);
+    int length = snprintf(credentials->user, sizeof credentials->user, "%lld:%s",
+                          (long long)(unix_seconds + REST_LIFETIME_S), name);
+    if (length >= (int)sizeof credentials->user) {
+        return fail_size("user name", failure);
+    }
+    if (HMAC(EVP_sha1(), secret, (int)strlen(secret), (const unsigned char *)credentials->user,
+             (size_t)length, digest, &size) == NULL) {
+        failure_set(failure, EXIT_USAGE, "OpenSSL does not offer HMAC-SHA1");
+        return false;
+    }
+    EVP_EncodeBlock((unsigned char *)credentials->password, digest, (int)size);
+    credentials->given = true;
+    return true;
+}
+
+static bool combine(struct credentials *credentials, const char *secret, int64_t unix_seconds,
+                    struct failure *failure)
+{
+    if (secret[0] != '\0') {
+        if (credentials->password[0] != '\0') {
+            failure_set(failure, EXIT_USAGE, "both a password and a secret are given");
+            failure_advise(failure, "A password belongs to one user; a secret makes names itself.");
+            return false;
+        }
+        return make_rest(credentials, secret, unix_seconds, failure);
+    }
+    bool has_user = credentials->user[0] != '\0';
+    bool has_password = credentials->password[0] != '\0';
+    if (has_user != has_password) {
+        failure_set(failure, EXIT_USAGE,
+                    has_user ? "user %s has no password" : "there is a password, but no --user%s",
+                    has_user ? credentials->user : "");
+        failure_advise(failure, has_user ? "Give it by --password-file, POSTERN_PASSWORD or "
+                                           "--password."
+                                         : "Give the name by --user or POSTERN_USER.");
+        return false;
+    }
+    credentials->given = has_user;
+    return true;
+}
+
+bool credentials_load(struct credentials *credentials, const struct options *options,
+                      int64_t unix_seconds, struct failure *failure)
+{
+    char secret[CREDENTIAL_SIZE_MAX];
+    bool told_password = options->password != NULL || options->password_file != NULL;
+    bool told_secret = options->secret != NULL || options->secret_file != NULL;
+    *credentials = (struct credentials){0};
+    /* What stands on the command line makes the other kind in the environment not count. */
+    bool ok =
+        load(options->user, NULL, "POSTERN_USER", "user name", credentials->user, failure) &&
+        load(options->password, options->password_file, told_secret ? NULL : "POSTERN_PASSWORD",
+             "password", credentials->password, failure) &&
+        load(options->secret, options->secret_file, told_password ? NULL : "POSTERN_SECRET",
+             "secret", secret, failure) &&
+        combine(credentials, secret, unix_seconds, failure);
+    OPENSSL_cleanse(secret, sizeof secret);
+    return ok;
+}
