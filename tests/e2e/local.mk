@@ -2,10 +2,16 @@
 e2e_tests = \
 	tests/e2e/test_layers.py \
 	tests/e2e/test_library.py \
+	tests/e2e/test_server_config.py \
+	tests/e2e/test_server_manual.py \
+	tests/e2e/test_server_notify.py \
+	tests/e2e/test_server_privileges.py \
+	tests/e2e/test_server_reload.py \
+	tests/e2e/test_server_try.py \
 	tests/e2e/test_stun_behavior.py \
 	tests/e2e/test_stun_binding.py \
 	tests/e2e/test_turn_auth.py \
 	tests/e2e/test_turn_relay.py \
 	tests/e2e/test_turn_streams.py
 TESTS += $(e2e_tests)
-EXTRA_DIST += $(e2e_tests) tests/e2e/e2e.py
+EXTRA_DIST += $(e2e_tests) tests/e2e/e2e.py tests/e2e/service.py

@@ -3,4 +3,5 @@ EXTRA_DIST += \
 	tests/package/lint.py \
 	tests/package/test_distcheck.py \
 	tests/package/test_install.py \
+	tests/package/test_systemd.py \
 	tests/package/test_try.py

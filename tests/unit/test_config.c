@@ -64,6 +64,7 @@ static void test_empty_file_is_a_stun_server(void **state)
     assert_int_equal(turn->permission_lifetime_s, 300);
     assert_int_equal(turn->channel_lifetime_s, 600);
     assert_false(turn->relay_family_of_client);
+    assert_true(turn->rfc5766_channels);
     assert_null(turn->software);
     assert_null(config->policy->certificate);
     assert_null(config->policy->log_file);
@@ -133,7 +134,7 @@ static void test_keys_of_policy(void **state)
                   "limits = { unauthenticated_per_source = 0; allocations_per_worker = 10000000;"
                   " permissions_per_allocation = 65535; channels_per_allocation = 1;"
                   " lifetime_default = \"60s\"; lifetime_max = \"24h\"; nonce_lifetime = \"1s\"; };"
-                  "software = \"Postern\"; log = { level = \"debug\"; json = TRUE; file = "
+                  "channel_numbers = \"rfc8656\"; software = \"Postern\"; log = { level = \"debug\"; json = TRUE; file = "
                   "\"/var/log/x.log\"; };");
     const struct config_policy *policy = config->policy;
 
@@ -147,6 +148,7 @@ static void test_keys_of_policy(void **state)
     assert_int_equal(policy->turn.channels_per_allocation, 1);
     assert_int_equal(policy->turn.lifetime_default_s, 60);
     assert_int_equal(policy->turn.lifetime_max_s, 86400);
+    assert_false(policy->turn.rfc5766_channels);
     assert_string_equal(policy->turn.software, "Postern");
     assert_int_equal(policy->log_level, LOG_DEBUG);
     assert_true(policy->log_json);
