@@ -94,6 +94,7 @@ turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
 # Log lines, readiness, privileges.
 noinst_LTLIBRARIES += turnserver/libops.la
 turnserver_libops_la_SOURCES = \
+	turnserver/ops/counters.h \
 	turnserver/ops/events.c turnserver/ops/events.h \
 	turnserver/ops/notify.h \
 	turnserver/priv/drop.c turnserver/priv/drop.h \

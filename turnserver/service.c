@@ -192,7 +192,7 @@ static void describe_start(const struct service *service, uint64_t file_limit)
 
 static void log_counters(const struct service *service)
 {
-    struct turn_counters sum = {0};
+    struct worker_counters sum = {0};
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_add_counters(service->workers[i], &sum);
     counters_log(service->log, &sum);

@@ -51,7 +51,7 @@ struct worker {
     pthread_t thread;
     bool running;
     pthread_mutex_t counters_mutex;
-    struct turn_counters counters; /* as of the last second */
+    struct worker_counters counters; /* as of the last second */
     struct outbox outbox;
 };
 
@@ -213,7 +213,11 @@ static void on_timer(evutil_socket_t descriptor, short what, void *context)
 static void publish_counters(struct worker *worker)
 {
     pthread_mutex_lock(&worker->counters_mutex);
-    worker->counters = *turn_server_counters(worker->turn);
+    worker->counters = (struct worker_counters){
+        .turn = *turn_server_counters(worker->turn),
+        .datapath = *worker->operations->counters(worker->datapath),
+        .streams = *streams_counters(worker->streams),
+    };
     pthread_mutex_unlock(&worker->counters_mutex);
 }
 
@@ -487,18 +491,18 @@ void worker_free(struct worker *worker)
 
 /* ---- seen from outside ----------------------------------------------------------------------- */
 
-/* Every field is a number of 64 bits, so that a new one cannot be forgotten here. */
-_Static_assert(sizeof(struct turn_counters) % sizeof(uint64_t) == 0, "counters are numbers");
+#define COUNTERS (sizeof(struct worker_counters) / sizeof(uint64_t))
+_Static_assert(COUNTERS * sizeof(uint64_t) == sizeof(struct worker_counters), "all are numbers");
 
-void worker_add_counters(struct worker *worker, struct turn_counters *sum)
+void worker_add_counters(struct worker *worker, struct worker_counters *sum)
 {
-    uint64_t numbers[sizeof *sum / sizeof(uint64_t)];
-    uint64_t sums[sizeof *sum / sizeof(uint64_t)];
+    uint64_t numbers[COUNTERS];
+    uint64_t sums[COUNTERS];
     pthread_mutex_lock(&worker->counters_mutex);
     memcpy(numbers, &worker->counters, sizeof numbers);
     pthread_mutex_unlock(&worker->counters_mutex);
     memcpy(sums, sum, sizeof sums);
-    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
+    for (size_t i = 0; i < COUNTERS; i++) {
         sums[i] += numbers[i];
     }
     memcpy(sum, sums, sizeof sums);

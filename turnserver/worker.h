@@ -8,6 +8,7 @@
 #define TURNSERVER_WORKER_H
 
 #include "turnserver/config.h"
+#include "turnserver/ops/counters.h"
 #include "turnserver/turn/turn.h"
 
 struct worker;
@@ -46,6 +47,6 @@ void worker_send_stop(struct worker *worker);
 /* Waits for the thread to end after worker_send_stop, and frees. */
 void worker_free(struct worker *worker);
 /* Adds this worker's counters, as of within the last second, to `sum`. Safe from any thread. */
-void worker_add_counters(struct worker *worker, struct turn_counters *sum);
+void worker_add_counters(struct worker *worker, struct worker_counters *sum);
 
 #endif

@@ -30,7 +30,7 @@ ROOMS = {
     "turnserver/rendezvous": ["src/postern", "src/base", "src/wire", "src/proto", "turnserver/auth"],
     "turnserver/cluster": ["src/postern", "src/base", "src/wire", "turnserver/turn"],
     "turnserver/datapath": ["src/postern", "src/base", "src/wire", "src/net"],
-    "turnserver/ops": ["src/postern", "src/base", "src/wire", "src/net", "turnserver/turn"],
+    "turnserver/ops": ["src/postern", "src/base", "src/wire", "src/net", "turnserver/turn", "turnserver/datapath"],
     "turnserver/priv": ["src/postern", "src/base", "src/net"],
 }
 # The programs' own files know every room of theirs.

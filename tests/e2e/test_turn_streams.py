@@ -91,6 +91,23 @@ def answers_before_it_closes():
     tap.equal(stunwire.parse(one.transport.receive(5)).transaction, request[8:20])
 
 
+@tap.test(workers=e2e.WORKERS)
+def keeps_idle_connections_only_for_allocations(workers):
+    """An idle connection is closed, but not one that carries an allocation"""
+    port = postern.free_port()
+    text = postern.config(port, workers=workers).replace("limits = {", 'limits = { tcp_idle_timeout = "1s";')
+    postern.server(text)
+    holder, peer, idle, ended = e2e.allocated(port, "tcp"), e2e.peer(), e2e.client(port, "tcp"), e2e.allocated(port, "tcp")
+    holder.bind_channel(peer.local)
+    idle.binding()
+    ended.refresh(0)
+    for one in (idle, ended):
+        tap.equal(one.transport.receive(20), None)
+        tap.true(one.transport.closed, "the idle connection is closed")
+    peer.send(b"still there", holder.relayed)
+    tap.equal(holder.receive(), (peer.local, b"still there"))
+
+
 def resident(server):
     """Bytes of memory that the server uses."""
     return int(pathlib.Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -58,23 +58,38 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
     }
 }
 
-void counters_log(struct log *log, const struct turn_counters *counters)
+void counters_log(struct log *log, const struct worker_counters *counters)
 {
-    log_event(log, LOG_INFO, "counters", log_u64("binding_requests", counters->binding_requests),
-              log_u64("allocations_now", counters->allocations_now),
-              log_u64("allocations_made", counters->allocations_made),
-              log_u64("relayed_to_peer_packets", counters->relayed_to_peer_packets),
-              log_u64("relayed_to_peer_bytes", counters->relayed_to_peer_bytes),
-              log_u64("relayed_to_client_packets", counters->relayed_to_client_packets),
-              log_u64("relayed_to_client_bytes", counters->relayed_to_client_bytes),
-              log_u64("challenges", counters->challenges), log_u64("refused", counters->refused),
-              log_u64("dropped_malformed", counters->dropped_malformed),
-              log_u64("dropped_unexpected", counters->dropped_unexpected),
-              log_u64("dropped_rate_limited", counters->dropped_rate_limited),
-              log_u64("dropped_no_allocation", counters->dropped_no_allocation),
-              log_u64("dropped_no_permission", counters->dropped_no_permission),
-              log_u64("dropped_peer_rule", counters->dropped_peer_rule),
-              log_u64("requests_parked", counters->requests_parked),
-              log_u64("dropped_parking", counters->dropped_parking),
-              log_u64("events_lost", counters->events_lost));
+    const struct turn_counters *turn = &counters->turn;
+    const struct datapath_counters *datapath = &counters->datapath;
+    const struct acceptor_counters *streams = &counters->streams;
+    log_event(log, LOG_INFO, "counters", log_u64("binding_requests", turn->binding_requests),
+              log_u64("allocations_now", turn->allocations_now),
+              log_u64("allocations_made", turn->allocations_made),
+              log_u64("relayed_to_peer_packets", turn->relayed_to_peer_packets),
+              log_u64("relayed_to_peer_bytes", turn->relayed_to_peer_bytes),
+              log_u64("relayed_to_client_packets", turn->relayed_to_client_packets),
+              log_u64("relayed_to_client_bytes", turn->relayed_to_client_bytes),
+              log_u64("challenges", turn->challenges), log_u64("refused", turn->refused),
+              log_u64("dropped_malformed", turn->dropped_malformed),
+              log_u64("dropped_unexpected", turn->dropped_unexpected),
+              log_u64("dropped_rate_limited", turn->dropped_rate_limited),
+              log_u64("dropped_no_allocation", turn->dropped_no_allocation),
+              log_u64("dropped_no_permission", turn->dropped_no_permission),
+              log_u64("dropped_peer_rule", turn->dropped_peer_rule),
+              log_u64("requests_parked", turn->requests_parked),
+              log_u64("dropped_parking", turn->dropped_parking),
+              log_u64("events_lost", turn->events_lost),
+              log_u64("datagrams_received", datapath->received_packets),
+              log_u64("datagrams_sent", datapath->sent_packets),
+              log_u64("dropped_send_buffer_full", datapath->dropped_full),
+              log_u64("dropped_unreachable", datapath->dropped_unreachable),
+              log_u64("dropped_port_closed", datapath->dropped_closed),
+              log_u64("connections_now", streams->open),
+              log_u64("connections_made", streams->accepted),
+              log_u64("connections_refused", streams->refused_total + streams->refused_source),
+              log_u64("connections_timed_out", streams->timed_out),
+              log_u64("connections_broken", streams->ended_broken),
+              log_u64("accept_failures", streams->accept_failures),
+              log_u64("dropped_slow_readers", streams->dropped_frames));
 }

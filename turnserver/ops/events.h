@@ -4,11 +4,11 @@
 #define OPS_EVENTS_H
 
 #include "base/log.h"
-#include "turnserver/turn/turn.h"
+#include "turnserver/ops/counters.h"
 
 /* Writes the line of one event. Safe from any thread. */
 void event_log(struct log *log, unsigned worker, const struct turn_event *event);
 /* Writes all counters in one line. */
-void counters_log(struct log *log, const struct turn_counters *counters);
+void counters_log(struct log *log, const struct worker_counters *counters);
 
 #endif
