@@ -9,6 +9,7 @@
 
 #include "turnserver/auth/auth.h"
 #include "turnserver/turn/turn.h"
+#include "turnserver/users/user_source.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct config_boot {
     uint32_t tcp_idle_timeout_s; /* a connection without allocation */
     char *user, *group;          /* what root becomes after binding; NULL: stay */
     char *pid_file;
+    struct user_source_settings users_database; /* owns its strings */
 };
 
 struct config_policy {

@@ -226,6 +226,21 @@ char *config_draft_path(const struct config_draft *draft, const char *key, const
     return config_path_resolve(config_text_file_of(draft->text, draft->lines[row])->folder, path);
 }
 
+/* ---- users who are kept elsewhere --------------------------------------------------------------
+ */
+
+static void build_users_database(struct config_boot *boot, const struct config_draft *draft)
+{
+    struct user_source_settings *settings = &boot->users_database;
+    settings->lifetime_s = draft->users_lifetime;
+    settings->path = config_draft_path(draft, "users_database.sqlite", draft->users_sqlite);
+    if (draft->users_sqlite)
+        settings->kind = USER_SOURCE_SQLITE;
+    else if (config_draft_has(draft, "users_database"))
+        config_report_error(draft->report, config_draft_place(draft, "users_database"),
+                            "expected sqlite, the file in which users are kept, got none");
+}
+
 void config_boot_build(struct config_boot *boot, const struct config_draft *draft)
 {
     *boot = (struct config_boot){
@@ -244,6 +259,7 @@ void config_boot_build(struct config_boot *boot, const struct config_draft *draf
     build_listeners(boot, draft);
     build_nat_behavior(boot, draft);
     build_relay(boot, draft);
+    build_users_database(boot, draft);
 }
 
 void config_boot_free(struct config_boot *boot)
@@ -251,6 +267,7 @@ void config_boot_free(struct config_boot *boot)
     free(boot->user);
     free(boot->group);
     free(boot->pid_file);
+    free(boot->users_database.path);
     *boot = (struct config_boot){0};
 }
 
@@ -269,6 +286,14 @@ static bool same_listeners(const struct config_boot *a, const struct config_boot
                one->tcp == other->tcp && one->tls == other->tls && one->dtls == other->dtls;
     }
     return same;
+}
+
+static bool same_users_database(const struct config_boot *a, const struct config_boot *b)
+{
+    const struct user_source_settings *one = &a->users_database;
+    const struct user_source_settings *other = &b->users_database;
+    return one->kind == other->kind && one->lifetime_s == other->lifetime_s &&
+           same_text(one->path, other->path);
 }
 
 static bool same_relay_addresses(const struct config_boot *a, const struct config_boot *b)
@@ -300,6 +325,7 @@ void config_boot_compare(const struct config_boot *a, const struct config_boot *
         {"workers", a->workers == b->workers},
         {"datapath", a->datapath == b->datapath},
         {"limits.tcp_idle_timeout", a->tcp_idle_timeout_s == b->tcp_idle_timeout_s},
+        {"users_database", same_users_database(a, b)},
         {"user", same_text(a->user, b->user)},
         {"group", same_text(a->group, b->group)},
         {"pid_file", same_text(a->pid_file, b->pid_file)},

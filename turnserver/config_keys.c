@@ -63,6 +63,9 @@ const struct config_key config_keys[] = {
     {"users[].name", CONFIG_STRING, RELOAD, 1, 508, NULL, NULL, IN_USER(name)},
     {"users[].password", CONFIG_SECRET, RELOAD, 1, 512, "(none)", NULL, IN_USER(password)},
     {"users[].key", CONFIG_SECRET, RELOAD, 1, 128, "(none)", NULL, IN_USER(key)},
+    {"users_database", CONFIG_GROUP, RESTART, 0, 0, "(none)", NULL, 0},
+    {"users_database.sqlite", CONFIG_STRING, RESTART, 1, 4000, "(none)", NULL, AT(users_sqlite)},
+    {"users_database.lifetime", CONFIG_DURATION, RESTART, 1, 3600, "10s", NULL, AT(users_lifetime)},
     {"rest", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
     {"rest.secrets", CONFIG_SECRETS, RELOAD, 0, 16, "(none)", NULL, AT(secrets)},
 

@@ -18,7 +18,7 @@
  * Strings and settings are borrowed from libconfig's tree. Numbers are all uint32_t, durations in
  * seconds, so that the table can store them by offset. */
 
-#define CONFIG_KEYS_MAX 64
+#define CONFIG_KEYS_MAX 128
 
 enum config_transport {
     CONFIG_TRANSPORT_UDP = 1,
@@ -48,6 +48,11 @@ struct config_draft {
     size_t user_count, user_capacity;
 
     const char *realm, *software;
+    const char *users_sqlite;
+    struct stun_address redis_address;
+    uint32_t redis_port, redis_database;
+    const char *redis_user, *redis_password;
+    uint32_t users_lifetime;
     const char *certificate, *certificate_key;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;

@@ -147,7 +147,7 @@ static void check_readers(const struct config_draft *draft)
     }
 }
 
-static bool build_auth(const struct building *building)
+static bool build_auth(const struct building *building, const struct config_boot *boot)
 {
     const struct config_draft *draft = building->draft;
     struct config_policy *policy = building->policy;
@@ -162,12 +162,16 @@ static bool build_auth(const struct building *building)
     for (size_t i = 0; i < draft->user_count; i++)
         add_user(building, i);
     add_secrets(building);
+    if (boot->users_database.kind != USER_SOURCE_NONE) {
+        struct auth_source_traits traits = user_source_traits(&boot->users_database);
+        auth_policy_set_source(policy->auth, &traits);
+    }
     policy->turn.relay_enabled = !auth_policy_is_empty(policy->auth);
     if (policy->turn.relay_enabled)
         check_readers(draft);
     else if (config_draft_has(draft, "relay.addresses") && draft->report->errors == 0)
         config_report_warning(draft->report, config_draft_place(draft, "relay.addresses"),
-                              "without users and rest.secrets nothing is relayed");
+                              "without users, users_database and rest.secrets nothing is relayed");
     return true;
 }
 
@@ -341,8 +345,8 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
         return NULL;
     atomic_init(&policy->references, 1);
     policy->user_allocations = draft->user_allocations;
-    bool good = build_auth(&building) && build_peers(&building, boot) && build_turn(&building) &&
-                build_log(&building);
+    bool good = build_auth(&building, boot) && build_peers(&building, boot) &&
+                build_turn(&building) && build_log(&building);
     if (good) {
         build_certificate(&building);
         return policy;

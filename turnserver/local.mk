@@ -5,15 +5,17 @@ turnserver_turnserver_SOURCES = \
 	turnserver/main.c \
 	turnserver/make_key.c turnserver/make_key.h \
 	turnserver/options.c turnserver/options.h \
+	turnserver/password.c turnserver/password.h \
 	turnserver/service.c turnserver/service.h turnserver/service_internal.h \
 	turnserver/service_reload.c \
-	turnserver/try.c turnserver/try.h turnserver/try_state.c turnserver/try_text.c
+	turnserver/try.c turnserver/try.h turnserver/try_state.c turnserver/try_text.c \
+	turnserver/user_command.c turnserver/user_command.h
 turnserver_turnserver_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	-DVERSION='"$(PACKAGE_VERSION)"'
 turnserver_turnserver_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCONFIG_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
 turnserver_turnserver_LDADD = \
 	turnserver/libworker.la turnserver/libsettings.la turnserver/libops.la \
-	turnserver/libcluster.la turnserver/libturn.la turnserver/libdatapath.la \
+	turnserver/libusers.la turnserver/libcluster.la turnserver/libturn.la turnserver/libdatapath.la \
 	src/libnet.la src/libbase.la src/libcodec.la \
 	$(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(SYSTEMD_LIBS)
 
@@ -56,6 +58,23 @@ noinst_LTLIBRARIES += turnserver/libcluster.la
 turnserver_libcluster_la_SOURCES = \
 	turnserver/cluster/local_quota.c turnserver/cluster/local_quota.h
 turnserver_libcluster_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS) -pthread
+
+# Users who are kept elsewhere: a thread, and what is behind it.
+noinst_LTLIBRARIES += turnserver/libusers.la
+turnserver_libusers_la_SOURCES = \
+	turnserver/users/sqlite_backend.c \
+	turnserver/users/user_backend.h \
+	turnserver/users/user_database.h \
+	turnserver/users/user_source.c turnserver/users/user_source.h
+if HAVE_SQLITE
+turnserver_libusers_la_SOURCES += turnserver/users/user_database_sqlite.c
+else
+turnserver_libusers_la_SOURCES += turnserver/users/user_database_absent.c
+endif
+turnserver_libusers_la_SOURCES += turnserver/users/redis_absent.c
+turnserver_libusers_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCRYPTO_CFLAGS) \
+	$(SQLITE_CFLAGS) -pthread
+turnserver_libusers_la_LIBADD = $(SQLITE_LIBS) $(LIBCRYPTO_LIBS)
 
 # How packets enter and leave: the shell around the machines.
 noinst_LTLIBRARIES += turnserver/libdatapath.la

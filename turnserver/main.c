@@ -5,8 +5,10 @@
 #include "turnserver/options.h"
 #include "turnserver/service.h"
 #include "turnserver/try.h"
+#include "turnserver/user_command.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,10 @@ static struct config *load(const struct options *options)
     struct config *config = config_load(file, stderr);
     if (!config && !options->config_file && access(file, F_OK) < 0)
         fprintf(stderr, "turnserver: -c FILE names another configuration; --try needs none\n");
+    if (config && !user_source_is_available(&config->boot.users_database, stderr)) {
+        config_free(config);
+        config = NULL;
+    }
     return config;
 }
 
@@ -70,6 +76,8 @@ static enum exit_status print_key(const struct options *options)
 int main(int argc, char **argv)
 {
     struct options options;
+    if (argc > 1 && strcmp(argv[1], "user") == 0)
+        return user_command(argc - 1, argv + 1, DEFAULT_FILE);
     if (!options_parse(&options, argc, argv, stderr))
         return STATUS_UNUSABLE;
     umask(022);

@@ -49,13 +49,16 @@ static bool is_short(const struct option_row *row)
 
 void options_print_help(FILE *stream)
 {
-    fprintf(stream, "Usage: turnserver -c FILE [--check-config]\n"
-                    "       turnserver --try[=DIR] [--listen ADDRESS[:PORT]]...\n"
-                    "       turnserver --make-key USER [-c FILE | --realm REALM]\n"
-                    "\n"
-                    "A STUN and TURN server. It runs in the foreground until SIGTERM; SIGHUP reads "
-                    "the\nconfiguration again, SIGUSR1 writes the counters to the log.\n"
-                    "\n");
+    fprintf(stream,
+            "Usage: turnserver -c FILE [--check-config]\n"
+            "       turnserver --try[=DIR] [--listen ADDRESS[:PORT]]...\n"
+            "       turnserver --make-key USER [-c FILE | --realm REALM]\n"
+            "       turnserver user add|passwd|del NAME [-c FILE | --database FILE --realm REALM]\n"
+            "       turnserver user list [-c FILE | --database FILE --realm REALM]\n"
+            "\n"
+            "A STUN and TURN server. It runs in the foreground until SIGTERM; SIGHUP reads "
+            "the\nconfiguration again, SIGUSR1 writes the counters to the log.\n"
+            "\n");
     for (size_t i = 0; i < ROWS; i++) {
         char left[64];
         const char *argument = rows[i].argument ? rows[i].argument : "";

@@ -25,6 +25,17 @@ static void on_event(void *context, unsigned worker, const struct turn_event *ev
     event_log(context, worker, event);
 }
 
+static bool make_users(struct service *service, FILE *diagnostics)
+{
+    const struct user_source_settings *settings = &service->config->boot.users_database;
+    if (settings->kind == USER_SOURCE_NONE)
+        return true;
+    service->users = user_source_new(settings, service->log, diagnostics);
+    if (service->users)
+        service->shared.users = user_source_interface(service->users);
+    return service->users != NULL;
+}
+
 static bool make_shared(struct service *service)
 {
     const struct config_boot *boot = &service->config->boot;
@@ -50,6 +61,7 @@ static bool make_shared(struct service *service)
 
 static void free_shared(struct service *service)
 {
+    user_source_free(service->users);
     connection_limit_free(service->shared.connections);
     reservation_table_free(service->shared.reservations);
     port_pool_free(service->shared.pool);
@@ -225,6 +237,12 @@ static void answer_signals(struct service *service)
 
 static bool start_workers(struct service *service, FILE *diagnostics)
 {
+    int status = service->users ? user_source_start(service->users) : 0;
+    if (status < 0) {
+        fprintf(diagnostics, "turnserver: cannot start the thread that looks users up: %s\n",
+                strerror(-status));
+        return false;
+    }
     for (unsigned i = 0; i < service->worker_count; i++) {
         int result = worker_start(service->workers[i]);
         if (result < 0) {
@@ -237,6 +255,7 @@ static bool start_workers(struct service *service, FILE *diagnostics)
 
 static void stop_workers(struct service *service)
 {
+    user_source_stop(service->users); /* it calls workers back: they must be there */
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_send_stop(service->workers[i]);
     for (unsigned i = 0; i < service->worker_count; i++)
@@ -286,7 +305,8 @@ enum exit_status service_run(const struct service_setup *setup, struct config *c
         fprintf(diagnostics, "turnserver: memory is out, or the random generator failed\n");
         goto out;
     }
-    if (!bind_all(&service, diagnostics) || !write_pid_file(config->boot.pid_file, diagnostics) ||
+    if (!make_users(&service, diagnostics) || !bind_all(&service, diagnostics) ||
+        !write_pid_file(config->boot.pid_file, diagnostics) ||
         !drop(&identity, change > 0, diagnostics) || !start_workers(&service, diagnostics))
         goto out;
     serve(&service, file_limit);

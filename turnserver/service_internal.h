@@ -19,6 +19,7 @@ struct service {
     struct log *log;
     struct monitor *monitor; /* NULL: we open files ourselves */
     struct local_quota *quota;
+    struct user_source *users; /* NULL: all users are in the configuration */
     struct worker_shared shared;
     struct worker *workers[SERVICE_WORKERS_MAX];
     unsigned worker_count;

@@ -28,6 +28,7 @@ ROOMS = {
     "turnserver/auth": ["src/postern", "src/base", "src/wire", "src/proto"],
     "turnserver/turn": ["src/postern", "src/base", "src/wire", "src/proto", "turnserver/auth"],
     "turnserver/rendezvous": ["src/postern", "src/base", "src/wire", "src/proto", "turnserver/auth"],
+    "turnserver/users": ["src", "turnserver/auth"],
     "turnserver/cluster": ["src/postern", "src/base", "src/wire", "turnserver/turn"],
     "turnserver/datapath": ["src/postern", "src/base", "src/wire", "src/net"],
     "turnserver/ops": ["src/postern", "src/base", "src/wire", "src/net", "turnserver/turn", "turnserver/datapath"],
