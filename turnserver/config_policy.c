@@ -171,7 +171,7 @@ static bool build_auth(const struct building *building, const struct config_boot
         check_readers(draft);
     else if (config_draft_has(draft, "relay.addresses") && draft->report->errors == 0)
         config_report_warning(draft->report, config_draft_place(draft, "relay.addresses"),
-                              "without users, users_database and rest.secrets nothing is relayed");
+                              "without users and rest.secrets nothing is relayed");
     return true;
 }
 

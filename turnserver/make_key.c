@@ -3,36 +3,11 @@
 
 #include "turnserver/auth/auth.h"
 #include "turnserver/auth/opaque_string.h"
+#include "turnserver/password.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
-
-#define PASSWORD_SIZE_MAX 512
-
-/* Returns false at the end of input, and for a line that is empty or too long. */
-static bool read_password(char *password, FILE *input)
-{
-    struct termios settings;
-    int descriptor = fileno(input);
-    bool terminal = isatty(descriptor) && tcgetattr(descriptor, &settings) == 0;
-    if (terminal) {
-        struct termios silent = settings;
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        fputs("Password: ", stderr);
-        tcsetattr(descriptor, TCSAFLUSH, &silent);
-    }
-    bool good = fgets(password, PASSWORD_SIZE_MAX + 2, input) != NULL;
-    if (terminal) {
-        tcsetattr(descriptor, TCSAFLUSH, &settings);
-        fputc('\n', stderr);
-    }
-    size_t size = good ? strcspn(password, "\n") : 0;
-    password[size] = '\0';
-    return size > 0 && size <= PASSWORD_SIZE_MAX;
-}
 
 /* As the server prepares them when it reads a password (RFC 8265). */
 struct prepared {
@@ -76,7 +51,7 @@ enum exit_status make_key(const char *user, const char *realm, FILE *input, FILE
     struct prepared prepared = {0};
     struct stun_crypto *crypto = stun_crypto_new();
     enum exit_status status = STATUS_UNUSABLE;
-    if (!read_password(password, input)) {
+    if (!password_read(password, input)) {
         fprintf(stderr, "turnserver: --make-key: expected a password of 1 to 512 bytes on a line "
                         "of standard input\n");
     } else if (!prepare(&prepared, user, realm, password)) {

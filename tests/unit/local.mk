@@ -73,7 +73,8 @@ tests_unit_test_net_udp_socket_LDADD = $(NET_TEST_LIBS)
 TURN_TEST_LIBS = turnserver/libturn.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
 EXTRA_DIST += tests/unit/config_test.h
 CONFIG_TEST_CFLAGS = $(UNIT_CFLAGS) $(LIBCONFIG_CFLAGS) $(OPENSSL_CFLAGS)
-CONFIG_TEST_LIBS = turnserver/libsettings.la $(TURN_TEST_LIBS) $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
+CONFIG_TEST_LIBS = turnserver/libsettings.la turnserver/libusers.la src/libnet.la $(TURN_TEST_LIBS) \
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
 
 EXTRA_DIST += tests/unit/auth_test.h
 
@@ -184,6 +185,12 @@ tests_unit_test_turn_source_limit_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_turn_strangers
 tests_unit_test_turn_strangers_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_strangers_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+# ---- users ------------------------------------------------------------------------------------
+unit_tests += tests/unit/test_user_source
+tests_unit_test_user_source_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_test_user_source_LDADD = turnserver/libusers.la src/libnet.la $(TURN_TEST_LIBS) \
+	$(LIBEVENT_LIBS)
 
 # ---- datapath ---------------------------------------------------------------------------------
 DATAPATH_TEST_LIBS = turnserver/libdatapath.la src/libnet.la src/libbase.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
