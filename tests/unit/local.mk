@@ -187,7 +187,9 @@ tests_unit_test_turn_strangers_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_strangers_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 # ---- users ------------------------------------------------------------------------------------
+if HAVE_SQLITE
 unit_tests += tests/unit/test_user_source
+endif
 tests_unit_test_user_source_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_user_source_LDADD = turnserver/libusers.la src/libnet.la $(TURN_TEST_LIBS) \
 	$(LIBEVENT_LIBS)
