@@ -96,9 +96,15 @@ void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *ent
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* The kernel has no room now; to try again at once would be in vain. */
+static bool is_full(int error)
+{
+    return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+}
+
 static void count_failure(struct datapath_counters *counters, int error)
 {
-    if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) {
+    if (is_full(error)) {
         counters->dropped_full++;
     } else {
         counters->dropped_unreachable++;
@@ -180,26 +186,26 @@ static void put_segment_sizes(struct socket_batch *batch)
     }
 }
 
-static void send_all(struct socket_batch *batch, int descriptor)
+/* Sends the messages from `first` on. Returns how many of them are done with, at least 1. */
+static unsigned send_some(struct socket_batch *batch, int descriptor, unsigned first)
 {
-    unsigned done = 0;
-    while (done < batch->message_count) {
-        int sent = sendmmsg(descriptor, batch->messages + done, batch->message_count - done,
-                            MSG_DONTWAIT | MSG_NOSIGNAL);
-        batch->counters->send_calls++;
-        if (sent < 0) {
-            const struct msghdr *header = &batch->messages[done].msg_hdr;
-            batch->segmentation = batch->segmentation && !segmentation_is_absent(errno);
-            send_apart(batch, descriptor, header);
-            sent = 1;
-        } else {
-            for (int i = 0; i < sent; i++) {
-                batch->counters->sent_packets +=
-                    batch->messages[done + (unsigned)i].msg_hdr.msg_iovlen;
-            }
-        }
-        done += (unsigned)sent;
+    struct mmsghdr *messages = batch->messages + first;
+    int sent =
+        sendmmsg(descriptor, messages, batch->message_count - first, MSG_DONTWAIT | MSG_NOSIGNAL);
+    batch->counters->send_calls++;
+    for (int i = 0; i < sent; i++) {
+        batch->counters->sent_packets += messages[i].msg_hdr.msg_iovlen;
     }
+    if (sent > 0) {
+        return (unsigned)sent;
+    }
+    if (is_full(errno)) {
+        batch->counters->dropped_full += messages[0].msg_hdr.msg_iovlen;
+    } else {
+        batch->segmentation = batch->segmentation && !segmentation_is_absent(errno);
+        send_apart(batch, descriptor, &messages[0].msg_hdr);
+    }
+    return 1;
 }
 
 void socket_batch_send(struct socket_batch *batch, int descriptor)
@@ -208,7 +214,9 @@ void socket_batch_send(struct socket_batch *batch, int descriptor)
     if (batch->entry_count == 1) {
         send_one(batch, descriptor, &batch->messages[0].msg_hdr);
     } else {
-        send_all(batch, descriptor);
+        for (unsigned done = 0; done < batch->message_count;) {
+            done += send_some(batch, descriptor, done);
+        }
     }
     batch->message_count = batch->entry_count = 0;
     batch->previous = NULL;
