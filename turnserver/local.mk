@@ -2,6 +2,7 @@
 
 sbin_PROGRAMS += turnserver/turnserver
 turnserver_turnserver_SOURCES = \
+	turnserver/installation.h \
 	turnserver/main.c \
 	turnserver/make_key.c turnserver/make_key.h \
 	turnserver/options.c turnserver/options.h \
@@ -10,14 +11,20 @@ turnserver_turnserver_SOURCES = \
 	turnserver/service_reload.c \
 	turnserver/try.c turnserver/try.h turnserver/try_state.c turnserver/try_text.c \
 	turnserver/user_command.c turnserver/user_command.h
-turnserver_turnserver_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
-	-DVERSION='"$(PACKAGE_VERSION)"'
+nodist_turnserver_turnserver_SOURCES = turnserver/installation.c
 turnserver_turnserver_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCONFIG_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
 turnserver_turnserver_LDADD = \
 	turnserver/libworker.la turnserver/libsettings.la turnserver/libops.la \
 	turnserver/libusers.la turnserver/libcluster.la turnserver/libturn.la turnserver/libdatapath.la \
 	src/libnet.la src/libbase.la src/libcodec.la \
 	$(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(SYSTEMD_LIBS)
+
+EXTRA_DIST += turnserver/installation.c.in
+CLEANFILES += turnserver/installation.c
+turnserver/installation.c: $(srcdir)/turnserver/installation.c.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) turnserver && \
+	sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' -e 's|@VERSION[@]|$(PACKAGE_VERSION)|g' \
+		$(srcdir)/turnserver/installation.c.in >$@.new && mv $@.new $@
 
 # The machines: packets and time in, packets and events out. No socket, clock, thread or event here.
 noinst_LTLIBRARIES += turnserver/libturn.la

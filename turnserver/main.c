@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/config_keys.h"
 #include "turnserver/config_text.h"
+#include "turnserver/installation.h"
 #include "turnserver/make_key.h"
 #include "turnserver/options.h"
 #include "turnserver/service.h"
@@ -12,12 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_FILE SYSCONFDIR "/postern/turnserver.conf"
-
 /* Reads the configuration that the options name. NULL after its problems have been told. */
 static struct config *load(const struct options *options)
 {
-    const char *file = options->config_file ? options->config_file : DEFAULT_FILE;
+    const char *file = options->config_file ? options->config_file : installation_config_file;
     struct config *config = config_load(file, stderr);
     if (!config && !options->config_file && access(file, F_OK) < 0)
         fprintf(stderr, "turnserver: -c FILE names another configuration; --try needs none\n");
@@ -34,7 +33,7 @@ static enum exit_status check_config(const struct options *options)
     if (!config)
         return STATUS_UNUSABLE;
     printf("%s: the configuration is good%s\n",
-           options->config_file ? options->config_file : DEFAULT_FILE,
+           options->config_file ? options->config_file : installation_config_file,
            config->policy->turn.relay_enabled
                ? ""
                : "; without users and rest.secrets it serves STUN only");
@@ -47,7 +46,7 @@ static enum exit_status run(const struct options *options)
     struct config *config = load(options);
     if (!config)
         return STATUS_UNUSABLE;
-    const char *file = options->config_file ? options->config_file : DEFAULT_FILE;
+    const char *file = options->config_file ? options->config_file : installation_config_file;
     char *current = getcwd(NULL, 0);
     char *absolute = config_path_resolve(current ? current : "/", file);
     enum exit_status status = STATUS_FAILED;
@@ -77,7 +76,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     if (argc > 1 && strcmp(argv[1], "user") == 0)
-        return user_command(argc - 1, argv + 1, DEFAULT_FILE);
+        return user_command(argc - 1, argv + 1, installation_config_file);
     if (!options_parse(&options, argc, argv, stderr))
         return STATUS_UNUSABLE;
     umask(022);
@@ -97,7 +96,7 @@ int main(int argc, char **argv)
         options_print_help(stdout);
         return STATUS_GOOD;
     case MODE_VERSION:
-        puts("turnserver (Postern) " VERSION);
+        printf("turnserver (Postern) %s\n", installation_version);
         return STATUS_GOOD;
     }
     return STATUS_UNUSABLE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/options.h"
 
+#include "turnserver/installation.h"
+
 #include <getopt.h>
 #include <string.h>
 
@@ -24,8 +26,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-    {"config", "FILE", "the configuration; without it " SYSCONFDIR "/postern/turnserver.conf",
-     OPTION_CONFIG},
+    {"config", "FILE", "the configuration", OPTION_CONFIG},
     {"check-config", NULL, "read the configuration, tell its problems, and end",
      OPTION_CHECK_CONFIG},
     {"try", "[=DIR]", "run on a safe configuration of its own; DIR keeps secret and certificate",
@@ -69,7 +70,8 @@ void options_print_help(FILE *stream)
                 is_short(&rows[i]) ? (char)rows[i].id : ' ', is_short(&rows[i]) ? "," : " ", left,
                 rows[i].help);
     }
-    fprintf(stream, "\nExit status: 0 ended as asked, 1 failed at run time, 2 command line or "
+    fprintf(stream, "\nWithout -c the configuration is %s.\n", installation_config_file);
+    fprintf(stream, "Exit status: 0 ended as asked, 1 failed at run time, 2 command line or "
                     "configuration.\nSee turnserver(8) and turnserver.conf(5).\n");
 }
 

@@ -74,7 +74,7 @@ static void free_shared(struct service *service)
 /* A relay address that cannot be bound would only show when a client asks. */
 static int check_relay_address(const struct stun_address *address, FILE *diagnostics)
 {
-    union socket_address name;
+    union socket_address name = {0};
     socklen_t size = socket_address_write(&name, address);
     int descriptor = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int result = 0;

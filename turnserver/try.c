@@ -117,18 +117,25 @@ static bool make_plan(struct plan *plan, const struct options *options, FILE *di
 /* ---- configuration -----------------------------------------------------------------------------
  */
 
-/* Root becomes nobody, unless it is the root of a namespace that has no such user. */
+/* Root becomes nobody, unless it is the root of a namespace that has no such user: its map of ids
+ * is not the whole one then. */
 static const char *unprivileged_user(void)
 {
-    unsigned long first = 1;
-    unsigned long count = 0;
+    unsigned first = 1;
+    unsigned outside = 1;
+    unsigned count = 0;
+    char line[64] = "";
     FILE *map = geteuid() == 0 ? fopen("/proc/self/uid_map", "r") : NULL;
-    if (map && fscanf(map, "%lu %*u %lu", &first, &count) != 2)
-        count = 0;
+    if (map && fgets(line, sizeof(line), map)) {
+        char *end = line;
+        first = (unsigned)strtoul(end, &end, 10);
+        outside = (unsigned)strtoul(end, &end, 10);
+        count = (unsigned)strtoul(end, &end, 10);
+    }
     if (map)
         fclose(map);
-    const struct passwd *nobody = first == 0 && count > 65534 ? getpwnam("nobody") : NULL;
-    return nobody ? "nobody" : NULL;
+    bool whole = first == 0 && outside == 0 && count == UINT32_MAX;
+    return whole && getpwnam("nobody") ? "nobody" : NULL;
 }
 
 static void put_configuration(struct text_buffer *text, const struct plan *plan,

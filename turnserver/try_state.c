@@ -57,7 +57,7 @@ static int make_folders(const char *path)
 
 static bool open_folder(const struct try_state *state, FILE *diagnostics)
 {
-    struct stat status;
+    struct stat status = {0};
     int result = make_folders(state->folder);
     if (result == 0 && stat(state->folder, &status) < 0)
         result = -errno;

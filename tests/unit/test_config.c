@@ -134,7 +134,8 @@ static void test_keys_of_policy(void **state)
                   "limits = { unauthenticated_per_source = 0; allocations_per_worker = 10000000;"
                   " permissions_per_allocation = 65535; channels_per_allocation = 1;"
                   " lifetime_default = \"60s\"; lifetime_max = \"24h\"; nonce_lifetime = \"1s\"; };"
-                  "channel_numbers = \"rfc8656\"; software = \"Postern\"; log = { level = \"debug\"; json = TRUE; file = "
+                  "channel_numbers = \"rfc8656\"; software = \"Postern\"; log = { level = "
+                  "\"debug\"; json = TRUE; file = "
                   "\"/var/log/x.log\"; };");
     const struct config_policy *policy = config->policy;
 
@@ -220,7 +221,8 @@ struct changes {
 static void note_change(void *context, const char *key)
 {
     struct changes *changes = context;
-    strcat(strcat(changes->text, key), " ");
+    size_t used = strlen(changes->text);
+    snprintf(changes->text + used, sizeof(changes->text) - used, "%s ", key);
 }
 
 static void test_compares_boot(void **state)
@@ -419,7 +421,8 @@ static void test_every_key_accepts_its_limits(void **state)
                 snprintf(value, sizeof(value), "%s; %s = %s", high ? "65535" : "1024",
                          strstr(key->path, "min") ? "max" : "min", high ? "65535" : "1024");
             wrap(text, sizeof(text), key->path, value);
-            strcat(text, credentials);
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof(text) - used, "%s", credentials);
             config_free(load_good(text));
         }
     }
