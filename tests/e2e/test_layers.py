@@ -6,6 +6,7 @@ undefined symbol must be defined by another object that was checked the same way
 the C library that only computes. So not even by way of a helper in base does a machine reach a
 socket, a clock, the event loop, a thread, or a file.
 """
+import functools
 import os
 import pathlib
 import re
@@ -119,7 +120,9 @@ def is_pure_header(room, name):
 # ---- symbols ------------------------------------------------------------------------------------
 
 
+@functools.cache
 def nm(flag, obj):
+    # The same objects are asked for each planted fault: once is enough.
     done = subprocess.run([os.environ.get("NM") or "nm", flag, str(obj)], capture_output=True, text=True, check=True)
     return {line.split()[-1].split("@")[0] for line in done.stdout.splitlines() if line.strip()}
 
