@@ -49,8 +49,8 @@ tests_fuzz_fuzz_turn_server_LDADD = tests/sim/libturnshell.la $(FUZZ_TURN_LIBS)
 # ---- turnserver: configuration ----------------------------------------------------------------
 
 fuzz_targets += tests/fuzz/fuzz_config
-tests_fuzz_fuzz_config_LDADD = $(FUZZ_MAIN) turnserver/libsettings.la turnserver/libturn.la \
-	src/libbase.la src/libcodec.la $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
+tests_fuzz_fuzz_config_LDADD = $(FUZZ_MAIN) turnserver/libsettings.la turnserver/libusers.la \
+	turnserver/libturn.la src/libnet.la src/libbase.la src/libcodec.la $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
 
 # ---- how they are linked and run --------------------------------------------------------------
 
