@@ -145,17 +145,25 @@ static void add_relay_address(struct config_boot *boot, struct stun_address addr
         boot->relay_addresses[boot->relay_address_count++] = address;
 }
 
-/* The listeners' addresses; for a wildcard the one that packets leave from, since an address of a
- * bridge or a tunnel would be of no use to most peers. */
+/* A listener's address; for a wildcard the one that packets leave from, since an address of a
+ * bridge or a tunnel would be of no use to most peers. False when there is none. */
+static bool relay_address_of(const struct config_listener *listener, struct stun_address *out)
+{
+    *out = listener->address;
+    return out->family != STUN_FAMILY_NONE &&
+           (!address_is_unspecified(out) || config_host_outward(out->family, out));
+}
+
+/* Loopback only where there is nothing else: a relay there is of no use to a client elsewhere. */
 static void default_relay_addresses(struct config_boot *boot)
 {
-    for (size_t i = 0; i < boot->listener_count; i++) {
-        struct stun_address address = boot->listeners[i].address;
-        if (address.family == STUN_FAMILY_NONE ||
-            (address_is_unspecified(&address) && !config_host_outward(address.family, &address)))
-            continue;
-        add_relay_address(boot, address);
-    }
+    for (int loopback = 0; loopback < 2 && boot->relay_address_count == 0; loopback++)
+        for (size_t i = 0; i < boot->listener_count; i++) {
+            struct stun_address address;
+            if (relay_address_of(&boot->listeners[i], &address) &&
+                address_is_loopback(&address) == (loopback == 1))
+                add_relay_address(boot, address);
+        }
 }
 
 static void read_relay_address(struct config_boot *boot, const struct config_draft *draft,

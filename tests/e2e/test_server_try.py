@@ -187,6 +187,7 @@ def finds_addresses_by_itself():
     for address in ("127.0.0.1:3478", "10.9.8.7:3478", "127.0.0.2, port 3479"):
         tap.true(f"  {address}" in trial.text, trial.text)
     tap.equal(trial.ice_servers[0]["urls"], ["stun:10.9.8.7:3478"], "what other hosts are told")
+    tap.true("relaying address=10.9.8.7" in trial.stderr and "relaying address=127" not in trial.stderr, trial.stderr)
 
 
 @tap.test

@@ -160,6 +160,28 @@ static void test_keys_of_policy(void **state)
     config_free(config);
 }
 
+/* A relay on loopback is of no use to a client that came by another address. */
+static void test_relays_by_default(void **state)
+{
+    (void)state;
+    struct test_files none = {0};
+    struct config *config = load_warned(
+        "listeners = ( { address = \"127.0.0.1\"; }, { address = \"192.0.2.1\"; } );", &none,
+        "/etc/t.conf:1: listeners[1]: warning: 192.0.2.1 is not an address of this host now: "
+        "listening there will fail\n");
+    assert_int_equal(config->boot.relay_address_count, 1);
+    assert_ip(&config->boot.relay_addresses[0], "192.0.2.1");
+    config_free(config);
+
+    config =
+        load_good("listeners = ( { address = \"127.0.0.1\"; }, { address = \"127.0.0.1\"; port = "
+                  "1; }, { address = \"127.0.0.3\"; } );");
+    assert_int_equal(config->boot.relay_address_count, 2);
+    assert_ip(&config->boot.relay_addresses[0], "127.0.0.1");
+    assert_ip(&config->boot.relay_addresses[1], "127.0.0.3");
+    config_free(config);
+}
+
 static enum peer_verdict verdict(const struct config *config, const char *text)
 {
     struct stun_address address;
@@ -605,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_empty_file_is_a_stun_server),
         cmocka_unit_test(test_keys_of_boot),
         cmocka_unit_test(test_keys_of_policy),
+        cmocka_unit_test(test_relays_by_default),
         cmocka_unit_test(test_peer_rules),
         cmocka_unit_test(test_reload_protects_what_runs),
         cmocka_unit_test(test_compares_boot),
