@@ -148,6 +148,10 @@ unit_tests += tests/unit/test_turn_channel_table
 tests_unit_test_turn_channel_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_channel_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_dual
+tests_unit_test_turn_dual_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_turn_dual_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_memory
 tests_unit_test_turn_memory_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_memory_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)

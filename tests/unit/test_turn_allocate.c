@@ -184,7 +184,7 @@ static void unknown_attributes_are_420(void **state)
                             ((uint8_t[]){(uint8_t)(types[i] >> 8), (uint8_t)types[i]}), 2);
     }
     begin(&bench->alice); /* what need not be understood is passed over */
-    stun_builder_put_flag(&bench->alice.builder, STUN_ADDITIONAL_ADDRESS_FAMILY);
+    stun_builder_put_flag(&bench->alice.builder, STUN_THIRD_PARTY_AUTHORIZATION);
     stun_builder_put_flag(&bench->alice.builder, 0xBEEF);
     assert_int_equal(client_ask(&bench->alice, &answer), 0);
 }

@@ -84,12 +84,20 @@ static int short_ask(struct bench *bench, struct shell_client *client)
     return code;
 }
 
-static int short_allocate(struct bench *bench, bool pair)
+enum kind {
+    PLAIN,
+    PAIR,
+    DUAL
+};
+
+static int short_allocate(struct bench *bench, enum kind kind)
 {
     client_begin(&bench->alice, STUN_ALLOCATE);
     stun_builder_put_u8_reserved(&bench->alice.builder, STUN_REQUESTED_TRANSPORT, 17);
-    if (pair) {
+    if (kind == PAIR) {
         stun_builder_put_u8(&bench->alice.builder, STUN_EVEN_PORT, 0x80);
+    } else if (kind == DUAL) {
+        stun_builder_put_u8_reserved(&bench->alice.builder, STUN_ADDITIONAL_ADDRESS_FAMILY, 2);
     }
     return short_ask(bench, &bench->alice);
 }
@@ -100,12 +108,12 @@ static void allocate_survives_it(void **state)
     unsigned failures = 0;
 
     assert_int_equal(client_refresh(&bench->alice, 0), 437); /* the nonce is known now */
-    for (unsigned pair = 0; pair < 2; pair++) {
+    for (enum kind kind = PLAIN; kind <= DUAL; kind++) {
         int code = 508;
 
         for (unsigned allowed = 0; code != 0; allowed++) {
             memory.allowed = allowed;
-            code = short_allocate(bench, pair);
+            code = short_allocate(bench, kind);
             if (code != 0) {
                 failures++;
                 assert_int_equal(code, 508);

@@ -28,13 +28,25 @@ static void log_ended(struct log *log, unsigned worker, const struct turn_event 
               log_u64("received_packets", event->received_packets), log_u64("worker", worker));
 }
 
+static void log_made(struct log *log, unsigned worker, const struct turn_event *event)
+{
+    if (event->relayed_second.family == STUN_FAMILY_NONE) {
+        log_event(log, LOG_INFO, "allocation made", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("relayed", &event->relayed),
+                  log_u64("lifetime_s", event->lifetime_s), log_u64("worker", worker));
+    } else {
+        log_event(log, LOG_INFO, "allocation made", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("relayed", &event->relayed),
+                  log_address("relayed_ipv6", &event->relayed_second),
+                  log_u64("lifetime_s", event->lifetime_s), log_u64("worker", worker));
+    }
+}
+
 void event_log(struct log *log, unsigned worker, const struct turn_event *event)
 {
     switch (event->type) {
     case TURN_ALLOCATED:
-        log_event(log, LOG_INFO, "allocation made", log_string("user", event->user),
-                  log_address("client", &event->client), log_address("relayed", &event->relayed),
-                  log_u64("lifetime_s", event->lifetime_s), log_u64("worker", worker));
+        log_made(log, worker, event);
         return;
     case TURN_REFRESHED:
         log_event(log, LOG_DEBUG, "allocation refreshed", log_string("user", event->user),

@@ -13,6 +13,7 @@
 
 struct allocate_wish {
     uint8_t family;
+    bool dual; /* both families; `family` is IPv4 */
     enum port_parity parity;
     uint64_t token; /* of a reservation, or RESERVATION_TOKEN_NONE */
     uint32_t lifetime_s;
@@ -38,6 +39,40 @@ static bool read_transport(struct turn_request *request)
     return true;
 }
 
+/* Whether there is a relay of any family that the wish names. */
+static bool wish_has_relay(const struct turn_request *request, const struct allocate_wish *wish)
+{
+    const struct port_pool *pool = request->server->setup.pool;
+
+    return wish->token != RESERVATION_TOKEN_NONE || port_pool_has_family(pool, wish->family) ||
+           (wish->dual && port_pool_has_family(pool, STUN_FAMILY_IPV6));
+}
+
+/* ADDITIONAL-ADDRESS-FAMILY has one value, IPv6, and stands without the three that it is at odds
+ * with. */
+static bool read_additional_family(struct turn_request *request, struct allocate_wish *wish)
+{
+    const struct stun_view *view = request->view;
+    uint8_t family = STUN_FAMILY_NONE;
+    int status = stun_view_u8(view, STUN_ADDITIONAL_ADDRESS_FAMILY, &family);
+
+    if (status == STUN_ERROR_ABSENT) {
+        return true;
+    }
+    if (status != STUN_OK || family != STUN_FAMILY_IPV6) {
+        return wish_refuse(request, 400, "Bad Request: ADDITIONAL-ADDRESS-FAMILY must be IPv6");
+    }
+    if (stun_view_has(view, STUN_REQUESTED_ADDRESS_FAMILY) ||
+        stun_view_has(view, STUN_RESERVATION_TOKEN) || wish->parity == PORT_EVEN_PAIR) {
+        return wish_refuse(request, 400,
+                           "Bad Request: ADDITIONAL-ADDRESS-FAMILY goes without "
+                           "REQUESTED-ADDRESS-FAMILY, RESERVATION-TOKEN and a reserved pair");
+    }
+    wish->dual = true;
+    wish->family = STUN_FAMILY_IPV4;
+    return true;
+}
+
 static bool read_family(struct turn_request *request, struct allocate_wish *wish)
 {
     bool of_client = request->server->policy->relay_family_of_client;
@@ -48,11 +83,10 @@ static bool read_family(struct turn_request *request, struct allocate_wish *wish
     if (status == STUN_ERROR_VALUE) {
         return wish_refuse(request, 400, "Bad Request: REQUESTED-ADDRESS-FAMILY is malformed");
     }
-    if (wish->token == RESERVATION_TOKEN_NONE &&
-        !port_pool_has_family(request->server->setup.pool, wish->family)) {
-        return wish_refuse(request, 440, NULL);
+    if (!read_additional_family(request, wish)) {
+        return false;
     }
-    return true;
+    return wish_has_relay(request, wish) || wish_refuse(request, 440, NULL);
 }
 
 /* EVEN-PORT and RESERVATION-TOKEN, which exclude one another. */
@@ -93,11 +127,6 @@ static bool read_lifetime(struct turn_request *request, struct allocate_wish *wi
 
 /* ---- a port ---------------------------------------------------------------------------------- */
 
-struct allocate_port {
-    struct stun_address relayed;
-    uint32_t via;
-};
-
 static void pool_give_back(struct turn_server *server, const struct stun_address *relayed,
                            enum port_parity parity)
 {
@@ -110,36 +139,36 @@ static void pool_give_back(struct turn_server *server, const struct stun_address
     }
 }
 
-static int port_open(struct turn_server *server, struct allocate_port *port)
+static int port_open(struct turn_server *server, struct relay_opened *port)
 {
     return server->setup.ports.open(server->setup.ports.context, &port->relayed, &port->via);
 }
 
 /* Ports that turn out to be taken stay out of the pool until the end, so that none is tried twice.
  */
-static bool port_open_any(struct turn_server *server, const struct allocate_wish *wish,
-                          struct allocate_port *port)
+static bool port_open_any(struct turn_server *server, uint8_t family, enum port_parity parity,
+                          struct relay_opened *port)
 {
     struct stun_address taken[PORT_TRIES];
     size_t taken_count = 0;
     int status = -EADDRINUSE;
 
     while (status == -EADDRINUSE && taken_count < PORT_TRIES &&
-           port_pool_take(server->setup.pool, wish->family, wish->parity,
-                          turn_server_random(server), &port->relayed)) {
+           port_pool_take(server->setup.pool, family, parity, turn_server_random(server),
+                          &port->relayed)) {
         status = port_open(server, port);
         if (status != 0) {
             taken[taken_count++] = port->relayed;
         }
     }
     while (taken_count > 0) {
-        pool_give_back(server, &taken[--taken_count], wish->parity);
+        pool_give_back(server, &taken[--taken_count], parity);
     }
     return status == 0;
 }
 
 static bool port_open_reserved(struct turn_server *server, uint64_t token,
-                               struct allocate_port *port)
+                               struct relay_opened *port)
 {
     if (!reservation_take(server->reservations, token, &port->relayed)) {
         return false;
@@ -158,11 +187,19 @@ static void reply_allocated(struct turn_request *request, const struct allocatio
     struct stun_builder builder;
 
     reply_begin(request, &builder, STUN_SUCCESS);
-    stun_builder_put_xor_address(&builder, STUN_XOR_RELAYED_ADDRESS, &allocation->relayed);
+    stun_builder_put_xor_address(&builder, STUN_XOR_RELAYED_ADDRESS, &allocation->port.relayed);
+    if (allocation->second != NULL) {
+        stun_builder_put_xor_address(&builder, STUN_XOR_RELAYED_ADDRESS,
+                                     &allocation->second->relayed);
+    }
     stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
     stun_builder_put_u32(&builder, STUN_LIFETIME, allocation->first_lifetime_s);
     if (allocation->reservation != RESERVATION_TOKEN_NONE) {
         stun_builder_put_u64(&builder, STUN_RESERVATION_TOKEN, allocation->reservation);
+    }
+    if (allocation->refused_family != STUN_FAMILY_NONE) {
+        stun_builder_put_address_error(&builder, allocation->refused_family,
+                                       allocation->refused_code, NULL);
     }
     reply_send(request, &builder);
 }
@@ -192,33 +229,76 @@ static void forget_second(struct turn_server *server, uint64_t token)
     }
 }
 
-/* Opens the port and makes the allocation; undoes all of it and returns NULL when it cannot. */
+/* What became of the wish for ports. */
+struct allocate_ports {
+    struct relay_opened opened[2];
+    size_t count;
+    uint8_t refused_family; /* of two, the one that could not be had, and why */
+    uint16_t refused_code;
+};
+
+static void ports_open_family(struct turn_server *server, uint8_t family, enum port_parity parity,
+                              struct allocate_ports *ports)
+{
+    if (port_open_any(server, family, parity, &ports->opened[ports->count])) {
+        ports->count++;
+        return;
+    }
+    ports->refused_family = family;
+    ports->refused_code = port_pool_has_family(server->setup.pool, family) ? 508 : 440;
+}
+
+/* Returns false when there is no port at all. */
+static bool ports_open(struct turn_server *server, const struct allocate_wish *wish,
+                       struct allocate_ports *ports)
+{
+    *ports = (struct allocate_ports){0};
+    if (wish->token != RESERVATION_TOKEN_NONE) {
+        ports->count = port_open_reserved(server, wish->token, &ports->opened[0]);
+    } else {
+        ports_open_family(server, wish->family, wish->parity, ports);
+    }
+    if (wish->dual) {
+        ports_open_family(server, STUN_FAMILY_IPV6, wish->parity, ports);
+    }
+    return ports->count > 0;
+}
+
+static void ports_close(struct turn_server *server, const struct allocate_ports *ports)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        server->setup.ports.close(server->setup.ports.context, ports->opened[i].via);
+        port_pool_give_back(server->setup.pool, &ports->opened[i].relayed);
+    }
+}
+
+/* Opens ports and makes the allocation; undoes all of it and returns NULL when it cannot. */
 static struct allocation *allocate(struct turn_request *request, const struct allocate_wish *wish,
                                    struct account *account)
 {
     struct turn_server *server = request->server;
     struct allocation *allocation = NULL;
-    struct allocate_port port;
+    struct allocate_ports ports;
     uint64_t reservation = RESERVATION_TOKEN_NONE;
-    bool open = wish->token != RESERVATION_TOKEN_NONE
-                    ? port_open_reserved(server, wish->token, &port)
-                    : port_open_any(server, wish, &port);
 
-    if (!open) {
+    if (!ports_open(server, wish, &ports)) {
         return NULL;
     }
-    if (wish->parity != PORT_EVEN_PAIR || reserve_second(server, &port.relayed, &reservation)) {
+    if (wish->parity != PORT_EVEN_PAIR ||
+        reserve_second(server, &ports.opened[0].relayed, &reservation)) {
         allocation =
             allocation_new(server, request->now,
-                           &(struct allocation_begin){account, request->flow, port.relayed,
-                                                      port.via, wish->lifetime_s, reservation,
+                           &(struct allocation_begin){account, request->flow, ports.opened,
+                                                      ports.count, wish->lifetime_s, reservation,
                                                       request->view->transaction_id});
     }
     if (allocation == NULL) {
         forget_second(server, reservation);
-        server->setup.ports.close(server->setup.ports.context, port.via);
-        port_pool_give_back(server->setup.pool, &port.relayed);
+        ports_close(server, &ports);
+        return NULL;
     }
+    allocation->refused_family = ports.refused_family;
+    allocation->refused_code = ports.refused_code;
     return allocation;
 }
 
@@ -284,9 +364,9 @@ static void allocate_again(struct turn_request *request)
 
 void allocate_handle(struct turn_request *request)
 {
-    static const uint16_t known[] = {STUN_REQUESTED_TRANSPORT, STUN_LIFETIME,
+    static const uint16_t known[] = {STUN_REQUESTED_TRANSPORT,      STUN_LIFETIME,
                                      STUN_REQUESTED_ADDRESS_FAMILY, STUN_EVEN_PORT,
-                                     STUN_RESERVATION_TOKEN};
+                                     STUN_RESERVATION_TOKEN,        STUN_ADDITIONAL_ADDRESS_FAMILY};
     struct turn_server *server = request->server;
     struct allocate_wish wish = {.parity = PORT_ANY};
     struct account *account;

@@ -42,7 +42,7 @@ static uint64_t hash_via(const struct siphash_key *key, const void *wanted)
 
 static bool is_of_via(const struct hash_node *node, const void *wanted)
 {
-    return container_of(node, const struct allocation, by_via)->via == *(const uint32_t *)wanted;
+    return container_of(node, const struct relay_port, by_via)->via == *(const uint32_t *)wanted;
 }
 
 void allocation_table_init(struct allocation_table *table, const struct siphash_key *key)
@@ -101,12 +101,52 @@ struct allocation *allocation_of_flow(struct turn_server *server, const struct f
                         : allocation_judge(server, container_of(node, struct allocation, by_flow));
 }
 
-struct allocation *allocation_of_via(struct turn_server *server, uint32_t via)
+struct relay_port *allocation_port_of_via(struct turn_server *server, uint32_t via)
 {
     struct hash_node *node = hash_map_find(&server->allocations.by_via, &via);
+    struct relay_port *port;
 
-    return node == NULL ? NULL
-                        : allocation_judge(server, container_of(node, struct allocation, by_via));
+    if (node == NULL) {
+        return NULL;
+    }
+    port = container_of(node, struct relay_port, by_via);
+    (void)allocation_judge(server, port->allocation);
+    return port;
+}
+
+/* ---- ports ----------------------------------------------------------------------------------- */
+
+struct relay_port *allocation_port(struct allocation *allocation, uint8_t family)
+{
+    struct relay_port *second = allocation->second;
+
+    if (allocation->port.open && allocation->port.relayed.family == family) {
+        return &allocation->port;
+    }
+    return second != NULL && second->open && second->relayed.family == family ? second : NULL;
+}
+
+bool allocation_is_dual(const struct allocation *allocation)
+{
+    return allocation->port.open && allocation->second != NULL && allocation->second->open;
+}
+
+static bool port_insert(struct allocation_table *table, struct allocation *allocation,
+                        struct relay_port *port, const struct relay_opened *opened)
+{
+    port->allocation = allocation;
+    port->relayed = opened->relayed;
+    port->via = opened->via;
+    port->open = hash_map_insert(&table->by_via, &port->by_via, &port->via) == 0;
+    return port->open;
+}
+
+static void port_close(struct turn_server *server, struct relay_port *port)
+{
+    hash_map_remove(&server->allocations.by_via, &port->by_via);
+    server->setup.ports.close(server->setup.ports.context, port->via);
+    port_pool_give_back(server->setup.pool, &port->relayed);
+    port->open = false;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -119,15 +159,25 @@ void allocation_report(struct turn_server *server, const struct allocation *allo
     complete.client = allocation->flow.remote;
     complete.via = allocation->flow.via;
     complete.transport = allocation->flow.transport;
-    complete.relayed = allocation->relayed;
+    complete.relayed = allocation->port.relayed;
+    if (allocation->second != NULL) {
+        complete.relayed_second = allocation->second->relayed;
+    }
     if (!event_queue_add(&server->events, &server->accounts, &complete, allocation->account)) {
         server->counters.events_lost++;
     }
 }
 
+/* Ports that are closed never end. */
+static struct monotime port_end(const struct relay_port *port)
+{
+    return port != NULL && port->open ? port->expires : MONOTIME_NEVER;
+}
+
 static void allocation_set_timer(struct turn_server *server, struct allocation *allocation)
 {
-    struct monotime due = allocation->expires;
+    struct monotime due =
+        monotime_earlier(port_end(&allocation->port), port_end(allocation->second));
 
     if (allocation->reservation != RESERVATION_TOKEN_NONE) {
         due = monotime_earlier(due, allocation->reservation_expires);
@@ -135,16 +185,33 @@ static void allocation_set_timer(struct turn_server *server, struct allocation *
     timer_wheel_set(&server->allocations.timers, &allocation->timer, due);
 }
 
-static bool allocation_insert(struct allocation_table *table, struct allocation *allocation)
+/* Takes an allocation out of the maps again, as far as it got in; its ports stay the caller's. */
+static void allocation_withdraw(struct allocation_table *table, struct allocation *allocation)
 {
-    if (hash_map_insert(&table->by_flow, &allocation->by_flow, &allocation->flow) != 0) {
+    if (allocation->port.open) {
+        hash_map_remove(&table->by_via, &allocation->port.by_via);
+    }
+    if (allocation->second != NULL && allocation->second->open) {
+        hash_map_remove(&table->by_via, &allocation->second->by_via);
+    }
+    free(allocation->second);
+    free(allocation);
+}
+
+static bool allocation_insert(struct allocation_table *table, struct allocation *allocation,
+                              const struct allocation_begin *begin)
+{
+    if (!port_insert(table, allocation, &allocation->port, &begin->ports[0])) {
         return false;
     }
-    if (hash_map_insert(&table->by_via, &allocation->by_via, &allocation->via) != 0) {
-        hash_map_remove(&table->by_flow, &allocation->by_flow);
-        return false;
+    if (begin->port_count > 1) {
+        allocation->second = calloc(1, sizeof *allocation->second);
+        if (allocation->second == NULL ||
+            !port_insert(table, allocation, allocation->second, &begin->ports[1])) {
+            return false;
+        }
     }
-    return true;
+    return hash_map_insert(&table->by_flow, &allocation->by_flow, &allocation->flow) == 0;
 }
 
 struct allocation *allocation_new(struct turn_server *server, struct monotime now,
@@ -156,15 +223,12 @@ struct allocation *allocation_new(struct turn_server *server, struct monotime no
         return NULL;
     }
     allocation->flow = *begin->flow;
-    allocation->relayed = begin->relayed;
-    allocation->via = begin->via;
-    if (!allocation_insert(&server->allocations, allocation)) {
-        free(allocation);
+    if (!allocation_insert(&server->allocations, allocation, begin)) {
+        allocation_withdraw(&server->allocations, allocation);
         return NULL;
     }
     allocation->account = begin->account;
     allocation->created = now;
-    allocation->expires = monotime_add_seconds(now, begin->lifetime_s);
     allocation->reservation = begin->reservation;
     allocation->reservation_expires = monotime_add_seconds(now, RESERVATION_LIFETIME_S);
     allocation->first_lifetime_s = begin->lifetime_s;
@@ -172,7 +236,7 @@ struct allocation *allocation_new(struct turn_server *server, struct monotime no
     memcpy(allocation->transaction_id, begin->transaction_id, STUN_TRANSACTION_ID_SIZE);
     permission_table_init(&allocation->permissions);
     channel_table_init(&allocation->channels);
-    allocation_set_timer(server, allocation);
+    allocation_prolong(server, now, allocation, STUN_FAMILY_NONE, begin->lifetime_s);
     server->counters.allocations_made++;
     server->counters.allocations_now++;
     return allocation;
@@ -207,9 +271,12 @@ void allocation_end(struct turn_server *server, struct monotime now, struct allo
     allocation_end_reservation(server, allocation);
     timer_wheel_cancel(&server->allocations.timers, &allocation->timer);
     hash_map_remove(&server->allocations.by_flow, &allocation->by_flow);
-    hash_map_remove(&server->allocations.by_via, &allocation->by_via);
-    server->setup.ports.close(server->setup.ports.context, allocation->via);
-    port_pool_give_back(server->setup.pool, &allocation->relayed);
+    if (allocation->port.open) {
+        port_close(server, &allocation->port);
+    }
+    if (allocation->second != NULL && allocation->second->open) {
+        port_close(server, allocation->second);
+    }
     if (server->setup.quota.release != NULL) {
         server->setup.quota.release(server->setup.quota.context,
                                     account_quota_name(allocation->account));
@@ -217,14 +284,51 @@ void allocation_end(struct turn_server *server, struct monotime now, struct allo
     account_release(&server->accounts, allocation->account);
     permission_table_clear(&allocation->permissions);
     channel_table_clear(&allocation->channels);
+    free(allocation->second);
     free(allocation);
     server->counters.allocations_now--;
 }
 
 void allocation_prolong(struct turn_server *server, struct monotime now,
-                        struct allocation *allocation, uint32_t lifetime_s)
+                        struct allocation *allocation, uint8_t family, uint32_t lifetime_s)
 {
-    allocation->expires = monotime_add_seconds(now, lifetime_s);
+    struct monotime expires = monotime_add_seconds(now, lifetime_s);
+
+    if (family == STUN_FAMILY_NONE || allocation->port.relayed.family == family) {
+        allocation->port.expires = expires;
+    }
+    if (allocation->second != NULL &&
+        (family == STUN_FAMILY_NONE || allocation->second->relayed.family == family)) {
+        allocation->second->expires = expires;
+    }
+    allocation_set_timer(server, allocation);
+}
+
+void allocation_close_port(struct turn_server *server, struct allocation *allocation,
+                           struct relay_port *port)
+{
+    port_close(server, port);
+    allocation_set_timer(server, allocation);
+}
+
+/* Something of it is over: a port, all of it, or just its reservation. */
+static void allocation_expire(struct turn_server *server, struct monotime now,
+                              struct allocation *allocation)
+{
+    bool first_over = monotime_reached(now, port_end(&allocation->port));
+    bool second_over = monotime_reached(now, port_end(allocation->second));
+
+    if (allocation_is_dual(allocation) ? first_over && second_over : first_over || second_over) {
+        allocation_end(server, now, allocation, TURN_END_EXPIRED);
+        return;
+    }
+    if (first_over || second_over) {
+        port_close(server, first_over ? &allocation->port : allocation->second);
+    }
+    if (allocation->reservation != RESERVATION_TOKEN_NONE &&
+        monotime_reached(now, allocation->reservation_expires)) {
+        allocation_end_reservation(server, allocation);
+    }
     allocation_set_timer(server, allocation);
 }
 
@@ -233,13 +337,6 @@ void allocation_table_expire(struct turn_server *server, struct monotime now)
     struct timer_node *node;
 
     while ((node = timer_wheel_expire(&server->allocations.timers, now)) != NULL) {
-        struct allocation *allocation = container_of(node, struct allocation, timer);
-
-        if (monotime_reached(now, allocation->expires)) {
-            allocation_end(server, now, allocation, TURN_END_EXPIRED);
-        } else {
-            allocation_end_reservation(server, allocation);
-            allocation_set_timer(server, allocation);
-        }
+        allocation_expire(server, now, container_of(node, struct allocation, timer));
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * An allocation, and the table of all that a worker has: found by the client's flow and by the
- * relayed port's handle, ended by a timer.
+ * handle of a relayed port, ended by a timer. A dual allocation (RFC 8656 §7.2) has a port of each
+ * family, which may end one by one.
  */
 #ifndef TURN_ALLOCATION_H
 #define TURN_ALLOCATION_H
@@ -13,14 +14,24 @@
 #include "turnserver/turn/permission_table.h"
 #include "turnserver/turn/turn.h"
 
+/* A relayed address of an allocation. */
+struct relay_port {
+    struct hash_node by_via;
+    struct allocation *allocation;
+    struct monotime expires;
+    struct stun_address relayed; /* what peers see; kept when the port is closed */
+    uint32_t via;
+    bool open;
+};
+
 struct allocation {
-    struct hash_node by_flow, by_via;
+    struct hash_node by_flow;
     struct timer_node timer; /* expiry, or the end of the reservation if that is sooner */
     struct account *account;
-    struct flow flow;            /* to the client */
-    struct stun_address relayed; /* what peers see */
-    uint32_t via;                /* the relayed port */
-    struct monotime created, expires;
+    struct flow flow;          /* to the client */
+    struct relay_port port;    /* the only one, or the one for IPv4 */
+    struct relay_port *second; /* the one for IPv6 of a dual allocation, or NULL */
+    struct monotime created;
     struct monotime reservation_expires; /* while there is a reservation */
     uint64_t reservation;                /* token, or RESERVATION_TOKEN_NONE */
     uint64_t sent_bytes, sent_packets;
@@ -29,6 +40,8 @@ struct allocation {
     uint32_t policy_generation; /* the one that the verdicts in the tables are of */
     uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE]; /* of Allocate */
     uint8_t refusals_reported;                        /* a bit for each enum peer_verdict */
+    uint8_t refused_family; /* ADDRESS-ERROR-CODE of Allocate's answer; STUN_FAMILY_NONE: none */
+    uint16_t refused_code;
     struct permission_table permissions;
     struct channel_table channels;
 };
@@ -43,12 +56,18 @@ void allocation_table_init(struct allocation_table *table, const struct siphash_
 /* All allocations have ended. */
 void allocation_table_clear(struct allocation_table *table);
 
+/* A port that was taken from the pool and opened. */
+struct relay_opened {
+    struct stun_address relayed;
+    uint32_t via;
+};
+
 /* What an allocation begins with. */
 struct allocation_begin {
     struct account *account; /* the reference is handed over */
     const struct flow *flow;
-    struct stun_address relayed; /* taken from the pool */
-    uint32_t via;                /* open */
+    const struct relay_opened *ports; /* one, or one for each family with IPv4 first */
+    size_t port_count;
     uint32_t lifetime_s;
     uint64_t reservation;          /* token, or RESERVATION_TOKEN_NONE */
     const uint8_t *transaction_id; /* copied */
@@ -60,13 +79,20 @@ struct allocation *allocation_new(struct turn_server *server, struct monotime no
 /* Gives back quota, port and memory, and reports it. */
 void allocation_end(struct turn_server *server, struct monotime now, struct allocation *allocation,
                     enum turn_end_reason reason);
-/* From now on it lives for `lifetime_s`. */
+/* The open port of that family, or NULL. */
+struct relay_port *allocation_port(struct allocation *allocation, uint8_t family);
+/* Whether a second port is open. */
+bool allocation_is_dual(const struct allocation *allocation);
+/* From now on the ports of `family` (STUN_FAMILY_NONE: all) live for `lifetime_s`. */
 void allocation_prolong(struct turn_server *server, struct monotime now,
-                        struct allocation *allocation, uint32_t lifetime_s);
+                        struct allocation *allocation, uint8_t family, uint32_t lifetime_s);
+/* Closes one port of a dual allocation, which then is no longer dual. */
+void allocation_close_port(struct turn_server *server, struct allocation *allocation,
+                           struct relay_port *port);
 
 /* NULL when there is none. The verdicts in its tables are those of the policy that holds now. */
 struct allocation *allocation_of_flow(struct turn_server *server, const struct flow *flow);
-struct allocation *allocation_of_via(struct turn_server *server, uint32_t via);
+struct relay_port *allocation_port_of_via(struct turn_server *server, uint32_t via);
 /* Keyed, so that it says nothing to others. */
 uint64_t allocation_flow_hash(const struct turn_server *server, const struct flow *flow);
 

@@ -40,7 +40,7 @@ static void report_refused_peer(struct turn_request *request, const struct stun_
 bool request_may_permit(struct turn_request *request, const struct stun_address *peer,
                         enum peer_verdict *verdict)
 {
-    if (peer->family != request->allocation->relayed.family) {
+    if (allocation_port(request->allocation, peer->family) == NULL) {
         reply_error(request, 443, NULL);
         return false;
     }

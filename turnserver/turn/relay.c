@@ -33,8 +33,14 @@ void relay_to_peer(struct turn_server *server, struct allocation *allocation,
                    const struct stun_address *peer, const uint8_t *data, uint32_t size,
                    struct outbox *outbox)
 {
-    struct flow flow = {allocation->via, TRANSPORT_UDP, *peer, allocation->relayed};
+    const struct relay_port *port = allocation_port(allocation, peer->family);
+    struct flow flow;
 
+    if (port == NULL) { /* deleted since the permission was given */
+        server->counters.dropped_no_permission++;
+        return;
+    }
+    flow = (struct flow){port->via, TRANSPORT_UDP, *peer, port->relayed};
     allocation->sent_packets++;
     allocation->sent_bytes += size;
     server->counters.relayed_to_peer_packets++;
@@ -165,14 +171,16 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
                          const struct stun_address *peer, struct packet *packet,
                          struct outbox *outbox)
 {
-    struct allocation *allocation = allocation_of_via(server, via);
+    const struct relay_port *port = allocation_port_of_via(server, via);
+    struct allocation *allocation;
     const struct permission *permission;
     uint32_t size = packet->size;
 
-    if (allocation == NULL) {
+    if (port == NULL) {
         server->counters.dropped_no_allocation++;
         return;
     }
+    allocation = port->allocation;
     permission = permission_table_find(&allocation->permissions, now, peer);
     if (permission == NULL || permission->verdict >= PEER_REFUSED_ALWAYS) {
         server->counters.dropped_no_permission++;

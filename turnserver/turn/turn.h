@@ -150,9 +150,10 @@ struct turn_event {
     uint32_t via;      /* of the client's flow */
     uint8_t transport; /* of the client's flow: enum outbox_transport */
     struct stun_address relayed;
-    struct stun_address peer;        /* TURN_PEER_REFUSED */
-    enum peer_verdict verdict;       /* TURN_PEER_REFUSED */
-    enum turn_end_reason end_reason; /* TURN_ENDED */
+    struct stun_address relayed_second; /* IPv6, of a dual allocation; else STUN_FAMILY_NONE */
+    struct stun_address peer;           /* TURN_PEER_REFUSED */
+    enum peer_verdict verdict;          /* TURN_PEER_REFUSED */
+    enum turn_end_reason end_reason;    /* TURN_ENDED */
     uint32_t lifetime_s;
     uint64_t sent_bytes, sent_packets;         /* client to peer, TURN_ENDED */
     uint64_t received_bytes, received_packets; /* peer to client, TURN_ENDED */
