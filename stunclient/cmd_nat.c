@@ -17,17 +17,50 @@ struct nat {
     struct nat_findings findings;
     struct monotime started;
     bool reached_at_all;
+    bool tcp_tried, tcp_answers; /* after silence over UDP */
     struct failure failure;
 };
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
+/* Silence; a refusal would mean that UDP does get through. */
 static void judge_blocked(struct nat *nat)
 {
+    for (size_t i = 0; i < nat->reached.attempt_count; i++) {
+        enum reach_outcome outcome = nat->reached.attempts[i].outcome;
+        if (outcome != REACH_SILENT && outcome != REACH_WAITING) {
+            return;
+        }
+    }
     nat->findings.report.mapping = NAT_MAPPING_BLOCKED;
     nat->findings.report.filtering = NAT_FILTERING_BLOCKED;
     nat->findings.report.mapping_doubt = NAT_CERTAIN;
     nat->findings.report.filtering_doubt = NAT_CERTAIN;
+}
+
+/* What is kept of the time to find out whether the server is there at all. */
+static int64_t tcp_share_us(const struct options *options)
+{
+    int64_t share_us = options->timeout_ms * MONOTIME_MILLISECOND * 3 / 10;
+    return share_us < 3 * MONOTIME_SECOND / 2 ? share_us : 3 * MONOTIME_SECOND / 2;
+}
+
+/* Nothing over UDP, but an answer over TCP: then it is UDP that is blocked. */
+static void try_tcp(struct nat *nat, struct shell *shell, const struct options *options,
+                    const struct output *output, struct monotime deadline)
+{
+    struct options by_tcp = *options;
+    struct reach_result result;
+    struct failure ignored;
+    by_tcp.protocol = PROTOCOL_TCP;
+    nat->tcp_tried = true;
+    nat->tcp_answers = reach(shell, &by_tcp, output, &nat->found, deadline, &result, &ignored);
+    if (nat->tcp_answers) {
+        failure_set(&nat->failure, EXIT_NO_REPLY,
+                    "UDP is blocked: the server answers over TCP, but not over UDP");
+        failure_advise(&nat->failure, "Ask whoever runs the firewall, or use a relay (TURN) over "
+                                      "TCP.");
+    }
 }
 
 static void judge(struct nat *nat, const struct options *options)
@@ -65,8 +98,12 @@ static void measure(struct nat *nat, struct shell *shell, const struct options *
     if (!locate(shell, options, output, deadline, &nat->found, &nat->failure)) {
         return;
     }
-    if (!reach(shell, options, output, &nat->found, deadline, &nat->reached, &nat->failure)) {
+    struct monotime udp_limit = monotime_add_us(deadline, -tcp_share_us(options));
+    if (!reach(shell, options, output, &nat->found, udp_limit, &nat->reached, &nat->failure)) {
         judge_blocked(nat);
+        if (nat->findings.report.mapping == NAT_MAPPING_BLOCKED) {
+            try_tcp(nat, shell, options, output, deadline);
+        }
         return;
     }
     nat->reached_at_all = true;
@@ -280,6 +317,11 @@ static void print_json(const struct options *options, const struct nat *nat)
     put_behind_nat(json, report);
     put_behavior(json, nat);
     put_lifetime(json, &nat->findings);
+    if (nat->tcp_tried) {
+        json_member_bool(json, "tcp_answers", nat->tcp_answers);
+    } else {
+        json_member_null(json, "tcp_answers");
+    }
     output_member_ms(json, "rtt_ms", report->rtt_us);
     json_member_u64(json, "requests_sent", report->sent);
     json_member_u64(json, "requests_answered", report->answered);

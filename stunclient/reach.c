@@ -292,8 +292,9 @@ static void explain(const struct race *race, bool interrupted, struct failure *f
         failure_advise(failure, "Check this host's network and the options --family, --localaddr "
                                 "and --localport.");
     } else {
-        failure_set(failure, EXIT_NO_REPLY, "no reply from %s (%s) within %g s", address, protocol,
-                    race->options->timeout_ms / 1000.0);
+        failure_set(
+            failure, EXIT_NO_REPLY, "no reply from %s (%s) within %.1f s", address, protocol,
+            (double)monotime_difference_us(race->deadline, race->started) / MONOTIME_SECOND);
         failure_advise(failure, is_tcp(race)
                                     ? "The server is down, or a firewall on the way drops packets."
                                     : "The server is down, or a firewall on the way drops UDP; "
