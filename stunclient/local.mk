@@ -28,3 +28,9 @@ STUNCLIENT_LIBS = stunclient/libstunclient.la src/libnet.la src/libproto.la src/
 	src/libcodec.la $(CARES_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS)
 stunclient_stunclient_SOURCES = stunclient/main.c
 stunclient_stunclient_LDADD = $(STUNCLIENT_LIBS)
+
+dist_doc_DATA += \
+	docs/stunclient-error.schema.json \
+	docs/stunclient-nat.schema.json \
+	docs/stunclient-query.schema.json \
+	docs/stunclient-turn.schema.json

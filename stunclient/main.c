@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "net/resolver.h"
 #include "stunclient/options.h"
 #include "stunclient/output.h"
 #include "stunclient/verbs.h"
@@ -10,7 +11,8 @@
 static enum exit_status run(const struct options *options)
 {
     if (options->version) {
-        printf("stunclient (postern) %s\n", PACKAGE_VERSION);
+        printf("stunclient (postern) %s, SRV records: %s\n", PACKAGE_VERSION,
+               resolver_knows_srv() ? "yes" : "no (built without c-ares)");
         return EXIT_OK;
     }
     return options->help ? cmd_help(options) : options->verb->run(options);

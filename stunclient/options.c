@@ -82,8 +82,8 @@ static bool apply(struct reader *reader, const struct option_entry *entry, char 
     }
     const char *expected = entry->set(reader->options, value);
     if (expected != NULL) {
-        failure_set(reader->failure, EXIT_USAGE, "--%s %s: expected %s", entry->name, value,
-                    expected);
+        failure_set(reader->failure, EXIT_USAGE, "--%s: expected %s, not \"%.60s\"", entry->name,
+                    expected, value);
         return usage(reader, NULL);
     }
     if (reader->used_count < sizeof reader->used / sizeof reader->used[0]) {

@@ -126,16 +126,18 @@ static void judge_echo(struct turn_findings *findings, const struct options *opt
 {
     const struct turn_echo *echo = &findings->echo;
     struct failure *failure = &findings->failure;
-    if (echo->returned == 0) {
+    if (echo->corrupted > 0) {
+        failure_set(failure, EXIT_DEGRADED, "%u of %u packets came back with other contents",
+                    echo->corrupted, options->count);
+        failure_advise(failure, "Something on the way changes data: the server, or a box that "
+                                "rewrites addresses.");
+    } else if (echo->returned == 0) {
         failure_set(failure, EXIT_NO_REPLY, "none of %u packets came back through the channel",
                     options->count);
         failure_advise(failure,
-                       "Indications work, channels do not: a fault of the server, or "
-                       "packets of %u bytes are dropped (--size).",
+                       "Indications work, channels do not: a fault of the server, or packets of "
+                       "%u bytes are dropped (--size).",
                        options->size);
-    } else if (echo->corrupted > 0) {
-        failure_set(failure, EXIT_DEGRADED, "%u packets came back with other contents",
-                    echo->corrupted);
     } else if (echo->returned < options->count) {
         failure_set(failure, EXIT_DEGRADED, "%u of %u packets were lost",
                     options->count - echo->returned, options->count);

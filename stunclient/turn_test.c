@@ -311,18 +311,18 @@ static void record_return(struct turn_test *test, struct monotime now, const str
 static void echo_due(struct turn_test *test, struct monotime now, struct outbox *outbox)
 {
     struct turn_echo *echo = &test->echo;
-    while (echo->sent < test->setup.count && monotime_reached(now, test->due)) {
-        if (!send_packet(test, now, KIND_ECHO, echo->sent, test->setup.size, outbox)) {
-            break;
-        }
+    if (echo->sent == test->setup.count) {
+        end_step(test, now, outbox);
+        return;
+    }
+    while (echo->sent < test->setup.count && monotime_reached(now, test->due) &&
+           send_packet(test, now, KIND_ECHO, echo->sent, test->setup.size, outbox)) {
         test->sent_at[echo->sent++] = now;
         test->due = monotime_add_ms(test->due, test->setup.interval_ms);
     }
-    if (echo->sent == test->setup.count && monotime_reached(now, test->due)) {
-        end_step(test, now, outbox);
-    } else if (echo->sent == test->setup.count) {
+    if (echo->sent == test->setup.count) {
         int64_t late_us = 4 * echo->rtt_max_us > LATE_MIN_US ? 4 * echo->rtt_max_us : LATE_MIN_US;
-        test->due = monotime_add_us(test->sent_at[echo->sent - 1], late_us);
+        test->due = monotime_add_us(now, late_us);
     }
 }
 

@@ -1,5 +1,10 @@
 # The programs on loopback, against Python peers; the library as its users meet it.
 e2e_tests = \
+	tests/e2e/test_client_names.py \
+	tests/e2e/test_client_nat.py \
+	tests/e2e/test_client_query.py \
+	tests/e2e/test_client_turn.py \
+	tests/e2e/test_client_usage.py \
 	tests/e2e/test_layers.py \
 	tests/e2e/test_library.py \
 	tests/e2e/test_server_config.py \
@@ -16,4 +21,4 @@ e2e_tests = \
 	tests/e2e/test_turn_streams.py \
 	tests/e2e/test_users.py
 TESTS += $(e2e_tests)
-EXTRA_DIST += $(e2e_tests) tests/e2e/e2e.py tests/e2e/service.py
+EXTRA_DIST += $(e2e_tests) tests/e2e/client.py tests/e2e/e2e.py tests/e2e/service.py

@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/coverage.py \
 	tests/lib/demo.py \
+	tests/lib/json_schema.py \
 	tests/lib/postern.py \
 	tests/lib/selftest.py \
 	tests/lib/stunwire.py \

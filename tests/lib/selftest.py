@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 
+import json_schema
 import postern
 import stunwire
 import tap
@@ -101,6 +102,24 @@ def tally_counts():
         done = subprocess.run([sys.executable, "-B", postern.source / "tests/lib/tally.py", "--skips", folder / "skips",
                                folder, "stage"], capture_output=True, text=True, timeout=30)
         tap.equal((done.stdout.splitlines()[-1], done.returncode), (last, status), f"of {text!r}: {done.stderr}")
+
+
+@tap.test
+def schemas_are_obeyed():
+    """the validator of JSON schemas refuses what it should, and keywords that it does not know"""
+    schema = {"type": "object", "required": ["a"], "additionalProperties": False, "properties": {
+        "a": {"$ref": "#/$defs/positive"}, "b": {"type": ["array", "null"], "items": {"enum": ["x", None]}, "maxItems": 1},
+        "c": {"type": "string", "pattern": "^x"}}, "$defs": {"positive": {"type": "integer", "minimum": 1}}}
+    for good in ({"a": 1}, {"a": 2, "b": None}, {"a": 1, "b": ["x"]}, {"a": 1, "b": [None], "c": "xy"}):
+        json_schema.validate(good, schema)
+    for bad in ({}, [], {"a": 0}, {"a": True}, {"a": 1.5}, {"a": "1"}, {"a": 1, "b": ["y"]}, {"a": 1, "b": ["x", "x"]},
+                {"a": 1, "c": "yx"}, {"a": 1, "d": 1}):
+        tap.raises(json_schema.Invalid, json_schema.validate, bad, schema)
+    tap.raises(json_schema.Invalid, json_schema.validate, 1, {"multipleOf": 2})
+    choice = {"if": {"properties": {"a": {"enum": [1]}}}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}
+    json_schema.validate({"a": 1, "b": 0}, choice)
+    json_schema.validate({"a": 2, "c": 0}, choice)
+    tap.raises(json_schema.Invalid, json_schema.validate, {"a": 2, "b": 0}, choice)
 
 
 tap.main()
