@@ -51,19 +51,28 @@ src_libproto_la_SOURCES = \
 src_libproto_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 src_libproto_la_LIBADD = -lm
 
+# The wire formats that are not of libpostern: what may stand before STUN on a connection.
+noinst_LTLIBRARIES += src/libwire.la
+src_libwire_la_SOURCES = \
+	src/wire/client_hello.c src/wire/client_hello.h \
+	src/wire/proxy_header.c src/wire/proxy_header.h
+src_libwire_la_LIBADD = src/libbase.la
+
 src_libnet_la_SOURCES = \
 	src/net/acceptor.c src/net/acceptor.h \
 	src/net/clock.c src/net/clock.h \
 	src/net/connection_limit.c src/net/connection_limit.h \
 	src/net/mailbox.c src/net/mailbox.h \
+	src/net/opening.c src/net/opening.h \
 	src/net/resolver.c src/net/resolver.h src/net/resolver_backend.h \
 	src/net/socket_address.h \
 	src/net/stream.c src/net/stream.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
 	src/net/tls_context.c src/net/tls_context.h \
+	src/net/tunnel.c src/net/tunnel.h \
 	src/net/udp_socket.c src/net/udp_socket.h
 src_libnet_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
-src_libnet_la_LIBADD = $(LIBEVENT_LIBS) $(OPENSSL_LIBS)
+src_libnet_la_LIBADD = src/libwire.la $(LIBEVENT_LIBS) $(OPENSSL_LIBS)
 if HAVE_CARES
 src_libnet_la_SOURCES += src/net/resolver_cares.c
 src_libnet_la_CFLAGS += $(CARES_CFLAGS)

@@ -30,6 +30,11 @@ static struct config_place listener_place(const struct config_draft *draft, size
     return config_text_place(draft->text, draft->listeners[index].line, key);
 }
 
+static bool is_stream(const struct config_listener *listener)
+{
+    return listener->tcp || listener->tls;
+}
+
 static void check_listener(const struct config_draft *draft, const struct config_boot *boot,
                            size_t index)
 {
@@ -40,7 +45,7 @@ static void check_listener(const struct config_draft *draft, const struct config
     for (size_t i = 0; i < index; i++) {
         const struct config_listener *other = &boot->listeners[i];
         if (!address_equal(&listener->address, &other->address) ||
-            !((listener->udp && other->udp) || (listener->tcp && other->tcp)))
+            !((listener->udp && other->udp) || (is_stream(listener) && is_stream(other))))
             continue;
         struct config_place first = config_text_place(draft->text, draft->listeners[i].line, NULL);
         config_report_error(draft->report, place,
@@ -65,7 +70,8 @@ static void build_listeners(struct config_boot *boot, const struct config_draft 
         struct config_listener *to = &boot->listeners[boot->listener_count++];
         *to = (struct config_listener){.address = from->address,
                                        .udp = from->transports & CONFIG_TRANSPORT_UDP,
-                                       .tcp = from->transports & CONFIG_TRANSPORT_TCP};
+                                       .tcp = from->transports & CONFIG_TRANSPORT_TCP,
+                                       .tls = from->transports & CONFIG_TRANSPORT_TLS};
         to->address.port = (uint16_t)from->port;
         if (to->address.family != STUN_FAMILY_NONE)
             check_listener(draft, boot, i);

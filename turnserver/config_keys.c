@@ -8,7 +8,7 @@
 static const struct config_choice transports[] = {
     {"udp", CONFIG_TRANSPORT_UDP, false},
     {"tcp", CONFIG_TRANSPORT_TCP, false},
-    {"tls", 0, true},
+    {"tls", CONFIG_TRANSPORT_TLS, false},
     {"dtls", 0, true},
     {0},
 };
@@ -30,6 +30,12 @@ static const struct config_choice families[] = {
 static const struct config_choice channel_numbers[] = {
     {"rfc8656", 0, false}, /* 0x4000 to 0x4FFF */
     {"rfc5766", 1, false}, /* to 0x7FFF: coturn's tools choose among all of these */
+    {0},
+};
+
+static const struct config_choice tls_versions[] = {
+    {"1.2", 0, false},
+    {"1.3", 1, false},
     {0},
 };
 
@@ -57,6 +63,8 @@ const struct config_key config_keys[] = {
     {"tls", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
     {"tls.certificate", CONFIG_STRING, RELOAD, 1, 4096, "(none)", NULL, AT(certificate)},
     {"tls.key", CONFIG_STRING, RELOAD, 1, 4096, "(none)", NULL, AT(certificate_key)},
+    {"tls.min_version", CONFIG_CHOICE, RELOAD, 0, 0, "1.2", tls_versions, AT(tls_min_version)},
+    {"tls.ciphers", CONFIG_STRING, RELOAD, 1, 1024, "(forward secrecy and AEAD)", NULL, AT(tls_ciphers)},
 
     {"realm", CONFIG_STRING, RELOAD, 1, AUTH_REALM_SIZE_MAX - 1, "postern", NULL, AT(realm)},
     {"users", CONFIG_GROUPS, RELOAD, 0, 1000000, "(none)", NULL, 0},

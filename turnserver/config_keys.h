@@ -23,6 +23,7 @@
 enum config_transport {
     CONFIG_TRANSPORT_UDP = 1,
     CONFIG_TRANSPORT_TCP = 2,
+    CONFIG_TRANSPORT_TLS = 4,
 };
 
 struct draft_listener {
@@ -53,7 +54,8 @@ struct config_draft {
     uint32_t redis_port, redis_database;
     const char *redis_user, *redis_password;
     uint32_t users_lifetime;
-    const char *certificate, *certificate_key;
+    const char *certificate, *certificate_key, *tls_ciphers;
+    uint32_t tls_min_version;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;
     uint32_t channel_numbers;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/address.h"
+#include "net/tls_context.h"
 #include "turnserver/config_build.h"
 #include "turnserver/config_certificate.h"
 #include "turnserver/config_host.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,22 +268,15 @@ static void check_expiry(const struct building *building)
                               days);
 }
 
-static void build_certificate(const struct building *building)
+static bool load_certificate(const struct building *building)
 {
     const struct config_draft *draft = building->draft;
     struct config_policy *policy = building->policy;
-    if (!draft->certificate && !draft->certificate_key)
-        return;
-    if (!draft->certificate || !draft->certificate_key) {
-        config_report_error(draft->report, config_draft_place(draft, "tls"),
-                            "expected certificate and key, got only one of them");
-        return;
-    }
     policy->certificate_path = config_draft_path(draft, "tls.certificate", draft->certificate);
     policy->key_path = config_draft_path(draft, "tls.key", draft->certificate_key);
     if (!policy->certificate_path || !policy->key_path) {
         report_memory(building);
-        return;
+        return false;
     }
     char problem[512];
     enum config_certificate_part part =
@@ -290,12 +285,62 @@ static void build_certificate(const struct building *building)
     if (part != CONFIG_CERTIFICATE_GOOD) {
         const char *key = part == CONFIG_CERTIFICATE_KEY_BAD ? "tls.key" : "tls.certificate";
         config_report_error(draft->report, config_draft_place(draft, key), "%s", problem);
-        return;
+        return false;
     }
     check_expiry(building);
-    config_report_warning(draft->report, config_draft_place(draft, "tls"),
-                          "no listener uses the certificate: \"tls\" and \"dtls\" are not in this "
-                          "version");
+    return true;
+}
+
+static bool needs_certificate(const struct config_boot *boot)
+{
+    bool needed = false;
+    for (size_t i = 0; i < boot->listener_count; i++)
+        needed = needed || boot->listeners[i].tls || boot->listeners[i].dtls;
+    return needed;
+}
+
+/* A context of OpenSSL with the certificate, for connections to come. */
+static void build_tls_context(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    const struct tls_server_setup setup = {
+        .transport = TLS_OVER_STREAM,
+        .ciphers = draft->tls_ciphers,
+        .version_1_3_only = draft->tls_min_version != 0,
+    };
+    SSL_CTX *context = tls_context_new_server(&setup);
+    building->policy->tls_context = context;
+    if (!context && draft->tls_ciphers)
+        config_report_error(draft->report, config_draft_place(draft, "tls.ciphers"),
+                            "expected a list of ciphers as in openssl-ciphers(1), got \"%s\"",
+                            draft->tls_ciphers);
+    else if (!context)
+        report_memory(building);
+    else if (!config_certificate_use(building->policy->certificate, context))
+        config_report_error(draft->report, config_draft_place(draft, "tls.certificate"),
+                            "expected a certificate that OpenSSL takes, got one whose key or "
+                            "signature is too weak");
+    ERR_clear_error();
+}
+
+static void build_certificate(const struct building *building, const struct config_boot *boot)
+{
+    const struct config_draft *draft = building->draft;
+    bool needed = needs_certificate(boot);
+    if (!draft->certificate != !draft->certificate_key) {
+        config_report_error(draft->report, config_draft_place(draft, "tls"),
+                            "expected certificate and key, got only one of them");
+    } else if (draft->certificate && load_certificate(building)) {
+        build_tls_context(building);
+        if (!needed)
+            config_report_warning(draft->report, config_draft_place(draft, "tls"),
+                                  "no listener uses the certificate: none has \"tls\" among its "
+                                  "transports");
+    } else if (!draft->certificate && needed) {
+        config_report_error(draft->report, config_draft_place(draft, "listeners"),
+                            "expected tls = { certificate = ...; key = ...; } in this file, since "
+                            "a listener has \"tls\", got none");
+    }
 }
 
 /* ---- all of it --------------------------------------------------------------------------------
@@ -348,7 +393,7 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
     bool good = build_auth(&building, boot) && build_peers(&building, boot) &&
                 build_turn(&building) && build_log(&building);
     if (good) {
-        build_certificate(&building);
+        build_certificate(&building, boot);
         return policy;
     }
     config_policy_release(policy);
@@ -367,6 +412,7 @@ void config_policy_release(struct config_policy *policy)
         return;
     auth_policy_free(policy->auth);
     peer_rules_free(policy->peers);
+    SSL_CTX_free(policy->tls_context);
     config_certificate_free(policy->certificate);
     free(policy->certificate_path);
     free(policy->key_path);

@@ -161,7 +161,7 @@ int listener_check_free(const struct config_boot *boot, FILE *diagnostics)
     }
     for (size_t i = 0; i < boot->listener_count; i++) {
         const struct stun_address *address = &boot->listeners[i].address;
-        if (boot->listeners[i].tcp) {
+        if (boot->listeners[i].tcp || boot->listeners[i].tls) {
             failure = note_status(diagnostics, address, "tcp", try_tcp(address), failure);
         }
     }
@@ -189,8 +189,8 @@ static int open_tcp(const struct config_boot *boot, const struct listener_places
     int failure = 0;
     for (size_t i = 0; i < boot->listener_count; i++) {
         const struct config_listener *listener = &boot->listeners[i];
-        if (listener->tcp) {
-            int status = streams_listen(places->streams, &listener->address);
+        if (listener->tcp || listener->tls) {
+            int status = streams_listen(places->streams, listener);
             failure = note_status(diagnostics, &listener->address, "tcp", status, failure);
         }
     }

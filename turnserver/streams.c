@@ -93,7 +93,7 @@ static struct flow flow_of(const struct streams *streams, const struct connectio
 {
     return (struct flow){
         .via = place_via(streams, connection_number(connection)),
-        .transport = TRANSPORT_TCP,
+        .transport = connection_transport(connection),
         .remote = *connection_remote(connection),
         .local = *connection_local(connection),
     };
@@ -170,9 +170,15 @@ void streams_free(struct streams *streams)
     }
 }
 
-int streams_listen(struct streams *streams, const struct stun_address *address)
+int streams_listen(struct streams *streams, const struct config_listener *listener)
 {
-    return acceptor_listen(streams->acceptor, address, NULL);
+    const struct acceptor_port port = {.plain = listener->tcp, .tls = listener->tls};
+    return acceptor_listen(streams->acceptor, &listener->address, &port, NULL);
+}
+
+void streams_set_policy(struct streams *streams, const struct config_policy *policy)
+{
+    acceptor_set_tls(streams->acceptor, policy->tls_context);
 }
 
 int streams_start(struct streams *streams)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The stream side of a worker, as the datapath is its datagram side: TCP connections that came in,
- * each known by a `via` whose top bit is set.
+ * The stream side of a worker, as the datapath is its datagram side: TCP and TLS connections that
+ * came in, each known by a `via` whose top bit is set.
  */
 #ifndef TURNSERVER_STREAMS_H
 #define TURNSERVER_STREAMS_H
@@ -29,8 +29,10 @@ struct streams *streams_new(struct event_base *base, const struct streams_user *
                             const struct config_boot *boot, struct connection_limit *limit);
 void streams_free(struct streams *streams); /* closes every connection; NULL is allowed */
 
-/* Binds a listening port that other workers share. Returns 0 or -errno. */
-int streams_listen(struct streams *streams, const struct stun_address *address);
+/* Binds a listening port that other workers share; `listener` is borrowed. Returns 0 or -errno. */
+int streams_listen(struct streams *streams, const struct config_listener *listener);
+/* What a policy says about connections to come: the certificate. Its content is not kept. */
+void streams_set_policy(struct streams *streams, const struct config_policy *policy);
 /* Lets connections in. Returns 0 or -errno. */
 int streams_start(struct streams *streams);
 

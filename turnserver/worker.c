@@ -98,7 +98,7 @@ static void send_outbox(struct outbox *outbox, void *context)
 
 static void handle_event(struct worker *worker, const struct turn_event *event)
 {
-    if (event->transport == TRANSPORT_TCP &&
+    if ((event->transport == TRANSPORT_TCP || event->transport == TRANSPORT_TLS) &&
         (event->type == TURN_ALLOCATED || event->type == TURN_ENDED)) {
         streams_hold(worker->streams, event->via, event->type == TURN_ALLOCATED);
     }
@@ -238,6 +238,7 @@ static void take_policy(struct worker *worker, struct config_policy *policy)
 {
     turn_server_set_policy(worker->turn, &policy->turn);
     auth_set_policy(worker->auth, policy->auth);
+    streams_set_policy(worker->streams, policy);
     config_policy_release(worker->policy);
     worker->policy = policy;
 }
@@ -339,6 +340,9 @@ static bool make_ways(struct worker *worker)
     worker->datapath = worker->operations->create(worker->base, &datapath_user);
     worker->streams =
         streams_new(worker->base, &streams_user, worker->shared->boot, worker->shared->connections);
+    if (worker->streams) {
+        streams_set_policy(worker->streams, worker->policy);
+    }
     return worker->datapath && worker->streams;
 }
 

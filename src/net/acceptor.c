@@ -3,11 +3,15 @@
 
 #include "base/timer_wheel.h"
 #include "net/clock.h"
+#include "net/opening.h"
 #include "net/tcp_socket.h"
+#include "net/tunnel.h"
 #include "net/udp_socket.h"
+#include "wire/proxy_header.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,6 +28,8 @@ struct listening {
     struct acceptor *acceptor;
     struct event *readable;
     int descriptor;
+    struct acceptor_port port;
+    struct opening_rules rules, rules_of_proxies;
 };
 
 struct acceptor {
@@ -39,18 +45,26 @@ struct acceptor {
     struct monotime armed;
     struct connection *connections;
     struct timer_wheel deadlines;
+    SSL_CTX *tls; /* or NULL */
 };
 
+/* One of opening, stream and tunnel is there. */
 struct connection {
     struct acceptor *acceptor;
+    const struct listening *listening; /* while it opens */
+    struct opening *opening;
     struct stream *stream;
+    struct tunnel *tunnel;
+    int descriptor; /* while it opens; -1: somebody else's */
+    struct stun_address remote, local;
+    struct stun_address counted;     /* as whose it is counted in the limit */
     struct connection *next, **link; /* acceptor->connections */
     struct timer_node deadline;
     struct monotime last_frame; /* of the latest flush */
     uint32_t number;
     bool framed; /* a first whole frame has come */
     bool held;
-    bool closing; /* the user knows */
+    bool closing; /* the user knows that it goes, or never knew that it came */
 };
 
 const struct acceptor_policy acceptor_policy_default = {
@@ -110,11 +124,18 @@ static void remove_connection(struct connection *connection)
         connection->next->link = connection->link;
     }
     if (acceptor->limit != NULL) {
-        connection_limit_give_back(acceptor->limit, stream_remote(connection->stream));
+        connection_limit_give_back(acceptor->limit, &connection->counted);
     }
     acceptor->counters.open--;
-    acceptor->counters.dropped_frames += stream_dropped(connection->stream);
+    if (connection->stream != NULL) {
+        acceptor->counters.dropped_frames += stream_dropped(connection->stream);
+    }
+    opening_free(connection->opening);
+    if (connection->descriptor >= 0) {
+        close(connection->descriptor);
+    }
     stream_free(connection->stream);
+    tunnel_free(connection->tunnel);
     free(connection);
 }
 
@@ -125,6 +146,15 @@ static void end_connection(struct connection *connection, const char *text)
         connection->acceptor->user.closed(connection, text, connection->acceptor->user.context);
     }
     remove_connection(connection);
+}
+
+static void count_refusal(struct acceptor *acceptor, enum connection_verdict verdict)
+{
+    if (verdict == CONNECTION_REFUSED_SOURCE) {
+        acceptor->counters.refused_source++;
+    } else {
+        acceptor->counters.refused_total++;
+    }
 }
 
 static void on_frame(struct stream *stream, struct packet *packet, void *context)
@@ -157,6 +187,8 @@ static void on_closed(struct stream *stream, enum stream_end end, void *context)
 
     if (end == STREAM_END_NOT_STUN || end == STREAM_END_FRAME_SIZE) {
         connection->acceptor->counters.ended_broken++;
+    } else if (end == STREAM_END_TLS) {
+        connection->acceptor->counters.ended_tls++;
     }
     end_connection(connection, stream_end_text(stream));
 }
@@ -196,30 +228,159 @@ static void on_tick(evutil_socket_t descriptor, short what, void *context)
     acceptor_expire(acceptor, clock_now());
 }
 
-/* Takes over a descriptor that connection_limit has counted. */
-static void open_connection(struct acceptor *acceptor, int descriptor,
-                            const struct stun_address *remote, const struct stun_address *local)
-{
-    struct connection *connection = calloc(1, sizeof *connection);
+/* ---- from a descriptor to a stream -------------------------------------------------------------
+ */
 
-    if (connection == NULL) {
-        close(descriptor);
-        goto fail;
-    }
+static void open_stream(struct connection *connection, bool tls)
+{
+    struct acceptor *acceptor = connection->acceptor;
+    int descriptor = connection->descriptor;
     const struct stream_setup setup = {
         .user = &stream_user,
         .context = connection,
-        .local = *local,
-        .remote = *remote,
+        .local = connection->local,
+        .remote = connection->remote,
         .limits = acceptor->policy.limits,
     };
-    connection->acceptor = acceptor;
-    connection->stream = stream_new_tcp(acceptor->base, descriptor, &setup);
-    if (connection->stream == NULL) {
-        goto fail;
+
+    connection->descriptor = -1;
+    if (tls) {
+        SSL *ssl = acceptor->tls != NULL ? SSL_new(acceptor->tls) : NULL;
+        connection->stream = stream_new_tls(acceptor->base, descriptor, ssl, &setup);
+    } else {
+        connection->stream = stream_new_tcp(acceptor->base, descriptor, &setup);
     }
-    connection->next = acceptor->connections;
-    connection->link = &acceptor->connections;
+    if (connection->stream == NULL) {
+        acceptor->counters.accept_failures++;
+        remove_connection(connection);
+        return;
+    }
+    connection->closing = false;
+    if (acceptor->user.opened != NULL) {
+        acceptor->user.opened(connection, acceptor->user.context);
+    }
+}
+
+static void on_tunnel_ended(void *context, const char *text)
+{
+    (void)text;
+    remove_connection(context);
+}
+
+static void open_tunnel(struct connection *connection)
+{
+    struct acceptor *acceptor = connection->acceptor;
+    const struct acceptor_upstream *upstream = &connection->listening->port.upstream;
+    uint8_t header[PROXY_HEADER_WRITE_SIZE];
+    size_t size = 0;
+    int descriptor = connection->descriptor;
+
+    if (upstream->proxy_header) {
+        size = proxy_header_write(header, &connection->remote, &connection->local);
+    }
+    connection->descriptor = -1;
+    connection->tunnel = tunnel_new(acceptor->base, descriptor, &upstream->address, header, size,
+                                    on_tunnel_ended, connection);
+    if (connection->tunnel == NULL) {
+        acceptor->counters.accept_failures++;
+        remove_connection(connection);
+        return;
+    }
+    acceptor->counters.tunneled++;
+    connection->framed = true;
+    connection->held = true;
+    set_deadline(connection, clock_now());
+}
+
+/* A proxy has told whose connection it is: counts it as that one's. Returns whether it may be. */
+static bool recount(struct connection *connection, const struct stun_address *source)
+{
+    struct acceptor *acceptor = connection->acceptor;
+    enum connection_verdict verdict = CONNECTION_ALLOWED;
+
+    connection->remote = *source;
+    if (acceptor->limit == NULL) {
+        return true;
+    }
+    verdict = connection_limit_move(acceptor->limit, &connection->counted, source);
+    if (verdict == CONNECTION_ALLOWED) {
+        connection->counted = *source;
+    } else {
+        count_refusal(acceptor, verdict);
+    }
+    return verdict == CONNECTION_ALLOWED;
+}
+
+static void on_opening_done(void *context, const struct opening_result *result)
+{
+    struct connection *connection = context;
+    enum opening_way way = result->way;
+    struct stun_address source = result->source;
+
+    opening_free(connection->opening);
+    connection->opening = NULL;
+    if (way == OPENING_REFUSED) {
+        connection->acceptor->counters.ended_opening++;
+        remove_connection(connection);
+    } else if (source.family != STUN_FAMILY_NONE && !recount(connection, &source)) {
+        remove_connection(connection);
+    } else if (way == OPENING_UPSTREAM) {
+        open_tunnel(connection);
+    } else {
+        open_stream(connection, way == OPENING_TLS);
+    }
+}
+
+static void begin_opening(struct connection *connection, const struct opening_rules *rules)
+{
+    struct acceptor *acceptor = connection->acceptor;
+
+    connection->opening =
+        opening_new(acceptor->base, connection->descriptor, rules, on_opening_done, connection);
+    if (connection->opening == NULL) {
+        acceptor->counters.accept_failures++;
+        remove_connection(connection);
+    }
+}
+
+static bool needs_opening(const struct opening_rules *rules)
+{
+    return rules->proxied || rules->upstream || (rules->plain && rules->tls);
+}
+
+/* What one accept brought; counted in the limit as that of `counted`. */
+struct arrival {
+    int descriptor;
+    struct stun_address remote, local, counted;
+    bool proxied;
+};
+
+static void open_connection(const struct listening *listening, const struct arrival *arrival)
+{
+    struct acceptor *acceptor = listening->acceptor;
+    const struct opening_rules *rules =
+        arrival->proxied ? &listening->rules_of_proxies : &listening->rules;
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    if (connection == NULL) {
+        close(arrival->descriptor);
+        acceptor->counters.accept_failures++;
+        if (acceptor->limit != NULL) {
+            connection_limit_give_back(acceptor->limit, &arrival->counted);
+        }
+        return;
+    }
+    *connection = (struct connection){
+        .acceptor = acceptor,
+        .listening = listening,
+        .descriptor = arrival->descriptor,
+        .remote = arrival->remote,
+        .local = arrival->local,
+        .counted = arrival->counted,
+        .next = acceptor->connections,
+        .link = &acceptor->connections,
+        .closing = true,
+    };
     if (connection->next != NULL) {
         connection->next->link = &connection->next;
     }
@@ -227,18 +388,15 @@ static void open_connection(struct acceptor *acceptor, int descriptor,
     acceptor->counters.accepted++;
     acceptor->counters.open++;
     set_deadline(connection, clock_now());
-    if (acceptor->user.opened != NULL) {
-        acceptor->user.opened(connection, acceptor->user.context);
-    }
-    return;
-
-fail:
-    free(connection);
-    acceptor->counters.accept_failures++;
-    if (acceptor->limit != NULL) {
-        connection_limit_give_back(acceptor->limit, remote);
+    if (needs_opening(rules)) {
+        begin_opening(connection, rules);
+    } else {
+        open_stream(connection, rules->tls);
     }
 }
+
+/* ---- connections as the user knows them --------------------------------------------------------
+ */
 
 void connection_set_number(struct connection *connection, uint32_t number)
 {
@@ -252,12 +410,17 @@ uint32_t connection_number(const struct connection *connection)
 
 const struct stun_address *connection_local(const struct connection *connection)
 {
-    return stream_local(connection->stream);
+    return &connection->local;
 }
 
 const struct stun_address *connection_remote(const struct connection *connection)
 {
-    return stream_remote(connection->stream);
+    return &connection->remote;
+}
+
+enum outbox_transport connection_transport(const struct connection *connection)
+{
+    return stream_tls(connection->stream) != NULL ? TRANSPORT_TLS : TRANSPORT_TCP;
 }
 
 int connection_send(struct connection *connection, const uint8_t *bytes, size_t size)
@@ -291,6 +454,9 @@ void connection_close(struct connection *connection)
 static void accept_on(struct acceptor *acceptor, bool accepting)
 {
     for (struct listening *one = acceptor->listening; one != NULL; one = one->next) {
+        if (one->readable == NULL) {
+            continue;
+        }
         if (accepting) {
             event_add(one->readable, NULL);
         } else {
@@ -309,35 +475,38 @@ static void on_resume(evutil_socket_t descriptor, short what, void *context)
 }
 
 /* Whether it may be counted; closes it otherwise. */
-static bool admit(struct acceptor *acceptor, int descriptor, const struct stun_address *remote)
+static bool admit(const struct listening *listening, struct arrival *arrival)
 {
+    struct acceptor *acceptor = listening->acceptor;
+    const struct address_set *proxies = listening->port.proxies;
     enum connection_verdict verdict = CONNECTION_ALLOWED;
 
+    arrival->proxied = proxies != NULL && address_set_contains(proxies, &arrival->remote);
+    if (!arrival->proxied) {
+        arrival->counted = arrival->remote;
+    }
     if (acceptor->limit != NULL) {
-        verdict = connection_limit_take(acceptor->limit, remote);
+        verdict = connection_limit_take(acceptor->limit, &arrival->counted);
     }
     if (verdict == CONNECTION_ALLOWED) {
         return true;
     }
-    if (verdict == CONNECTION_REFUSED_SOURCE) {
-        acceptor->counters.refused_source++;
-    } else {
-        acceptor->counters.refused_total++;
-    }
-    close(descriptor);
+    count_refusal(acceptor, verdict);
+    close(arrival->descriptor);
     return false;
 }
 
 /* Returns false when there is nothing more to accept for now. */
-static bool accept_one(struct acceptor *acceptor, int listening)
+static bool accept_one(const struct listening *listening)
 {
-    struct stun_address remote, local;
-    int descriptor = -1;
+    struct acceptor *acceptor = listening->acceptor;
+    struct arrival arrival = {.descriptor = -1};
 
-    switch (tcp_socket_accept(listening, &descriptor, &remote, &local)) {
+    switch (tcp_socket_accept(listening->descriptor, &arrival.descriptor, &arrival.remote,
+                              &arrival.local)) {
     case 0:
-        if (admit(acceptor, descriptor, &remote)) {
-            open_connection(acceptor, descriptor, &remote, &local);
+        if (admit(listening, &arrival)) {
+            open_connection(listening, &arrival);
         }
         return true;
     case -EMFILE:
@@ -359,19 +528,37 @@ static bool accept_one(struct acceptor *acceptor, int listening)
 
 static void on_acceptable(evutil_socket_t descriptor, short what, void *context)
 {
-    struct listening *listening = context;
+    const struct listening *listening = context;
 
+    (void)descriptor;
     (void)what;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        if (!accept_one(listening->acceptor, descriptor)) {
+        if (!accept_one(listening)) {
             break;
         }
     }
 }
 
-int acceptor_listen(struct acceptor *acceptor, const struct stun_address *address,
-                    struct stun_address *local)
+static void set_port(struct listening *listening, const struct acceptor_port *port)
 {
+    const struct acceptor_upstream *upstream = &listening->port.upstream;
+
+    listening->port = *port;
+    listening->rules = (struct opening_rules){
+        .plain = port->plain,
+        .tls = port->tls,
+        .upstream = upstream->address.family != STUN_FAMILY_NONE,
+        .names = upstream->names,
+        .name_count = upstream->name_count,
+    };
+    listening->rules_of_proxies = listening->rules;
+    listening->rules_of_proxies.proxied = true;
+}
+
+int acceptor_listen(struct acceptor *acceptor, const struct stun_address *address,
+                    const struct acceptor_port *port, struct stun_address *local)
+{
+    static const struct acceptor_port plain = {.plain = true};
     struct listening *listening = calloc(1, sizeof *listening);
     int status = -ENOMEM;
 
@@ -389,6 +576,7 @@ int acceptor_listen(struct acceptor *acceptor, const struct stun_address *addres
         }
     }
     listening->acceptor = acceptor;
+    set_port(listening, port != NULL ? port : &plain);
     listening->readable = event_new(acceptor->base, listening->descriptor, EV_READ | EV_PERSIST,
                                     on_acceptable, listening);
     if (listening->readable == NULL) {
@@ -445,19 +633,24 @@ void acceptor_free(struct acceptor *acceptor)
         next = one->next;
         remove_connection(one);
     }
+    for (struct listening *one = acceptor->listening, *next; one != NULL; one = next) {
+        next = one->next;
+        free(one);
+    }
     if (acceptor->tick != NULL) {
         event_free(acceptor->tick);
     }
     if (acceptor->resume != NULL) {
         event_free(acceptor->resume);
     }
+    SSL_CTX_free(acceptor->tls);
     free(acceptor);
 }
 
 int acceptor_start(struct acceptor *acceptor)
 {
     for (struct listening *one = acceptor->listening; one != NULL; one = one->next) {
-        if (event_add(one->readable, NULL) != 0) {
+        if (one->readable != NULL && event_add(one->readable, NULL) != 0) {
             return -ENOMEM;
         }
     }
@@ -465,16 +658,26 @@ int acceptor_start(struct acceptor *acceptor)
     return 0;
 }
 
+/* What it listened at is kept, since connections that are opening need its rules. */
 void acceptor_stop(struct acceptor *acceptor)
 {
     acceptor->started = false;
-    while (acceptor->listening != NULL) {
-        struct listening *one = acceptor->listening;
-        acceptor->listening = one->next;
-        event_free(one->readable);
-        close(one->descriptor);
-        free(one);
+    for (struct listening *one = acceptor->listening; one != NULL; one = one->next) {
+        if (one->readable != NULL) {
+            event_free(one->readable);
+            close(one->descriptor);
+            one->readable = NULL;
+        }
     }
+}
+
+void acceptor_set_tls(struct acceptor *acceptor, SSL_CTX *context)
+{
+    if (context != NULL) {
+        SSL_CTX_up_ref(context);
+    }
+    SSL_CTX_free(acceptor->tls);
+    acceptor->tls = context;
 }
 
 void acceptor_set_policy(struct acceptor *acceptor, const struct acceptor_policy *policy)

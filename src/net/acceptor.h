@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Listening TCP sockets of a worker, and the connections that came in through them: streams with
- * deadlines. A connection must send its first whole frame within a time; after that it may be idle
- * for a time, unless it is held because it carries an allocation.
+ * deadlines. A connection must send its first whole frame within a time, a PROXY header and the
+ * handshake of TLS included; after that it may be idle for a time, unless it is held because it
+ * carries an allocation.
+ *
+ *   accept -> limit -> opening (if it must be looked at) -> stream, on TCP or TLS
+ *                                                        -> tunnel to an upstream
  *
  * All of it belongs to one event loop and its thread.
  */
 #ifndef NET_ACCEPTOR_H
 #define NET_ACCEPTOR_H
 
+#include "base/address_set.h"
 #include "base/monotime.h"
 #include "net/connection_limit.h"
 #include "net/stream.h"
 
 struct acceptor;
 struct connection;
+struct ssl_ctx_st;
 
 struct acceptor_user {
     void *context;
-    /* A new connection. May call connection_close. May be NULL. */
+    /* A new connection, whose handshake of TLS may still be to come. May call connection_close. May
+     * be NULL. */
     void (*opened)(struct connection *connection, void *context);
     /* As in stream_user: lent until `flush` has returned. */
     void (*frame)(struct connection *connection, struct packet *packet, void *context);
@@ -45,6 +52,9 @@ struct acceptor_counters {
     uint64_t accept_failures; /* no descriptors or memory: accepting pauses for a while */
     uint64_t timed_out;       /* no first frame, or idle */
     uint64_t ended_broken;    /* neither STUN nor ChannelData, or too long */
+    uint64_t ended_tls;       /* TLS failed, most often in its handshake */
+    uint64_t ended_opening;   /* no good PROXY header, or a ClientHello that makes no sense */
+    uint64_t tunneled;        /* handed to an upstream */
     uint64_t dropped_frames;  /* data for clients that read too slowly; of ended connections */
     uint64_t open;            /* now */
 };
@@ -58,13 +68,32 @@ struct acceptor *acceptor_new(struct event_base *base, const struct acceptor_use
 /* Closes everything without callbacks. NULL is allowed. */
 void acceptor_free(struct acceptor *acceptor);
 
+/* Where TLS goes that is not for us: net/opening.h says which. */
+struct acceptor_upstream {
+    struct stun_address address; /* family NONE: there is none */
+    const char *const *names;    /* server names that are ours, in small letters */
+    size_t name_count;
+    bool proxy_header; /* begin with a PROXY header of version 2 */
+};
+
+/* What comes in at a port. What it points to is borrowed for the acceptor's life. */
+struct acceptor_port {
+    bool plain, tls; /* at least one; both are told apart by the first byte */
+    const struct address_set
+        *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
+    struct acceptor_upstream upstream; /* only with tls */
+};
+
 /*
- * Opens a listening socket that other workers share (SO_REUSEPORT); port 0 takes a free one.
- * Returns 0 and sets `local` (may be NULL) to where it listens, or -errno. Connections are taken
- * from acceptor_start on; they wait in the kernel before.
+ * Opens a listening socket that other workers share (SO_REUSEPORT); port 0 takes a free one. `port`
+ * is copied; NULL: plain TCP. Returns 0 and sets `local` (may be NULL) to where it listens, or
+ * -errno. Connections are taken from acceptor_start on; they wait in the kernel before.
  */
 int acceptor_listen(struct acceptor *acceptor, const struct stun_address *address,
-                    struct stun_address *local);
+                    const struct acceptor_port *port, struct stun_address *local);
+/* The context of new connections on TLS, which the acceptor keeps by a reference of its own. NULL:
+ * TLS is refused. */
+void acceptor_set_tls(struct acceptor *acceptor, struct ssl_ctx_st *context);
 /* Returns 0 or -errno. */
 int acceptor_start(struct acceptor *acceptor);
 /* Takes no new connections any more; the old ones stay. */
@@ -83,7 +112,9 @@ const struct acceptor_counters *acceptor_counters(const struct acceptor *accepto
 void connection_set_number(struct connection *connection, uint32_t number);
 uint32_t connection_number(const struct connection *connection);
 const struct stun_address *connection_local(const struct connection *connection);
+/* The client's own address, though a proxy be between. */
 const struct stun_address *connection_remote(const struct connection *connection);
+enum outbox_transport connection_transport(const struct connection *connection);
 /* As stream_send. */
 int connection_send(struct connection *connection, const uint8_t *bytes, size_t size);
 /* Whether it may be idle, and has the larger limits. */

@@ -93,7 +93,8 @@ static enum connection_verdict take_from_source(struct connection_limit *limit,
         }
         source->address = *key;
         hash_map_insert(&limit->sources, &source->node, key);
-    } else if (limit->per_source != 0 && source->connections >= limit->per_source) {
+    } else if (limit->per_source != 0 && key->family != STUN_FAMILY_NONE &&
+               source->connections >= limit->per_source) {
         return CONNECTION_REFUSED_SOURCE;
     }
     source->connections++;
@@ -115,19 +116,39 @@ enum connection_verdict connection_limit_take(struct connection_limit *limit,
     return verdict;
 }
 
+static bool give_back_to_source(struct connection_limit *limit, const struct stun_address *key)
+{
+    struct source *source = find(limit, key);
+
+    if (source != NULL && --source->connections == 0) {
+        hash_map_remove(&limit->sources, &source->node);
+        free(source);
+    }
+    return source != NULL;
+}
+
+enum connection_verdict connection_limit_move(struct connection_limit *limit,
+                                              const struct stun_address *from,
+                                              const struct stun_address *to)
+{
+    struct stun_address old_key = source_of(from);
+    struct stun_address new_key = source_of(to);
+
+    pthread_mutex_lock(&limit->lock);
+    enum connection_verdict verdict = take_from_source(limit, &new_key);
+    if (verdict == CONNECTION_ALLOWED) {
+        (void)give_back_to_source(limit, &old_key);
+    }
+    pthread_mutex_unlock(&limit->lock);
+    return verdict;
+}
+
 void connection_limit_give_back(struct connection_limit *limit, const struct stun_address *source)
 {
     struct stun_address key = source_of(source);
 
     pthread_mutex_lock(&limit->lock);
-    struct source *found = find(limit, &key);
-    if (found != NULL) {
-        limit->connections--;
-        if (--found->connections == 0) {
-            hash_map_remove(&limit->sources, &found->node);
-            free(found);
-        }
-    }
+    limit->connections -= give_back_to_source(limit, &key);
     pthread_mutex_unlock(&limit->lock);
 }
 

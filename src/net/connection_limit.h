@@ -26,9 +26,14 @@ enum connection_verdict {
     CONNECTION_REFUSED_SOURCE,
 };
 
-/* Counts a connection from `source` unless it is refused. Whoever was allowed gives it back. */
+/* Counts a connection from `source` unless it is refused. Whoever was allowed gives it back. A
+ * source of family NONE, one that is not known yet, counts in all only. */
 enum connection_verdict connection_limit_take(struct connection_limit *limit,
                                               const struct stun_address *source);
+/* Counts one of `from` as one of `to` from now on, unless that is refused: then nothing changes. */
+enum connection_verdict connection_limit_move(struct connection_limit *limit,
+                                              const struct stun_address *from,
+                                              const struct stun_address *to);
 void connection_limit_give_back(struct connection_limit *limit, const struct stun_address *source);
 /* New bounds; connections that stand are left alone. */
 void connection_limit_set(struct connection_limit *limit, uint32_t max, uint32_t per_source);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "net/stream.h"
 
+#include "net/tls_context.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <openssl/err.h>
 #include <postern/stun.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +42,7 @@ struct stream {
     enum stream_state state;
     enum stream_end end; /* why, once it is not open */
     int error;           /* errno of STREAM_END_ERROR */
+    char *tls_text;      /* of STREAM_END_TLS; NULL: memory was out */
     bool freed;          /* by its owner, in a callback */
     unsigned depth;      /* of our own callbacks; it is not destroyed inside one */
 };
@@ -45,10 +50,25 @@ struct stream {
 /* ---- life ---------------------------------------------------------------------------------------
  */
 
+/* Tells the other end that no more comes (close_notify), once, and as far as the socket takes it.
+ */
+static void say_goodbye(struct stream *stream)
+{
+    SSL *ssl = stream_tls(stream);
+
+    if (ssl != NULL && SSL_is_init_finished(ssl) && stream->end != STREAM_END_TLS &&
+        stream->end != STREAM_END_ERROR) {
+        (void)SSL_shutdown(ssl);
+        ERR_clear_error();
+    }
+}
+
 static void destroy(struct stream *stream)
 {
+    say_goodbye(stream);
     event_del(&stream->later);
     bufferevent_free(stream->bufferevent);
+    free(stream->tls_text);
     free(stream);
 }
 
@@ -114,6 +134,8 @@ static void finish(struct stream *stream, enum stream_end end, unsigned seconds)
     stream->state = STREAM_FINISHING;
     stream->end = end;
     event_add(&stream->later, &patience);
+    /* libevent stops writing too when TLS has ended in one direction. */
+    bufferevent_enable(stream->bufferevent, EV_WRITE);
     /* Input is still read, and discarded: closing over unread bytes would reset the connection and
      * take the last answer with it. */
     bufferevent_setwatermark(stream->bufferevent, EV_READ, 0, INPUT_SIZE_MIN);
@@ -263,6 +285,30 @@ static void on_written(struct bufferevent *bufferevent, void *context)
     leave(stream);
 }
 
+/* An error of TLS, or one of the system that it met. */
+static void fail(struct stream *stream, int error)
+{
+    unsigned long tls_error = bufferevent_get_openssl_error(stream->bufferevent);
+    SSL *ssl = stream_tls(stream);
+    char text[TLS_TEXT_SIZE];
+
+    if (ssl == NULL || (tls_error == 0 && error != 0)) {
+        stream->error = error;
+        end_now(stream, STREAM_END_ERROR);
+        return;
+    }
+    stream->tls_text = strdup(tls_error_text(ssl, tls_error, text));
+    end_now(stream, STREAM_END_TLS);
+}
+
+/* Without a whole handshake there was no stream that could end in order. */
+static bool is_half_made(const struct stream *stream)
+{
+    const SSL *ssl = stream_tls(stream);
+
+    return ssl != NULL && !SSL_is_init_finished(ssl);
+}
+
 static void on_event(struct bufferevent *bufferevent, short what, void *context)
 {
     int error = EVUTIL_SOCKET_ERROR();
@@ -277,8 +323,9 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
             stream->user->connected(stream, stream->context);
         }
     } else if ((what & BEV_EVENT_EOF) == 0) {
-        stream->error = error;
-        end_now(stream, STREAM_END_ERROR);
+        fail(stream, error);
+    } else if (is_half_made(stream)) {
+        end_now(stream, STREAM_END_PEER);
     } else if (stream->state == STREAM_OPEN) {
         finish(stream, STREAM_END_PEER, LINGER_SECONDS);
     }
@@ -304,7 +351,8 @@ struct stream *stream_new(struct bufferevent *bufferevent, const struct stream_s
     event_assign(&stream->later, bufferevent_get_base(bufferevent), -1, 0, on_later, stream);
     bufferevent_setcb(bufferevent, on_readable, on_written, on_event, stream);
     want(stream, 1);
-    if (setup->connecting && bufferevent_socket_connect(bufferevent, NULL, 0) != 0) {
+    if (setup->connecting && stream_tls(stream) == NULL &&
+        bufferevent_socket_connect(bufferevent, NULL, 0) != 0) {
         goto fail;
     }
     if (bufferevent_enable(bufferevent, EV_READ | EV_WRITE) != 0) {
@@ -331,6 +379,26 @@ struct stream *stream_new_tcp(struct event_base *base, int descriptor,
     if (bufferevent == NULL) {
         close(descriptor);
     }
+    return stream_new(bufferevent, setup);
+}
+
+struct stream *stream_new_tls(struct event_base *base, int descriptor, SSL *ssl,
+                              const struct stream_setup *setup)
+{
+    enum bufferevent_ssl_state state =
+        setup->connecting ? BUFFEREVENT_SSL_CONNECTING : BUFFEREVENT_SSL_ACCEPTING;
+    struct bufferevent *bufferevent = NULL;
+
+    if (ssl != NULL) {
+        bufferevent =
+            bufferevent_openssl_socket_new(base, descriptor, ssl, state, BEV_OPT_CLOSE_ON_FREE);
+    }
+    if (bufferevent == NULL) {
+        SSL_free(ssl);
+        close(descriptor);
+        return NULL;
+    }
+    bufferevent_openssl_set_allow_dirty_shutdown(bufferevent, 1);
     return stream_new(bufferevent, setup);
 }
 
@@ -421,6 +489,11 @@ void *stream_context(const struct stream *stream)
     return stream->context;
 }
 
+SSL *stream_tls(const struct stream *stream)
+{
+    return bufferevent_openssl_get_ssl(stream->bufferevent);
+}
+
 uint64_t stream_dropped(const struct stream *stream)
 {
     return stream->dropped;
@@ -435,8 +508,12 @@ const char *stream_end_text(const struct stream *stream)
         [STREAM_END_NOT_STUN] = "the other end sent what is neither STUN nor ChannelData",
         [STREAM_END_FRAME_SIZE] = "the other end announced a message that is too long",
         [STREAM_END_STUCK] = "the other end does not read what it is sent",
+        [STREAM_END_TLS] = "TLS failed",
     };
     const char *error = strerrordesc_np(stream->error);
 
+    if (stream->end == STREAM_END_TLS && stream->tls_text != NULL) {
+        return stream->tls_text;
+    }
     return stream->end == STREAM_END_ERROR && error != NULL ? error : texts[stream->end];
 }

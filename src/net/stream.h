@@ -21,20 +21,22 @@
 
 struct bufferevent;
 struct event_base;
+struct ssl_st;
 struct stream;
 
 enum stream_end {
     STREAM_END_PEER,       /* the other end closed in order */
     STREAM_END_FINISHED,   /* stream_finish, and all has been sent */
-    STREAM_END_ERROR,      /* the system or TLS says why: stream_end_text */
+    STREAM_END_ERROR,      /* the system says why: stream_end_text */
     STREAM_END_NOT_STUN,   /* bytes that are neither STUN nor ChannelData */
     STREAM_END_FRAME_SIZE, /* a frame above limits.frame_size_max */
     STREAM_END_STUCK,      /* the other end does not read what we answer */
+    STREAM_END_TLS,        /* TLS failed, before or after it stood: stream_end_text */
 };
 
 struct stream_user {
-    /* The connection stands, TLS included. May be NULL. Only for a stream that began as connecting.
-     */
+    /* The connection stands, TLS included. May be NULL. Only for a stream that began as connecting,
+     * and for one on TLS. */
     void (*connected)(struct stream *stream, void *context);
     /*
      * A frame: a STUN message, or ChannelData without its padding. Its bytes may be written to and
@@ -73,6 +75,13 @@ struct stream *stream_new(struct bufferevent *bufferevent, const struct stream_s
 /* The same on a plain, non-blocking TCP socket, which belongs to the stream too. */
 struct stream *stream_new_tcp(struct event_base *base, int descriptor,
                               const struct stream_setup *setup);
+/*
+ * The same on TLS on that socket: `setup->connecting` says that ours is the client's end, and the
+ * socket may still be connecting. `ssl` (OpenSSL's SSL) belongs to the stream too, and may be NULL:
+ * then NULL is returned.
+ */
+struct stream *stream_new_tls(struct event_base *base, int descriptor, struct ssl_st *ssl,
+                              const struct stream_setup *setup);
 /* Closes at once; what waits to be sent is lost. Does not call `closed`. NULL is allowed. */
 void stream_free(struct stream *stream);
 
@@ -90,6 +99,8 @@ void stream_set_limits(struct stream *stream, const struct stream_limits *limits
 const struct stun_address *stream_local(const struct stream *stream);
 const struct stun_address *stream_remote(const struct stream *stream);
 void *stream_context(const struct stream *stream);
+/* What speaks TLS below, borrowed; NULL: nothing. */
+struct ssl_st *stream_tls(const struct stream *stream);
 /* Frames of data that were dropped because the other end reads too slowly. */
 uint64_t stream_dropped(const struct stream *stream);
 /* Why it ended, in words for a log or a user: "connection refused". Lives as long as the stream. */

@@ -118,3 +118,15 @@ int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
     *descriptor = opened;
     return 0;
 }
+
+void tcp_socket_keep_alive(int descriptor)
+{
+    static const struct {
+        int name, value;
+    } options[] = {{TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 15}, {TCP_KEEPCNT, 4}};
+
+    (void)set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE);
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        (void)setsockopt(descriptor, IPPROTO_TCP, options[i].name, &options[i].value, sizeof(int));
+    }
+}

@@ -15,5 +15,7 @@ int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remot
  * `local` (may be NULL) says from where. */
 int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
                        const struct stun_address *local);
+/* Lets the kernel find out within two minutes that the other end is gone. */
+void tcp_socket_keep_alive(int descriptor);
 
 #endif

@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	tests/lib/coverage.py \
 	tests/lib/demo.py \
 	tests/lib/json_schema.py \
+	tests/lib/pki.py \
 	tests/lib/postern.py \
 	tests/lib/selftest.py \
 	tests/lib/stunwire.py \

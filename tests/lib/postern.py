@@ -58,10 +58,11 @@ def listener(port, address="127.0.0.1", transports=("udp", "tcp")):
     return f'{{ address = "{address}"; port = {port}; transports = [ {told} ]; }}'
 
 
-def config(port, workers=1, addresses=("127.0.0.1",), more="", relay=None, users=True, peers=True):
+def config(port, workers=1, addresses=("127.0.0.1",), more="", relay=None, users=True, peers=True,
+           transports=("udp", "tcp")):
     """A loopback server with a user, a REST secret, and no limits; `more` is appended as it is."""
     quoted = lambda items: ", ".join(f'"{item}"' for item in items)
-    text = "listeners = ( " + ", ".join(listener(port, address) for address in addresses) + " );\n"
+    text = "listeners = ( " + ", ".join(listener(port, address, transports) for address in addresses) + " );\n"
     text += f'realm = "{REALM}";\nworkers = {workers};\n'
     if users:
         text += f'users = ( {{ name = "{USER}"; password = "{PASSWORD}"; }} );\n'

@@ -378,9 +378,9 @@ static int free_pems(void **state)
 }
 
 #define TLS "tls = {\n certificate = \"c.pem\";\n key = \"k.pem\"; };"
-#define UNUSED                                                                                     \
-    "/etc/t.conf:1: tls: warning: no listener uses the certificate: \"tls\" and \"dtls\" are not " \
-    "in this version\n"
+#define UNUSED                                                                                   \
+    "/etc/t.conf:1: tls: warning: no listener uses the certificate: none has \"tls\" among its " \
+    "transports\n"
 
 static void load_tls(const char *certificate, const char *key, const char *problem)
 {
@@ -446,6 +446,37 @@ static void test_certificate_problems(void **state)
                   "/etc/t.conf:1: tls: expected certificate and key, got only one of them\n");
 }
 
+#define SERVED \
+    "listeners = ( { address = \"127.0.0.1\"; port = 5349; transports = [ \"tls\" ]; } );\n"
+
+static void test_tls_listener(void **state)
+{
+    const struct pems *pems = *state;
+    struct test_files files = {.files = {{"/etc/c.pem", pems->chain}, {"/etc/k.pem", pems->key}}};
+    struct config *config = load_warned(SERVED TLS, &files, "");
+
+    assert_true(config->boot.listeners[0].tls);
+    assert_false(config->boot.listeners[0].tcp || config->boot.listeners[0].udp);
+    assert_non_null(config->policy->tls_context);
+    assert_non_null(SSL_CTX_get0_certificate(config->policy->tls_context));
+    assert_int_equal(SSL_CTX_get_min_proto_version(config->policy->tls_context), TLS1_2_VERSION);
+    config_free(config);
+    config = load_warned(SERVED "tls = { certificate = \"c.pem\"; key = \"k.pem\";"
+                                " min_version = \"1.3\"; };",
+                         &files, "");
+    assert_int_equal(SSL_CTX_get_min_proto_version(config->policy->tls_context), TLS1_3_VERSION);
+    config_free(config);
+    load_bad_with(
+        SERVED "tls = { certificate = \"c.pem\"; key = \"k.pem\";\n"
+               " ciphers = \"nonsense\"; };",
+        &files,
+        "/etc/t.conf:3: tls.ciphers: expected a list of ciphers as in openssl-ciphers(1), "
+        "got \"nonsense\"\n");
+    load_bad_with(SERVED, &files,
+                  "/etc/t.conf:1: listeners: expected tls = { certificate = ...; key = ...; } in "
+                  "this file, since a listener has \"tls\", got none\n");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -464,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_certificate_expires),
         cmocka_unit_test(test_certificate_problems),
+        cmocka_unit_test(test_tls_listener),
     };
     return cmocka_run_group_tests_name("config_file", tests, make_pems, free_pems);
 }

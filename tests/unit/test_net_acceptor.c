@@ -83,7 +83,7 @@ static int set_up_with(const struct acceptor_policy *policy, uint32_t max, uint3
     limit = connection_limit_new(max, per_source, &(struct siphash_key){{1, 1}});
     acceptor = acceptor_new(base, &user, policy, limit);
     if (acceptor == NULL || !address_parse(&any, "127.0.0.1:0") ||
-        acceptor_listen(acceptor, &any, &server) != 0) {
+        acceptor_listen(acceptor, &any, NULL, &server) != 0) {
         return -1;
     }
     return acceptor_start(acceptor);
@@ -399,10 +399,10 @@ static void test_workers_share_a_port(void **state)
 
     (void)state;
     assert_non_null(other);
-    assert_int_equal(acceptor_listen(other, &server, NULL), 0);
+    assert_int_equal(acceptor_listen(other, &server, NULL, NULL), 0);
     struct stun_address foreign = {0};
     assert_true(address_parse(&foreign, "192.0.2.1:3478"));
-    assert_int_equal(acceptor_listen(other, &foreign, NULL), -EADDRNOTAVAIL);
+    assert_int_equal(acceptor_listen(other, &foreign, NULL, NULL), -EADDRNOTAVAIL);
     acceptor_free(other);
 }
 

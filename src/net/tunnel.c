@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "net/tunnel.h"
+
+#include "net/tcp_socket.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct side {
+    struct tunnel *tunnel;
+    struct side *other;
+    struct bufferevent *bufferevent;
+    bool ended;  /* it sends no more, and all of it has been handed to the other side */
+    bool closed; /* it has been told that no more comes */
+};
+
+struct tunnel {
+    struct side client, upstream;
+    void (*ended)(void *context, const char *text);
+    void *context;
+};
+
+static size_t waiting(const struct side *side)
+{
+    return evbuffer_get_length(bufferevent_get_output(side->bufferevent));
+}
+
+/* Tells a side that the other has ended, once nothing waits any more. Returns false when that was
+ * the end of the tunnel. */
+static bool pass_end(struct side *to)
+{
+    struct tunnel *tunnel = to->tunnel;
+
+    if (!to->other->ended || to->closed || waiting(to) > 0) {
+        return true;
+    }
+    to->closed = true;
+    (void)shutdown(bufferevent_getfd(to->bufferevent), SHUT_WR);
+    if (to->other->closed) {
+        tunnel->ended(tunnel->context, NULL);
+        return false;
+    }
+    return true;
+}
+
+static void on_readable(struct bufferevent *bufferevent, void *context)
+{
+    struct side *from = context;
+    struct side *to = from->other;
+
+    (void)bufferevent_read_buffer(bufferevent, bufferevent_get_output(to->bufferevent));
+    if (waiting(to) >= TUNNEL_WAITING_MAX / 2) {
+        bufferevent_disable(bufferevent, EV_READ); /* until `to` has read */
+    }
+}
+
+static void on_written(struct bufferevent *bufferevent, void *context)
+{
+    struct side *to = context;
+
+    (void)bufferevent;
+    if (pass_end(to) && !to->other->ended) {
+        bufferevent_enable(to->other->bufferevent, EV_READ);
+    }
+}
+
+static void on_event(struct bufferevent *bufferevent, short what, void *context)
+{
+    int error = EVUTIL_SOCKET_ERROR();
+    struct side *side = context;
+    struct tunnel *tunnel = side->tunnel;
+
+    if ((what & BEV_EVENT_CONNECTED) != 0) {
+        return;
+    }
+    if ((what & BEV_EVENT_EOF) != 0) {
+        on_readable(bufferevent, side);
+        side->ended = true;
+        bufferevent_disable(bufferevent, EV_READ);
+        (void)pass_end(side->other);
+    } else {
+        tunnel->ended(tunnel->context, strerror(error));
+    }
+}
+
+static bool open_side(struct side *side, struct event_base *base, int descriptor)
+{
+    side->bufferevent = bufferevent_socket_new(base, descriptor, BEV_OPT_CLOSE_ON_FREE);
+    if (side->bufferevent == NULL) {
+        close(descriptor);
+        return false;
+    }
+    bufferevent_setcb(side->bufferevent, on_readable, on_written, on_event, side);
+    bufferevent_setwatermark(side->bufferevent, EV_READ, 0, TUNNEL_WAITING_MAX / 2);
+    tcp_socket_keep_alive(descriptor);
+    return true;
+}
+
+struct tunnel *tunnel_new(struct event_base *base, int descriptor,
+                          const struct stun_address *upstream, const uint8_t *first, size_t size,
+                          void (*ended)(void *context, const char *text), void *context)
+{
+    struct tunnel *tunnel = calloc(1, sizeof *tunnel);
+    int connecting = -1;
+
+    if (tunnel == NULL) {
+        close(descriptor);
+        return NULL;
+    }
+    tunnel->client = (struct side){.tunnel = tunnel, .other = &tunnel->upstream};
+    tunnel->upstream = (struct side){.tunnel = tunnel, .other = &tunnel->client};
+    tunnel->ended = ended;
+    tunnel->context = context;
+    if (!open_side(&tunnel->client, base, descriptor) ||
+        tcp_socket_connect(&connecting, upstream, NULL) != 0 ||
+        !open_side(&tunnel->upstream, base, connecting) ||
+        bufferevent_socket_connect(tunnel->upstream.bufferevent, NULL, 0) != 0 ||
+        bufferevent_write(tunnel->upstream.bufferevent, first, size) != 0 ||
+        bufferevent_enable(tunnel->upstream.bufferevent, EV_READ | EV_WRITE) != 0 ||
+        bufferevent_enable(tunnel->client.bufferevent, EV_READ | EV_WRITE) != 0) {
+        tunnel_free(tunnel);
+        return NULL;
+    }
+    return tunnel;
+}
+
+void tunnel_free(struct tunnel *tunnel)
+{
+    if (tunnel == NULL) {
+        return;
+    }
+    if (tunnel->client.bufferevent != NULL) {
+        bufferevent_free(tunnel->client.bufferevent);
+    }
+    if (tunnel->upstream.bufferevent != NULL) {
+        bufferevent_free(tunnel->upstream.bufferevent);
+    }
+    free(tunnel);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Carries bytes between a connection that was accepted and an upstream, both ways and untouched.
+ * What one side does not read waits in the other's kernel: no more than TUNNEL_WAITING_MAX bytes a
+ * direction wait here. When one side closes its direction the other learns of it, and the rest
+ * still goes through.
+ */
+#ifndef NET_TUNNEL_H
+#define NET_TUNNEL_H
+
+#include <postern/address.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct tunnel;
+
+#define TUNNEL_WAITING_MAX 65536
+
+/*
+ * Connects to `upstream` and carries. `descriptor`, connected and non-blocking, belongs to the
+ * tunnel from now on, when it fails as well. The `size` bytes of `first` go to the upstream before
+ * anything else; copied. `ended` is called once from the loop, when both directions have ended or
+ * one has failed; the tunnel may be freed in it. `text` says why, or is NULL for an end in order.
+ * Returns NULL when memory or descriptors are out, or when there is no way to `upstream`.
+ */
+struct tunnel *tunnel_new(struct event_base *base, int descriptor,
+                          const struct stun_address *upstream, const uint8_t *first, size_t size,
+                          void (*ended)(void *context, const char *text), void *context);
+void tunnel_free(struct tunnel *tunnel); /* closes both sides; NULL is allowed */
+
+#endif
