@@ -3,6 +3,7 @@
 #include "turnserver/config_build.h"
 #include "turnserver/config_host.h"
 
+#include <openssl/crypto.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,11 +249,22 @@ static void build_users_database(struct config_boot *boot, const struct config_d
     struct user_source_settings *settings = &boot->users_database;
     settings->lifetime_s = draft->users_lifetime;
     settings->path = config_draft_path(draft, "users_database.sqlite", draft->users_sqlite);
+    settings->redis_address = draft->redis_address;
+    settings->redis_address.port = (uint16_t)draft->redis_port;
+    settings->redis_user = duplicate(draft->redis_user);
+    settings->redis_password = duplicate(draft->redis_password);
+    settings->redis_database = draft->redis_database;
+    bool redis = config_draft_has(draft, "users_database.redis");
+    if (config_draft_has(draft, "users_database") && !draft->users_sqlite == !redis)
+        config_report_error(draft->report, config_draft_place(draft, "users_database"),
+                            "expected either sqlite or redis, got %s", redis ? "both" : "neither");
+    if (draft->redis_user && !draft->redis_password)
+        config_report_error(draft->report, config_draft_place(draft, "users_database.redis.user"),
+                            "expected only beside password, got it alone");
     if (draft->users_sqlite)
         settings->kind = USER_SOURCE_SQLITE;
-    else if (config_draft_has(draft, "users_database"))
-        config_report_error(draft->report, config_draft_place(draft, "users_database"),
-                            "expected sqlite, the file in which users are kept, got none");
+    else if (redis)
+        settings->kind = USER_SOURCE_REDIS;
 }
 
 void config_boot_build(struct config_boot *boot, const struct config_draft *draft)
@@ -276,12 +288,21 @@ void config_boot_build(struct config_boot *boot, const struct config_draft *draf
     build_users_database(boot, draft);
 }
 
+static void free_secret(char *secret)
+{
+    if (secret)
+        OPENSSL_cleanse(secret, strlen(secret));
+    free(secret);
+}
+
 void config_boot_free(struct config_boot *boot)
 {
     free(boot->user);
     free(boot->group);
     free(boot->pid_file);
     free(boot->users_database.path);
+    free(boot->users_database.redis_user);
+    free_secret(boot->users_database.redis_password);
     *boot = (struct config_boot){0};
 }
 
@@ -307,7 +328,11 @@ static bool same_users_database(const struct config_boot *a, const struct config
     const struct user_source_settings *one = &a->users_database;
     const struct user_source_settings *other = &b->users_database;
     return one->kind == other->kind && one->lifetime_s == other->lifetime_s &&
-           same_text(one->path, other->path);
+           same_text(one->path, other->path) &&
+           address_equal(&one->redis_address, &other->redis_address) &&
+           same_text(one->redis_user, other->redis_user) &&
+           same_text(one->redis_password, other->redis_password) &&
+           one->redis_database == other->redis_database;
 }
 
 static bool same_relay_addresses(const struct config_boot *a, const struct config_boot *b)

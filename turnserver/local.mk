@@ -78,10 +78,14 @@ turnserver_libusers_la_SOURCES += turnserver/users/user_database_sqlite.c
 else
 turnserver_libusers_la_SOURCES += turnserver/users/user_database_absent.c
 endif
+if HAVE_HIREDIS
+turnserver_libusers_la_SOURCES += turnserver/users/redis_backend.c
+else
 turnserver_libusers_la_SOURCES += turnserver/users/redis_absent.c
+endif
 turnserver_libusers_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCRYPTO_CFLAGS) \
-	$(SQLITE_CFLAGS) -pthread
-turnserver_libusers_la_LIBADD = $(SQLITE_LIBS) $(LIBCRYPTO_LIBS)
+	$(SQLITE_CFLAGS) $(HIREDIS_CFLAGS) -pthread
+turnserver_libusers_la_LIBADD = $(SQLITE_LIBS) $(HIREDIS_LIBS) $(LIBCRYPTO_LIBS)
 
 # How packets enter and leave: the shell around the machines.
 noinst_LTLIBRARIES += turnserver/libdatapath.la

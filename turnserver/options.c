@@ -16,6 +16,7 @@ enum option_id {
     OPTION_MAKE_KEY,
     OPTION_REALM,
     OPTION_LIST_KEYS,
+    OPTION_DATABASE,
 };
 
 struct option_row {
@@ -34,7 +35,9 @@ static const struct option_row rows[] = {
     {"listen", "ADDRESS[:PORT]", "with --try: listen here instead; may be repeated", OPTION_LISTEN},
     {"make-key", "USER", "read a password, write users entries with its keys, and end",
      OPTION_MAKE_KEY},
-    {"realm", "REALM", "with --make-key: the realm, if not the configuration's", OPTION_REALM},
+    {"realm", "REALM", "with --make-key or user: the realm, if not the configuration's",
+     OPTION_REALM},
+    {"database", "FILE", "with user: the SQLite file, if not the configuration's", OPTION_DATABASE},
     {"list-keys", NULL, "write every key with its type, default, and how it changes, and end",
      OPTION_LIST_KEYS},
     {"help", NULL, "this text", OPTION_HELP},
@@ -113,6 +116,8 @@ static bool apply(struct options *out, int id, char *argument, FILE *diagnostics
     case OPTION_REALM:
         out->realm = argument;
         return true;
+    case OPTION_DATABASE:
+        return complain(diagnostics, "--database goes with turnserver user, which comes first", "");
     case OPTION_LIST_KEYS:
         return set_mode(out, MODE_LIST_KEYS, diagnostics);
     case OPTION_HELP:

@@ -20,6 +20,7 @@ e2e_tests = \
 	tests/e2e/test_turn_relay.py \
 	tests/e2e/test_turn_streams.py \
 	tests/e2e/test_turn_tls.py \
-	tests/e2e/test_users.py
+	tests/e2e/test_users.py \
+	tests/e2e/test_users_redis.py
 TESTS += $(e2e_tests)
 EXTRA_DIST += $(e2e_tests) tests/e2e/client.py tests/e2e/e2e.py tests/e2e/service.py

@@ -76,13 +76,27 @@ def example_has_every_key():
     tap.true("STUN only" in result.out, result.out)
 
 
+def first_of_alternatives(text):
+    """Without the groups whose name an earlier group has: they show another way to do the same."""
+    seen = set()
+
+    def keep(match):
+        known = match.group(1) in seen
+        seen.add(match.group(1))
+        return "" if known else match.group(0)
+
+    return re.sub(r"^(\w+) = \{.*?^\};\n", keep, text, flags=re.M | re.S)
+
+
 @tap.test
 def example_is_good_with_every_setting():
     """The example is good with every setting in force, and its defaults are the real ones"""
     folder = postern.temporary_folder()
     service.make_certificate(folder, "example.org", "certificate.pem")
     text = uncommented(EXAMPLE.read_text())
-    result = service.check(text, folder)
+    result = service.check(first_of_alternatives(text), folder)
+    if "built without" in result.err:
+        tap.skip("built without SQLite")
     tap.equal(result.status, 0, str(result))
     for path, (_, default, _) in rows().items():
         if default.startswith("(") or "[]" in path or path == "realm":
