@@ -38,7 +38,8 @@ def nat():
 def turn(protocol):
     """stunclient turn echoes through coturn's relay, and loses nothing"""
     port = coturn()
-    told = postern.client("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--protocol", protocol, "--json")
+    told = postern.client("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--protocol", protocol, "--json",
+                          "--interval", "2")
     tap.equal(told.status, 0, str(told))
     tap.diag(told.out)
 
