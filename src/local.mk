@@ -62,6 +62,8 @@ src_libnet_la_SOURCES = \
 	src/net/acceptor.c src/net/acceptor.h \
 	src/net/clock.c src/net/clock.h \
 	src/net/connection_limit.c src/net/connection_limit.h \
+	src/net/dtls.c src/net/dtls.h \
+	src/net/dtls_cookie.c src/net/dtls_cookie.h \
 	src/net/mailbox.c src/net/mailbox.h \
 	src/net/opening.c src/net/opening.h \
 	src/net/resolver.c src/net/resolver.h src/net/resolver_backend.h \

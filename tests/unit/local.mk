@@ -57,6 +57,11 @@ unit_tests += tests/unit/test_net_connection_limit
 tests_unit_test_net_connection_limit_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_connection_limit_LDADD = $(NET_TEST_LIBS)
 
+EXTRA_DIST += tests/unit/certificate.h
+unit_tests += tests/unit/test_net_dtls
+tests_unit_test_net_dtls_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_net_dtls_LDADD = src/libnet.la src/libbase.la $(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_net_mailbox
 tests_unit_test_net_mailbox_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_mailbox_LDADD = $(NET_TEST_LIBS)
