@@ -86,9 +86,9 @@ static uint64_t cpu_ns(int pid)
     for (struct dirent *task; (task = readdir(tasks));) {
         snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, task->d_name);
         FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "r");
-        unsigned long long run = 0;
-        if (file && fscanf(file, "%llu", &run) == 1) {
-            sum += run;
+        char line[100];
+        if (file && fgets(line, sizeof line, file)) {
+            sum += strtoull(line, NULL, 10);
         }
         if (file) {
             fclose(file);
@@ -212,7 +212,7 @@ static void set_up(struct bench *bench)
     bench->clients = calloc(bench->options.allocations, sizeof *bench->clients);
     bench->poll = epoll_create1(EPOLL_CLOEXEC);
     bench->peer = open_udp(&any);
-    union socket_address name;
+    union socket_address name = {0};
     socklen_t size = sizeof name;
     if (!bench->crypto || !bench->clients || bench->poll < 0 ||
         getsockname(bench->peer, &name.any, &size) != 0) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Relaying over the wire, judged by the payloads that arrive at both ends."""
 import os
+import threading
 
 import e2e
 import postern
@@ -109,20 +110,20 @@ def ends_with_lifetime_zero():
     tap.true(one.relayed != relayed, "another port")
 
 
-def serve_few_ports(count):
-    """A server with so few relayed ports, where no program takes one at random; its port."""
+def serve_few_ports(count, workers=1):
+    """A server with so few relayed ports, where no program takes one at random; its port, and the first of them."""
     port, first = postern.free_port(), 10000 + 4 * (int.from_bytes(os.urandom(2), "big") % 2400)
-    text = postern.config(port).replace(
+    text = postern.config(port, workers=workers).replace(
         'relay = { addresses = [ "127.0.0.1" ]; };',
         f'relay = {{ addresses = [ "127.0.0.1" ]; ports = {{ min = {first}; max = {first + count - 1}; }}; }};')
     postern.server(text)
-    return port
+    return port, first
 
 
 @tap.test
 def frees_its_ports():
     """An ended allocation's port is free again; when none is free the answer is 508"""
-    port = serve_few_ports(4)
+    port, _ = serve_few_ports(4)
     one = e2e.client(port)
     for _ in range(100):
         one.allocate()
@@ -131,6 +132,37 @@ def frees_its_ports():
     tap.equal(tap.raises(stunwire.Refused, one.allocate).code, 508)
     holders[0].refresh(0)
     one.allocate()
+
+
+@tap.test(workers=e2e.WORKERS, transport=["udp", "tcp"])
+def gives_datagrams_to_nobody_else(workers, transport):
+    """While ports change hands under fire, each client hears only what was sent to its own"""
+    port, first = serve_few_ports(4, workers)
+    shooter, over = e2e.peer(), threading.Event()
+
+    def shoot():
+        while not over.is_set():
+            for target in range(first, first + 4):
+                shooter.send(b"%d" % target, ("127.0.0.1", target))
+
+    thread = threading.Thread(target=shoot, daemon=True)
+    thread.start()
+    tap.cleanup(thread.join)
+    tap.cleanup(over.set)
+    heard = 0
+    for round in range(120):
+        one = e2e.client(port, transport)
+        one.allocate()
+        one.permit(shooter.local)
+        for _ in range(3):
+            received = one.receive(2)
+            tap.true(received is not None, f"round {round}: something was heard")
+            tap.equal(received, (shooter.local, b"%d" % one.relayed[1]), f"round {round}")
+            heard += 1
+        if round % 2 == 0 or transport == "udp":
+            one.refresh(0)
+        one.close()
+    tap.equal(heard, 360)
 
 
 @tap.test(workers=e2e.WORKERS)
