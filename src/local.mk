@@ -72,6 +72,7 @@ src_libnet_la_SOURCES = \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
 	src/net/tls_context.c src/net/tls_context.h \
 	src/net/tunnel.c src/net/tunnel.h \
+	src/net/udp_icmp.c \
 	src/net/udp_socket.c src/net/udp_socket.h
 src_libnet_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
 src_libnet_la_LIBADD = src/libwire.la $(LIBEVENT_LIBS) $(OPENSSL_LIBS)

@@ -44,6 +44,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/channel.c \
 	turnserver/turn/channel_table.c turnserver/turn/channel_table.h \
 	turnserver/turn/event_queue.c turnserver/turn/event_queue.h \
+	turnserver/turn/icmp.c \
 	turnserver/turn/parking.c turnserver/turn/parking.h \
 	turnserver/turn/peer_rules.c turnserver/turn/peer_rules.h \
 	turnserver/turn/permission.c \

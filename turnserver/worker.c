@@ -192,6 +192,14 @@ static void on_relayed(void *context, uint32_t via, const struct stun_address *p
     turn_server_relayed(worker->turn, worker->now, via, peer, packet, &worker->outbox);
 }
 
+static void on_icmp(void *context, uint32_t via, const struct stun_address *peer,
+                    const struct stun_icmp *icmp)
+{
+    struct worker *worker = context;
+    begin_turn(worker);
+    turn_server_icmp(worker->turn, worker->now, via, peer, icmp, &worker->outbox);
+}
+
 static void on_stream_closed(void *context, const struct flow *flow)
 {
     struct worker *worker = context;
@@ -334,7 +342,7 @@ static bool make_loop(struct worker *worker)
 
 static bool make_ways(struct worker *worker)
 {
-    const struct datapath_user datapath_user = {worker, on_input, on_relayed, flush};
+    const struct datapath_user datapath_user = {worker, on_input, on_relayed, flush, on_icmp};
     const struct streams_user streams_user = {worker, on_input, flush, on_stream_closed};
     worker->operations = &datapath_socket;
     worker->datapath = worker->operations->create(worker->base, &datapath_user);

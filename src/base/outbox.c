@@ -38,12 +38,23 @@ static void keep(struct outbox *outbox, const uint8_t *bytes, uint32_t size)
     }
 }
 
-void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes, uint32_t size)
+static void append(struct outbox *outbox, const struct outbox_entry *entry)
 {
     if (outbox->count == OUTBOX_ENTRIES_MAX) {
         outbox->flush(outbox, outbox->context);
         assert(outbox->count == 0);
     }
-    keep(outbox, bytes, size);
-    outbox->entries[outbox->count++] = (struct outbox_entry){*flow, bytes, size};
+    keep(outbox, entry->bytes, entry->size);
+    outbox->entries[outbox->count++] = *entry;
+}
+
+void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes, uint32_t size)
+{
+    append(outbox, &(struct outbox_entry){*flow, bytes, size, false});
+}
+
+void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
+                             uint32_t size)
+{
+    append(outbox, &(struct outbox_entry){*flow, bytes, size, true});
 }

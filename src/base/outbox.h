@@ -11,6 +11,7 @@
 #define BASE_OUTBOX_H
 
 #include <postern/address.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ struct outbox_entry {
     struct flow flow;
     const uint8_t *bytes; /* borrowed until sent */
     uint32_t size;
+    bool unfragmented; /* over UDP: dropped where it does not fit, and an ICMP message says so */
 };
 
 struct outbox;
@@ -62,6 +64,10 @@ void outbox_init(struct outbox *outbox, outbox_flush *flush, void *context);
 /* Appends an entry; `bytes` stay borrowed until the entry is sent. Flushes first when full. */
 void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                 uint32_t size);
+/* The same for a datagram that must travel whole: the DF bit of IPv4, no fragment header in IPv6.
+ */
+void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
+                             uint32_t size);
 
 /*
  * Returns `size` bytes (at most OUTBOX_RESERVE_MAX) of the arena for a message about to be built;

@@ -22,6 +22,9 @@ static int set_family_options(int descriptor, uint8_t family,
     if (family == STUN_FAMILY_IPV4) {
         int discovery = options->dont_fragment ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
         status = set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, discovery);
+        if (status == 0 && options->icmp_errors) {
+            status = set_option(descriptor, IPPROTO_IP, IP_RECVERR, 1);
+        }
         return status != 0 ? status : set_option(descriptor, IPPROTO_IP, IP_PKTINFO, info);
     }
     int discovery = options->dont_fragment ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
@@ -29,7 +32,20 @@ static int set_family_options(int descriptor, uint8_t family,
     if (status == 0) {
         status = set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, discovery);
     }
+    if (status == 0 && options->icmp_errors) {
+        status = set_option(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    }
     return status != 0 ? status : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, info);
+}
+
+int udp_socket_set_fragmentation(int descriptor, uint8_t family, bool allowed)
+{
+    if (family == STUN_FAMILY_IPV4) {
+        return set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER,
+                          allowed ? IP_PMTUDISC_DONT : IP_PMTUDISC_DO);
+    }
+    return set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+                      allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_DO);
 }
 
 static int set_up(int descriptor, const struct stun_address *address,

@@ -6,7 +6,7 @@
  *   0  a message as it stands: length, bytes
  *   1  a request with credentials: method, length, attributes as they stand
  *   2  time passes: tenths of a second, two bytes
- *   3  a datagram from a peer: which peer, length
+ *   3  a datagram from a peer, or an ICMP error (length 255): which peer, length
  *   4  ChannelData: number, length
  *   5  the client's connection ends
  *   6  a sound request: which, and a byte to choose by
@@ -137,7 +137,11 @@ static void do_peer_datagram(struct run *run, unsigned nth, struct input *input)
     uint8_t zeros[256] = {0};
     size_t size = take_byte(input);
 
-    shell_relayed(run->shell, &relayed, &peer, zeros, size);
+    if (size == 255) {
+        shell_icmp(run->shell, &relayed, &peer, &(struct stun_icmp){nth, take_byte(input), 1400});
+    } else {
+        shell_relayed(run->shell, &relayed, &peer, zeros, size);
+    }
     check(run, NULL, size);
 }
 

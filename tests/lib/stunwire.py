@@ -513,5 +513,5 @@ class Client:
                 channel, payload = parse_channel(data)
                 return self.channels.get(channel, channel), payload
             message = parse(data)
-            if message.method == DATA and message.klass == INDICATION:
+            if message.method == DATA and message.klass == INDICATION and DATA_ATTRIBUTE in message:
                 return message.address(XOR_PEER_ADDRESS), message.get(DATA_ATTRIBUTE)

@@ -96,7 +96,8 @@ static void shell_keep(struct shell *shell, const struct outbox_entry *entry)
         assert(shell->sent != NULL);
     }
     sent = &shell->sent[shell->sent_count++];
-    *sent = (struct shell_sent){entry->flow, entry->size, malloc(entry->size + 1)};
+    *sent =
+        (struct shell_sent){entry->flow, entry->size, malloc(entry->size + 1), entry->unfragmented};
     assert(sent->bytes != NULL);
     memcpy(sent->bytes, entry->bytes, entry->size);
 }
@@ -290,18 +291,35 @@ void shell_input(struct shell *shell, const struct flow *flow, const void *bytes
     shell_flush(shell->outbox, shell);
 }
 
+/* The handle of an open relayed port; 0 when it is closed. */
+static uint32_t shell_via(const struct shell *shell, const struct stun_address *relayed)
+{
+    for (uint32_t via = SHELL_VIA_RELAY; via < SHELL_VIAS_MAX; via++) {
+        if (address_equal(&shell->relayed[via], relayed)) {
+            return via;
+        }
+    }
+    return 0;
+}
+
 void shell_relayed(struct shell *shell, const struct stun_address *relayed,
                    const struct stun_address *peer, const void *bytes, size_t size)
 {
     struct packet packet = shell_packet(shell, bytes, size);
+    uint32_t via = shell_via(shell, relayed);
 
-    for (uint32_t via = SHELL_VIA_RELAY; via < SHELL_VIAS_MAX; via++) {
-        if (address_equal(&shell->relayed[via], relayed)) {
-            turn_server_relayed(shell->server, shell->now, via, peer, &packet, shell->outbox);
-            shell_flush(shell->outbox, shell);
-            return;
-        }
+    if (via != 0) {
+        turn_server_relayed(shell->server, shell->now, via, peer, &packet, shell->outbox);
+        shell_flush(shell->outbox, shell);
     }
+}
+
+void shell_icmp(struct shell *shell, const struct stun_address *relayed,
+                const struct stun_address *peer, const struct stun_icmp *icmp)
+{
+    turn_server_icmp(shell->server, shell->now, shell_via(shell, relayed), peer, icmp,
+                     shell->outbox);
+    shell_flush(shell->outbox, shell);
 }
 
 /* ---- a client -------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ struct shell_sent {
     struct flow flow;
     uint32_t size;
     uint8_t *bytes; /* the shell's, until shell_clear */
+    bool unfragmented;
 };
 
 struct shell_user_count {
@@ -77,6 +78,10 @@ struct flow shell_flow_tcp(const char *client, uint32_t via);
 void shell_input(struct shell *shell, const struct flow *flow, const void *bytes, size_t size);
 void shell_relayed(struct shell *shell, const struct stun_address *relayed,
                    const struct stun_address *peer, const void *bytes, size_t size);
+
+/* An ICMP error about what left `relayed` for the peer. */
+void shell_icmp(struct shell *shell, const struct stun_address *relayed,
+                const struct stun_address *peer, const struct stun_icmp *icmp);
 
 /* The next packet that was sent, or NULL when there is none. */
 const struct shell_sent *shell_take(struct shell *shell);

@@ -157,6 +157,10 @@ unit_tests += tests/unit/test_turn_dual
 tests_unit_test_turn_dual_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_turn_dual_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_icmp
+tests_unit_test_turn_icmp_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_turn_icmp_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_memory
 tests_unit_test_turn_memory_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_memory_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)

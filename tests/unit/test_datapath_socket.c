@@ -36,6 +36,10 @@ struct rig {
     unsigned count;
     bool echo;
     uint32_t close_at_arrival; /* a via, or 0 */
+    unsigned icmp_count;
+    uint32_t icmp_via;
+    struct stun_address icmp_peer;
+    struct stun_icmp icmp;
 };
 
 static const struct datapath_operations *const operations = &datapath_socket;
@@ -79,12 +83,22 @@ static void on_relayed(void *context, uint32_t via, const struct stun_address *p
     note(context, &(struct flow){.via = via, .remote = *peer}, packet);
 }
 
+static void on_icmp(void *context, uint32_t via, const struct stun_address *peer,
+                    const struct stun_icmp *icmp)
+{
+    struct rig *rig = context;
+    rig->icmp_count++;
+    rig->icmp_via = via;
+    rig->icmp_peer = *peer;
+    rig->icmp = *icmp;
+}
+
 static int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     rig->base = event_base_new();
     outbox_init(&rig->outbox, send_outbox, rig);
-    struct datapath_user user = {rig, on_arrived, on_relayed, on_flush};
+    struct datapath_user user = {rig, on_arrived, on_relayed, on_flush, on_icmp};
     rig->datapath = operations->create(rig->base, &user);
     *state = rig;
     return rig->datapath ? 0 : -1;
@@ -255,7 +269,7 @@ static uint32_t open_relayed(struct rig *rig, struct stun_address *relayed)
 static struct outbox_entry entry_for(uint32_t via, const struct stun_address *to, const char *bytes,
                                      size_t size)
 {
-    return (struct outbox_entry){{.via = via, .remote = *to}, (const uint8_t *)bytes, size};
+    return (struct outbox_entry){{.via = via, .remote = *to}, (const uint8_t *)bytes, size, false};
 }
 
 static void test_relayed_port_is_taken_once(void **state)
@@ -333,6 +347,35 @@ static void test_a_refused_datagram_harms_no_other(void **state)
     send_from(descriptor, &relayed, "e", 1);
     run_until(rig, 1);
     close(descriptor);
+}
+
+static void test_icmp_errors_are_handed_up(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    struct rig *rig = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct stun_address relayed = address_of(hosts[i], free_port(hosts[i]));
+        struct stun_address closed = address_of(hosts[i], free_port(hosts[i]));
+        struct timeval patience = {2, 0};
+        uint32_t via;
+        assert_int_equal(operations->open_relayed(rig->datapath, &relayed, &via), 0);
+        struct outbox_entry entry = entry_for(via, &closed, "x", 1);
+        rig->icmp_count = 0;
+        operations->send(rig->datapath, &entry, 1);
+        event_base_loopexit(rig->base, &patience);
+        event_base_loop(rig->base, EVLOOP_ONCE);
+        assert_int_equal(rig->icmp_count, 1);
+        assert_int_equal(rig->icmp_via, via);
+        assert_true(address_equal(&rig->icmp_peer, &closed));
+        assert_int_equal(rig->icmp.type, i == 0 ? 3 : 1);
+        assert_int_equal(rig->icmp.code, i == 0 ? 3 : 4); /* port unreachable */
+        assert_int_equal(rig->icmp.data, 0);
+        /* It was taken: the port is quiet, and still works. */
+        assert_int_equal(event_base_loop(rig->base, EVLOOP_NONBLOCK), 0);
+        assert_int_equal(rig->icmp_count, 1);
+        operations->close(rig->datapath, via);
+        operations->reclaim(rig->datapath);
+    }
 }
 
 static void test_pending_entries_leave_before_a_port_closes(void **state)
@@ -413,6 +456,7 @@ int main(void)
         RIG_TEST(test_relayed_port_is_taken_once),
         RIG_TEST(test_sends_runs_in_order),
         RIG_TEST(test_a_refused_datagram_harms_no_other),
+        RIG_TEST(test_icmp_errors_are_handed_up),
         RIG_TEST(test_pending_entries_leave_before_a_port_closes),
         RIG_TEST(test_nothing_arrives_after_close),
         RIG_TEST(test_ring_goes_round),

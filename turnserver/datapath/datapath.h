@@ -12,6 +12,7 @@
 
 #include "base/outbox.h"
 
+#include <postern/stun.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +36,9 @@ struct datapath_user {
                     struct packet *packet);
     /* Send the outbox now. */
     void (*flush)(void *context);
+    /* A datagram that left a relayed port for `peer` did not get there; NULL: not wanted. */
+    void (*icmp)(void *context, uint32_t via, const struct stun_address *peer,
+                 const struct stun_icmp *icmp);
 };
 
 struct datapath_counters {

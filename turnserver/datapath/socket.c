@@ -16,6 +16,7 @@
 /* What one socket may bring before the others have their turn. */
 #define LISTENER_BATCHES 8 /* of PACKET_RING_SLOTS datagrams */
 #define RELAYED_TURN 16u
+#define ICMP_TURN 8u
 /* A listener serves many clients; the kernel caps this at net.core.rmem_max. */
 #define LISTENER_BUFFER_SIZE (4 << 20)
 
@@ -172,6 +173,23 @@ static void on_listener_readable(evutil_socket_t descriptor, short what, void *a
     }
 }
 
+/* Without this the loop would find the socket readable again and again. */
+static void read_icmp(struct datapath *datapath, struct socket_slot *slot)
+{
+    struct stun_address peer;
+    struct stun_icmp icmp;
+    int status = 0;
+    for (unsigned i = 0; i < ICMP_TURN && status >= 0 && !slot->closing; i++) {
+        status = udp_socket_read_icmp(slot->descriptor, &peer, &icmp);
+        if (status > 0 && peer.port == 0) { /* of our own link IPv4 does not tell the port */
+            peer.port = slot->unfragmented_port;
+        }
+        if (status > 0 && datapath->user.icmp) {
+            datapath->user.icmp(datapath->user.context, slot->via, &peer, &icmp);
+        }
+    }
+}
+
 /*
  * Most often one datagram waits at a relayed port. To ask for one, and then for another that is not
  * there, costs less than to ask for several and get one. Where there is a second, there are more.
@@ -184,7 +202,11 @@ static void on_relayed_readable(evutil_socket_t descriptor, short what, void *ar
     struct datapath *datapath = slot->datapath;
     uint32_t via = slot->via;
     for (int i = 0; i < 3 && slot->via == via && !slot->closing; i++) {
-        if (read_socket(datapath, slot, i < 2 ? 1 : RELAYED_TURN) <= 0) {
+        int count = read_socket(datapath, slot, i < 2 ? 1 : RELAYED_TURN);
+        if (count < 0 && (i == 0 || count != -EAGAIN) && slot->via == via) {
+            read_icmp(datapath, slot); /* that is what it was woken for */
+        }
+        if (count <= 0) {
             break;
         }
     }
@@ -197,6 +219,7 @@ static int open_socket(struct socket_slot *slot)
     const struct udp_socket_options options = {
         .reuse_port = slot->listening,
         .packet_info = slot->wildcard,
+        .icmp_errors = !slot->listening,
         .receive_buffer = slot->listening ? LISTENER_BUFFER_SIZE : 0,
     };
     return udp_socket_open(&slot->descriptor, &slot->local, &options);
@@ -294,6 +317,21 @@ static unsigned chain_entries(struct datapath *datapath, const struct outbox_ent
     return port_count;
 }
 
+/*
+ * Datagrams that must not be fragmented are few, so the socket is told before each run of them and
+ * again after it. Where that fails they leave like all others.
+ */
+static void send_run(struct datapath *datapath, const struct socket_slot *slot, bool unfragmented)
+{
+    if (unfragmented) {
+        (void)udp_socket_set_fragmentation(slot->descriptor, slot->local.family, false);
+    }
+    socket_batch_send(&datapath->batch, slot->descriptor);
+    if (unfragmented) {
+        (void)udp_socket_set_fragmentation(slot->descriptor, slot->local.family, true);
+    }
+}
+
 static void socket_send(struct datapath *datapath, const struct outbox_entry *entries, size_t count)
 {
     int16_t next[OUTBOX_ENTRIES_MAX];
@@ -301,10 +339,18 @@ static void socket_send(struct datapath *datapath, const struct outbox_entry *en
     unsigned port_count = chain_entries(datapath, entries, count, next, ports);
     for (unsigned i = 0; i < port_count; i++) {
         struct socket_slot *slot = ports[i];
+        bool unfragmented = entries[slot->first_entry].unfragmented;
         for (int16_t entry = slot->first_entry; entry >= 0; entry = next[entry]) {
+            if (entries[entry].unfragmented != unfragmented) {
+                send_run(datapath, slot, unfragmented);
+                unfragmented = entries[entry].unfragmented;
+            }
+            if (unfragmented) {
+                slot->unfragmented_port = entries[entry].flow.remote.port;
+            }
             socket_batch_add(&datapath->batch, &entries[entry], slot->wildcard);
         }
-        socket_batch_send(&datapath->batch, slot->descriptor);
+        send_run(datapath, slot, unfragmented);
         slot->first_entry = slot->last_entry = -1;
     }
 }

@@ -26,6 +26,7 @@ struct socket_slot {
     bool listening;
     bool wildcard; /* local IP unspecified: packet information says where a datagram arrived */
     bool closing;  /* receives no more; goes at the next reclaim */
+    uint16_t unfragmented_port; /* where the last datagram went that must not be fragmented */
     /* Entries of the outbox that is being sent, chained by index; -1: none. */
     int16_t first_entry, last_entry;
     struct socket_slot *next; /* in the list of free or of closing slots */

@@ -364,9 +364,10 @@ static void allocate_again(struct turn_request *request)
 
 void allocate_handle(struct turn_request *request)
 {
-    static const uint16_t known[] = {STUN_REQUESTED_TRANSPORT,      STUN_LIFETIME,
-                                     STUN_REQUESTED_ADDRESS_FAMILY, STUN_EVEN_PORT,
-                                     STUN_RESERVATION_TOKEN,        STUN_ADDITIONAL_ADDRESS_FAMILY};
+    static const uint16_t known[] = {
+        STUN_REQUESTED_TRANSPORT, STUN_LIFETIME,          STUN_REQUESTED_ADDRESS_FAMILY,
+        STUN_EVEN_PORT,           STUN_RESERVATION_TOKEN, STUN_ADDITIONAL_ADDRESS_FAMILY,
+        STUN_DONT_FRAGMENT};
     struct turn_server *server = request->server;
     struct allocate_wish wish = {.parity = PORT_ANY};
     struct account *account;

@@ -30,7 +30,7 @@ bool relay_may_send(struct turn_server *server, enum peer_verdict verdict,
 }
 
 void relay_to_peer(struct turn_server *server, struct allocation *allocation,
-                   const struct stun_address *peer, const uint8_t *data, uint32_t size,
+                   const struct stun_address *peer, const struct relay_datagram *datagram,
                    struct outbox *outbox)
 {
     const struct relay_port *port = allocation_port(allocation, peer->family);
@@ -42,10 +42,14 @@ void relay_to_peer(struct turn_server *server, struct allocation *allocation,
     }
     flow = (struct flow){port->via, TRANSPORT_UDP, *peer, port->relayed};
     allocation->sent_packets++;
-    allocation->sent_bytes += size;
+    allocation->sent_bytes += datagram->size;
     server->counters.relayed_to_peer_packets++;
-    server->counters.relayed_to_peer_bytes += size;
-    outbox_add(outbox, &flow, data, size);
+    server->counters.relayed_to_peer_bytes += datagram->size;
+    if (datagram->unfragmented) {
+        outbox_add_unfragmented(outbox, &flow, datagram->bytes, datagram->size);
+    } else {
+        outbox_add(outbox, &flow, datagram->bytes, datagram->size);
+    }
 }
 
 /* RFC 8656 §12.6. */
@@ -71,7 +75,8 @@ void relay_channel_data(struct turn_server *server, struct monotime now, const s
         return;
     }
     if (relay_may_send(server, channel->verdict, &channel->peer)) {
-        relay_to_peer(server, allocation, &channel->peer, view.data, view.size, outbox);
+        relay_to_peer(server, allocation, &channel->peer,
+                      &(struct relay_datagram){view.data, view.size, false}, outbox);
     }
 }
 
@@ -123,6 +128,13 @@ static void put_u16(uint8_t *bytes, uint32_t value)
     bytes[1] = (uint8_t)value;
 }
 
+void relay_indication_id(struct turn_server *server, uint8_t id[STUN_TRANSACTION_ID_SIZE])
+{
+    server->indication_id[1]++;
+    memcpy(id, &server->indication_id[0], 8);
+    memcpy(id + 8, &server->indication_id[1], 4);
+}
+
 /*
  * A Data indication around the datagram (RFC 8656 §11.3). The builder writes what stands before the
  * data; DATA's own header and the message's length are put here, since the data must stay in place.
@@ -136,9 +148,7 @@ static bool frame_data_indication(struct turn_server *server, struct packet *pac
     uint32_t size = packet->size;
     int header_size;
 
-    server->indication_id[1]++;
-    memcpy(transaction_id, &server->indication_id[0], 8);
-    memcpy(transaction_id + 8, &server->indication_id[1], 4);
+    relay_indication_id(server, transaction_id);
     stun_builder_begin(&builder, header, sizeof header, STUN_INDICATION, STUN_DATA, transaction_id);
     stun_builder_put_xor_address(&builder, STUN_XOR_PEER_ADDRESS, peer);
     stun_builder_put_flag(&builder, STUN_DATA_VALUE);

@@ -6,7 +6,7 @@ void send_handle(struct turn_server *server, struct monotime now, struct allocat
                  const struct stun_view *view, struct outbox *outbox)
 {
     static const uint16_t known[] = {STUN_XOR_PEER_ADDRESS, STUN_DATA_VALUE, STUN_MESSAGE_INTEGRITY,
-                                     STUN_MESSAGE_INTEGRITY_SHA256};
+                                     STUN_MESSAGE_INTEGRITY_SHA256, STUN_DONT_FRAGMENT};
     const struct stun_attribute_view *data = stun_view_find(view, STUN_DATA_VALUE);
     uint16_t unknown[STUN_UNKNOWN_MAX];
     struct stun_address peer;
@@ -22,6 +22,9 @@ void send_handle(struct turn_server *server, struct monotime now, struct allocat
     }
     /* A permission is for an IP; some ports of it may be ours. So the rules are asked again. */
     if (relay_may_send(server, peer_rules_check(server->policy->peers, &peer), &peer)) {
-        relay_to_peer(server, allocation, &peer, data->value, data->size, outbox);
+        relay_to_peer(server, allocation, &peer,
+                      &(struct relay_datagram){data->value, data->size,
+                                               stun_view_has(view, STUN_DONT_FRAGMENT)},
+                      outbox);
     }
 }

@@ -225,12 +225,13 @@ static bool server_make_tables(struct turn_server *server)
     account_table_init(&server->accounts, &key);
     allocation_table_init(&server->allocations, &key);
     server->sources = source_limit_new(turn_server_random(server));
+    server->icmp = source_limit_new(turn_server_random(server));
     server->reservations = server->setup.reservations;
     if (server->reservations == NULL) {
         server->reservations = reservation_table_new();
         server->reservations_are_ours = true;
     }
-    return event_queue_init(&server->events) && server->sources != NULL &&
+    return event_queue_init(&server->events) && server->sources != NULL && server->icmp != NULL &&
            server->reservations != NULL;
 }
 
@@ -263,6 +264,7 @@ void turn_server_free(struct turn_server *server)
     allocation_table_clear(&server->allocations);
     account_table_clear(&server->accounts);
     source_limit_free(server->sources);
+    source_limit_free(server->icmp);
     if (server->reservations_are_ours) {
         reservation_table_free(server->reservations);
     }

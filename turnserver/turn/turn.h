@@ -8,6 +8,7 @@
  *   binding           Binding, RFC 8489 and 5780
  *   allocate, refresh, permission, channel, send: a method each
  *   relay             both directions of the data path
+ *   icmp              what the way to a peer says, on its way to the client
  *   allocation        an allocation's life, and the table of all
  *   permission_table, channel_table: whom an allocation may hear and reach
  *   account           a user's name, kept once
@@ -110,6 +111,11 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
 void turn_server_relayed(struct turn_server *server, struct monotime now, uint32_t via,
                          const struct stun_address *peer, struct packet *packet,
                          struct outbox *outbox);
+/* A datagram that left the relayed port `via` for `peer` did not get there: an ICMP message says
+ * why. The client hears of it (RFC 8656 §11.5) if it may hear the peer. */
+void turn_server_icmp(struct turn_server *server, struct monotime now, uint32_t via,
+                      const struct stun_address *peer, const struct stun_icmp *icmp,
+                      struct outbox *outbox);
 /* What a question of auth_next_question was answered; requests that waited for it go on. */
 void turn_server_answer(struct turn_server *server, struct monotime now,
                         const struct auth_finding *finding, struct outbox *outbox);
@@ -175,6 +181,8 @@ struct turn_counters {
     uint64_t dropped_no_allocation; /* ChannelData or Send from a stranger */
     uint64_t dropped_no_permission; /* either direction */
     uint64_t dropped_peer_rule;     /* own or protected endpoint */
+    uint64_t icmp_told;             /* errors of the way to a peer that a client heard of */
+    uint64_t icmp_dropped;          /* above the rate, or of no interest to anybody */
     uint64_t requests_parked;       /* waited for a look-up of their user */
     uint64_t dropped_parking;       /* should have, but found no room or no answer in time */
     uint64_t events_lost;

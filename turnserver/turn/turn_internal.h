@@ -27,6 +27,7 @@ struct turn_server {
     struct account_table accounts;
     struct event_queue events;
     struct source_limit *sources;
+    struct source_limit *icmp; /* by client */
     struct parking parking;
     struct reservation_table *reservations;
     bool reservations_are_ours;
@@ -84,9 +85,16 @@ bool request_refuse_unknown(struct turn_request *request, const uint16_t *known,
 /* Whether a datagram may go to a peer with this verdict now; counts it when not. */
 bool relay_may_send(struct turn_server *server, enum peer_verdict verdict,
                     const struct stun_address *peer);
+struct relay_datagram {
+    const uint8_t *bytes; /* lent, as the packet is that they stand in */
+    uint32_t size;
+    bool unfragmented;
+};
 void relay_to_peer(struct turn_server *server, struct allocation *allocation,
-                   const struct stun_address *peer, const uint8_t *data, uint32_t size,
+                   const struct stun_address *peer, const struct relay_datagram *datagram,
                    struct outbox *outbox);
+/* Fills in a transaction id that no other indication of this server has. */
+void relay_indication_id(struct turn_server *server, uint8_t id[STUN_TRANSACTION_ID_SIZE]);
 void relay_channel_data(struct turn_server *server, struct monotime now, const struct flow *flow,
                         const struct packet *packet, struct outbox *outbox);
 
