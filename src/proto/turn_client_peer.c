@@ -129,10 +129,13 @@ void turn_peer_tick(struct turn_client *client, struct monotime now, struct outb
             continue;
         }
         enum turn_request_kind kind = peer->wants_channel ? REQUEST_BIND : REQUEST_PERMIT;
-        if (!turn_request_begin(client, now, kind, i, outbox)) {
+        if (turn_request_begin(client, now, kind, i, outbox)) {
+            peer->asking = true;
+        } else if (client->request_count < REQUESTS_MAX) {
+            peer->due = monotime_add_seconds(now, 1); /* no memory, or it does not fit */
+        } else {
             return; /* the end of a request comes back here */
         }
-        peer->asking = true;
     }
 }
 

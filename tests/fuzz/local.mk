@@ -33,6 +33,19 @@ tests_fuzz_fuzz_stun_stream_LDADD = $(FUZZ_MAIN) src/libcodec.la
 fuzz_targets += tests/fuzz/fuzz_stun_view
 tests_fuzz_fuzz_stun_view_LDADD = $(FUZZ_MAIN) src/libcodec.la
 
+# ---- proto ------------------------------------------------------------------------------------
+
+FUZZ_PROTO_LIBS = $(FUZZ_MAIN) src/libproto.la src/libbase.la src/libcodec.la
+
+fuzz_targets += tests/fuzz/fuzz_nat
+tests_fuzz_fuzz_nat_LDADD = $(FUZZ_PROTO_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_stun_uri
+tests_fuzz_fuzz_stun_uri_LDADD = $(FUZZ_PROTO_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_turn_client
+tests_fuzz_fuzz_turn_client_LDADD = $(FUZZ_PROTO_LIBS)
+
 # ---- turnserver -------------------------------------------------------------------------------
 
 FUZZ_TURN_LIBS = $(FUZZ_MAIN) turnserver/libturn.la src/libbase.la src/libcodec.la
@@ -69,6 +82,8 @@ endif
 EXTRA_DIST += \
 	tests/fuzz/corpus \
 	tests/fuzz/fuzz.h \
+	tests/fuzz/fuzz_client.h \
+	tests/fuzz/make_client_corpus.py \
 	tests/fuzz/make_corpus.py \
 	tests/fuzz/make_turn_corpus.py \
 	tests/fuzz/replay_main.c \
