@@ -4,11 +4,13 @@
 #include "net/clock.h"
 #include "stunclient/locate.h"
 #include "stunclient/reach.h"
+#include "stunclient/secure.h"
 #include "stunclient/verbs.h"
 
 struct query {
     struct resolver_result found;
     struct reach_result result;
+    struct secure *secure; /* NULL: no TLS */
     struct failure failure;
 };
 
@@ -65,11 +67,11 @@ static void print_words(const struct output *output, const struct options *optio
     }
     print_rtt(output, result);
     output_row(output, "server", STYLE_PLAIN, "%s over %s",
-               address_format(&result->server, address),
-               options->protocol == PROTOCOL_TCP ? "TCP" : "UDP");
+               address_format(&result->server, address), options_protocol_text(options));
     if (result->software[0] != '\0') {
         output_row(output, "software", STYLE_PLAIN, "%s", result->software);
     }
+    secure_print(secure_findings(query->secure), output);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -94,7 +96,7 @@ static void print_json(const struct options *options, const struct query *query)
     struct output_object object;
     struct json_writer *json = &object.json;
     output_object_begin(&object, "query", options->target, query->failure.status, &query->failure);
-    json_member_string(json, "protocol", options->protocol == PROTOCOL_TCP ? "tcp" : "udp");
+    json_member_string(json, "protocol", options_protocol_name(options));
     json_member_address(json, "server_address", &result->server);
     json_member_string(json, "software", result->software[0] == '\0' ? NULL : result->software);
     json_member_address(json, "mapped_address", has_mapped(query) ? &result->mapped : &none);
@@ -112,7 +114,18 @@ static void print_json(const struct options *options, const struct query *query)
         json_member_u64(json, "stun_error", result->code);
     }
     put_attempts(json, result);
+    secure_put_json(secure_findings(query->secure), json);
     output_object_end(&object);
+}
+
+static void ask(struct query *query, struct shell *shell, const struct options *options,
+                const struct output *output, struct monotime deadline)
+{
+    shell_use_tls(shell, query->secure);
+    if (locate(shell, options, output, deadline, &query->found, &query->failure) &&
+        reach(shell, options, output, &query->found, deadline, &query->result, &query->failure)) {
+        judge(query);
+    }
 }
 
 enum exit_status cmd_query(const struct options *options)
@@ -124,10 +137,8 @@ enum exit_status cmd_query(const struct options *options)
     output_init(&output, options);
     if (shell == NULL) {
         failure_set(&query.failure, EXIT_NO_REPLY, "the system has no memory or descriptors left");
-    } else if (locate(shell, options, &output, deadline, &query.found, &query.failure) &&
-               reach(shell, options, &output, &query.found, deadline, &query.result,
-                     &query.failure)) {
-        judge(&query);
+    } else if (secure_new(&query.secure, options, &query.failure)) {
+        ask(&query, shell, options, &output, deadline);
     }
     shell_free(shell);
     if (options->json) {
@@ -137,5 +148,6 @@ enum exit_status cmd_query(const struct options *options)
     } else {
         output_failure(&output, &query.failure);
     }
+    secure_free(query.secure);
     return query.failure.status;
 }

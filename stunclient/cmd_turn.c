@@ -26,7 +26,8 @@ struct relay_run {
     struct flow flows[2];
     unsigned connected; /* streams that stand */
     bool started;
-    char trouble[128]; /* what the network said */
+    bool insecure;     /* it was TLS that failed */
+    char trouble[256]; /* what the network said */
 };
 
 /* ---- the shell's user ------------------------------------------------------------------------ */
@@ -71,6 +72,7 @@ static void failed(void *context, struct monotime now, uint32_t via,
         return;
     }
     snprintf(run->trouble, sizeof run->trouble, "%s", text);
+    run->insecure = run->insecure || error == EPROTO;
     if (!run->started) {
         start(run, now, outbox); /* so that the first step fails, and not none */
     }
@@ -102,7 +104,7 @@ static bool open_flow(struct relay_run *run, const struct options *options,
 {
     struct flow *flow = &run->flows[side];
     struct stun_address local = options->local;
-    bool tcp = options->protocol == PROTOCOL_TCP;
+    bool tcp = options->protocol != PROTOCOL_UDP; /* TLS stands on it */
     char address[ADDRESS_TEXT_SIZE];
     local.family = server->family;
     if (side > 0) {
@@ -165,7 +167,7 @@ static void run_test(struct relay_run *run, const struct options *options, struc
     const struct shell_user user = {run, input, connected, failed, tick, due, finished};
     int64_t echo_ms = (int64_t)options->count * options->interval_ms;
     struct outbox *outbox = shell_outbox(run->shell);
-    if (options->protocol != PROTOCOL_TCP) {
+    if (options->protocol == PROTOCOL_UDP) {
         start(run, clock_now(), outbox);
     }
     if (!shell_run(run->shell, &user, monotime_add_ms(deadline, echo_ms))) {
@@ -203,6 +205,10 @@ static bool test_server(struct turn_findings *findings, struct shell *shell,
     }
     run_test(&run, options, deadline);
     turn_findings_take(findings, run.test, options, run.trouble);
+    if (run.insecure) {
+        char address[ADDRESS_TEXT_SIZE];
+        secure_explain(&findings->failure, address_format(&findings->server, address), run.trouble);
+    }
     turn_test_free(run.test);
     return true;
 }
@@ -212,6 +218,7 @@ enum exit_status cmd_turn(const struct options *options)
     struct turn_findings findings = {0};
     struct credentials credentials;
     struct output output;
+    struct secure *secure = NULL;
     struct monotime deadline = monotime_add_ms(clock_now(), options->timeout_ms);
     output_init(&output, options);
     if (!credentials_load(&credentials, options, clock_unix_seconds(), &findings.failure)) {
@@ -223,12 +230,15 @@ enum exit_status cmd_turn(const struct options *options)
     if (shell == NULL || crypto == NULL) {
         failure_set(&findings.failure, EXIT_NO_REPLY,
                     "the system has no memory or descriptors left");
-    } else {
+    } else if (secure_new(&secure, options, &findings.failure)) {
+        shell_use_tls(shell, secure);
+        findings.secure = secure_findings(secure);
         test_server(&findings, shell, crypto, options, &output, &credentials, deadline);
     }
     turn_findings_print(&findings, options, &output);
     stun_crypto_free(crypto);
     shell_free(shell);
+    secure_free(secure);
     credentials_wipe(&credentials);
     return findings.failure.status;
 }

@@ -17,12 +17,13 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/output.c stunclient/output.h \
 	stunclient/random.c stunclient/random.h \
 	stunclient/reach.c stunclient/reach.h \
+	stunclient/secure.c stunclient/secure.h \
 	stunclient/shell.c stunclient/shell.h \
 	stunclient/shell_datagram.c stunclient/shell_datagram.h \
 	stunclient/turn_findings.c stunclient/turn_findings.h \
 	stunclient/turn_test.c stunclient/turn_test.h \
 	stunclient/verbs.c stunclient/verbs.h
-stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 STUNCLIENT_LIBS = stunclient/libstunclient.la src/libnet.la src/libproto.la src/libbase.la \
 	src/libcodec.la $(CARES_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS)

@@ -93,19 +93,21 @@ bool locate(struct shell *shell, const struct options *options, const struct out
             struct monotime deadline, struct resolver_result *found, struct failure *failure)
 {
     const struct stun_host *host = &options->uri.host;
+    bool secure = options->protocol == PROTOCOL_TLS;
     struct resolver_request request = {
         .host = host->name,
-        .service = options->uri.turn ? "turn" : "stun",
-        .protocol = options->protocol == PROTOCOL_TCP ? "tcp" : "udp",
+        .service = secure ? (options->uri.turn ? "turns" : "stuns")
+                          : (options->uri.turn ? "turn" : "stun"),
+        .protocol = options->protocol == PROTOCOL_UDP ? "udp" : "tcp",
         .port = host->port,
-        .default_port = STUN_PORT,
+        .default_port = secure ? STUN_TLS_PORT : STUN_PORT,
         .family = options->family,
     };
     *found = (struct resolver_result){0};
     if (host->is_ip) {
         found->count = 1;
         found->addresses[0] = host->address;
-        found->addresses[0].port = host->port != 0 ? host->port : STUN_PORT;
+        found->addresses[0].port = host->port != 0 ? host->port : request.default_port;
         return true;
     }
     int64_t left_us = monotime_difference_us(deadline, clock_now());

@@ -74,9 +74,32 @@ static const char *set_protocol(struct options *options, char *value)
     };
     int chosen;
     if (!choose(choices, value, &chosen)) {
-        return "udp or tcp";
+        return "udp, tcp or tls";
     }
     options->protocol = (enum client_protocol)chosen;
+    return NULL;
+}
+
+static const char *set_ca(struct options *options, char *value)
+{
+    options->ca_file = value;
+    return NULL;
+}
+
+static const char *set_server_name(struct options *options, char *value)
+{
+    struct stun_host host;
+    if (stun_host_parse(&host, value) != NULL || host.port != 0) {
+        return "a host name or an IP address";
+    }
+    options->server_name = value;
+    return NULL;
+}
+
+static const char *set_insecure(struct options *options, char *value)
+{
+    (void)value;
+    options->insecure = true;
     return NULL;
 }
 
@@ -298,8 +321,14 @@ static const char *set_version(struct options *options, char *value)
 }
 
 const struct option_entry option_entries[] = {
-    {0, "protocol", "udp|tcp", TESTS, "transport to the server; udp unless a URI says otherwise",
-     set_protocol},
+    {0, "protocol", "udp|tcp|tls", TESTS,
+     "transport to the server; udp unless a URI says otherwise", set_protocol},
+    {0, "ca", "FILE", VERB_QUERY | VERB_TURN,
+     "trust the certificates in FILE (PEM) instead of the system's", set_ca},
+    {0, "server-name", "NAME", VERB_QUERY | VERB_TURN,
+     "the name that the server's certificate must have; the server's otherwise", set_server_name},
+    {0, "insecure", NULL, VERB_QUERY | VERB_TURN, "accept any certificate, and tell what is wrong",
+     set_insecure},
     {0, "family", "4|6", TESTS, "use only IPv4 or only IPv6; both are tried otherwise", set_family},
     {'4', "ipv4", NULL, TESTS, "the same as --family 4", set_ipv4},
     {'6', "ipv6", NULL, TESTS, "the same as --family 6", set_ipv6},

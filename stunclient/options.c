@@ -259,10 +259,9 @@ static bool choose_protocol(struct reader *reader)
     if (options->protocol == PROTOCOL_UNSET) {
         options->protocol = told == PROTOCOL_UNSET ? PROTOCOL_UDP : told;
     }
-    if (options->protocol == PROTOCOL_TLS || options->protocol == PROTOCOL_DTLS) {
-        failure_set(reader->failure, EXIT_TLS,
-                    "TLS and DTLS are not in this version of stunclient");
-        failure_advise(reader->failure, "Use --protocol udp or tcp, or a stun: or turn: URI.");
+    if (options->protocol == PROTOCOL_DTLS) {
+        failure_set(reader->failure, EXIT_TLS, "DTLS is not in this version of stunclient");
+        failure_advise(reader->failure, "Use --protocol udp, tcp or tls.");
         return false;
     }
     if (options->protocol != PROTOCOL_UDP && options->verb->bit == VERB_NAT) {
@@ -271,6 +270,25 @@ static bool choose_protocol(struct reader *reader)
         return false;
     }
     return true;
+}
+
+static const struct {
+    const char *text, *name;
+} protocols[] = {
+    [PROTOCOL_UDP] = {"UDP", "udp"},
+    [PROTOCOL_TCP] = {"TCP", "tcp"},
+    [PROTOCOL_TLS] = {"TLS", "tls"},
+    [PROTOCOL_DTLS] = {"DTLS", "dtls"},
+};
+
+const char *options_protocol_text(const struct options *options)
+{
+    return protocols[options->protocol].text;
+}
+
+const char *options_protocol_name(const struct options *options)
+{
+    return protocols[options->protocol].name;
 }
 
 static void free_secret(char *secret)

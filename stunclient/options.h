@@ -49,6 +49,9 @@ struct options {
     enum client_protocol protocol;
     uint8_t family;            /* enum stun_family; NONE: both */
     struct stun_address local; /* family NONE: any; port 0: a free one */
+    const char *ca_file;       /* authorities to trust; NULL: the system's */
+    const char *server_name;   /* to expect in the certificate; NULL: the target's */
+    bool insecure;             /* any certificate will do */
     uint32_t timeout_ms;
     uint32_t rto_ms;
     const char *dns; /* HOST[:PORT] of the DNS server to ask; NULL: the system's */
@@ -85,6 +88,11 @@ extern const unsigned option_count;
  * longer than needed. Returns true, or false with the failure filled.
  */
 bool options_parse(struct options *options, int argc, char **argv, struct failure *failure);
+
+/* "UDP", "TCP" or "TLS". */
+const char *options_protocol_text(const struct options *options);
+/* The same as --protocol writes it. */
+const char *options_protocol_name(const struct options *options);
 
 /* Overwrites and frees the copies of secrets. */
 void options_free(struct options *options);

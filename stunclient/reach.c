@@ -5,6 +5,7 @@
 #include "net/clock.h"
 #include "proto/stun_transaction.h"
 #include "stunclient/random.h"
+#include "stunclient/secure.h"
 
 #include "config.h"
 
@@ -39,6 +40,7 @@ const char *reach_outcome_name(enum reach_outcome outcome)
         [REACH_UNTRIED] = "untried",   [REACH_WAITING] = "silent",
         [REACH_ANSWERED] = "answered", [REACH_SILENT] = "silent",
         [REACH_REFUSED] = "refused",   [REACH_UNREACHABLE] = "unreachable",
+        [REACH_INSECURE] = "tls",
     };
     return names[outcome];
 }
@@ -55,7 +57,7 @@ void reach_copy_text(char *out, size_t capacity, const void *text, size_t size)
 
 static bool is_tcp(const struct race *race)
 {
-    return race->options->protocol == PROTOCOL_TCP;
+    return race->options->protocol != PROTOCOL_UDP; /* TLS stands on it */
 }
 
 /* ---- one candidate --------------------------------------------------------------------------- */
@@ -64,7 +66,9 @@ static void fail(struct race *race, size_t i, int error, const char *text, struc
 {
     struct reach_attempt *attempt = &race->result->attempts[i];
     char address[ADDRESS_TEXT_SIZE];
-    attempt->outcome = error == ECONNREFUSED ? REACH_REFUSED : REACH_UNREACHABLE;
+    attempt->outcome = error == ECONNREFUSED ? REACH_REFUSED
+                       : error == EPROTO     ? REACH_INSECURE
+                                             : REACH_UNREACHABLE;
     snprintf(attempt->error, sizeof attempt->error, "%s", text);
     output_tell(race->output, 1, "%s: %s", address_format(&attempt->remote, address), text);
     stun_transaction_cancel(&race->candidates[i].transaction);
@@ -267,7 +271,8 @@ static const struct reach_attempt *worst(const struct reach_result *result)
         if (attempt->outcome == REACH_WAITING || attempt->outcome == REACH_SILENT) {
             return attempt;
         }
-        if (attempt->outcome == REACH_REFUSED) {
+        if (attempt->outcome == REACH_INSECURE ||
+            (attempt->outcome == REACH_REFUSED && found->outcome != REACH_INSECURE)) {
             found = attempt;
         }
     }
@@ -277,11 +282,13 @@ static const struct reach_attempt *worst(const struct reach_result *result)
 static void explain(const struct race *race, bool interrupted, struct failure *failure)
 {
     const struct reach_attempt *attempt = worst(race->result);
-    const char *protocol = is_tcp(race) ? "TCP" : "UDP";
+    const char *protocol = options_protocol_text(race->options);
     char address[ADDRESS_TEXT_SIZE];
     address_format(&attempt->remote, address);
     if (interrupted) {
         failure_set(failure, EXIT_NO_REPLY, "interrupted before %s answered", address);
+    } else if (attempt->outcome == REACH_INSECURE) {
+        secure_explain(failure, address, attempt->error);
     } else if (attempt->outcome == REACH_REFUSED) {
         failure_set(failure, EXIT_NO_REPLY, "%s refused (%s): nothing listens there", address,
                     protocol);

@@ -17,14 +17,16 @@ enum reach_outcome {
     REACH_SILENT,      /* no answer in time */
     REACH_REFUSED,     /* nothing listens there: ICMP port unreachable, or TCP reset */
     REACH_UNREACHABLE, /* no way there: see error */
+    REACH_INSECURE,    /* TLS failed: see error */
 };
 
 #define REACH_TEXT_SIZE 128
+#define REACH_ERROR_SIZE 256
 
 struct reach_attempt {
     struct stun_address remote;
     enum reach_outcome outcome;
-    char error[REACH_TEXT_SIZE]; /* REFUSED, UNREACHABLE: in words */
+    char error[REACH_ERROR_SIZE]; /* REFUSED, UNREACHABLE, INSECURE: in words */
 };
 
 /* What the server that answered said. */

@@ -7,6 +7,7 @@
 #include "net/stream.h"
 #include "net/tcp_socket.h"
 #include "net/udp_socket.h"
+#include "stunclient/secure.h"
 #include "stunclient/shell_datagram.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ struct way {
     int descriptor; /* of a datagram socket; -1 otherwise */
     struct event *event;
     struct stream *stream;
+    bool connected;
     struct stun_address local, remote; /* remote: of a stream */
 };
 
@@ -33,6 +35,7 @@ struct shell {
     struct event_base *base;
     struct event *timer, *limit, *interrupt, *terminate;
     bool interrupted;
+    struct secure *secure;         /* NULL: no TLS */
     const struct shell_user *user; /* while it runs */
     struct way *ways[SHELL_WAYS_MAX];
     struct outbox outbox;
@@ -176,8 +179,11 @@ static void on_connected(struct stream *stream, void *context)
 {
     struct way *way = context;
     struct shell *shell = way->shell;
-    (void)stream;
-    way->local = *stream_local(way->stream);
+    way->local = *stream_local(stream);
+    way->connected = true;
+    if (shell->secure != NULL) {
+        secure_note(shell->secure, stream_tls(stream));
+    }
     if (shell->user != NULL && shell->user->connected != NULL) {
         shell->user->connected(shell->user->context, clock_now(), way->via, &shell->outbox);
     }
@@ -208,8 +214,9 @@ static void on_closed(struct stream *stream, enum stream_end end, void *context)
 {
     struct way *way = context;
     struct shell *shell = way->shell;
-    (void)end;
-    report(shell, way->via, &way->remote, ECONNRESET, stream_end_text(stream));
+    bool half_made = !way->connected && shell->secure != NULL && end == STREAM_END_PEER;
+    int error = end == STREAM_END_TLS || half_made ? EPROTO : ECONNRESET;
+    report(shell, way->via, &way->remote, error, stream_end_text(stream));
     settle(shell);
 }
 
@@ -278,6 +285,11 @@ out:
     return status;
 }
 
+void shell_use_tls(struct shell *shell, struct secure *secure)
+{
+    shell->secure = secure;
+}
+
 int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
                    const struct stun_address *local, uint32_t *via)
 {
@@ -298,7 +310,9 @@ int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
         setup.context = way;
         socket_local_address(descriptor, &setup.local);
         way->local = setup.local;
-        way->stream = stream_new_tcp(shell->base, descriptor, &setup);
+        way->stream = shell->secure == NULL ? stream_new_tcp(shell->base, descriptor, &setup)
+                                            : stream_new_tls(shell->base, descriptor,
+                                                             secure_connect(shell->secure), &setup);
         status = way->stream == NULL ? -ENOMEM : 0;
     }
     if (status != 0) {

@@ -14,6 +14,7 @@
 #define SHELL_WAYS_MAX 64
 
 struct event_base;
+struct secure;
 struct shell;
 
 /* What a verb does with what happens. `failed` and `connected` may be NULL. */
@@ -46,6 +47,9 @@ struct outbox *shell_outbox(struct shell *shell);
  * reports come to `failed`. Returns 0 and sets `via`, or -errno.
  */
 int shell_open_udp(struct shell *shell, const struct stun_address *local, uint32_t *via);
+/* Streams opened from now on stand on TLS; `secure` is borrowed. `connected` then comes after the
+ * handshake, and when TLS fails the error is EPROTO. */
+void shell_use_tls(struct shell *shell, struct secure *secure);
 /* Begins to connect from `local` (NULL: any). `connected` or `failed` follows. 0 or -errno. */
 int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
                    const struct stun_address *local, uint32_t *via);

@@ -251,9 +251,9 @@ static void print_words(const struct turn_findings *findings, const struct optio
 {
     char address[ADDRESS_TEXT_SIZE];
     output_row(output, "server", STYLE_PLAIN, "%s over %s%s%s",
-               address_format(&findings->server, address),
-               options->protocol == PROTOCOL_TCP ? "TCP" : "UDP",
+               address_format(&findings->server, address), options_protocol_text(options),
                findings->software[0] == '\0' ? "" : ", ", findings->software);
+    secure_print(findings->secure, output);
     print_step(output, &findings->steps[STEP_ALLOCATE], STEP_ALLOCATE, false);
     print_allocations(findings, output);
     print_step(output, &findings->steps[STEP_PERMISSION], STEP_PERMISSION, false);
@@ -343,12 +343,13 @@ static void print_json(const struct turn_findings *findings, const struct option
     struct json_writer *json = &object.json;
     output_object_begin(&object, "turn", options->target, findings->failure.status,
                         &findings->failure);
-    json_member_string(json, "protocol", options->protocol == PROTOCOL_TCP ? "tcp" : "udp");
+    json_member_string(json, "protocol", options_protocol_name(options));
     json_member_address(json, "server_address", &findings->server);
     json_member_string(json, "software", findings->software[0] == '\0' ? NULL : findings->software);
     put_steps(json, findings);
     put_allocations(json, findings);
     put_echo(json, findings, options);
+    secure_put_json(findings->secure, json);
     output_object_end(&object);
 }
 

@@ -5,6 +5,7 @@
 
 #include "stunclient/credentials.h"
 #include "stunclient/output.h"
+#include "stunclient/secure.h"
 #include "stunclient/turn_test.h"
 
 struct turn_findings {
@@ -12,6 +13,7 @@ struct turn_findings {
     bool has_credentials;
     bool tested; /* what follows is filled */
     struct stun_address server;
+    const struct secure_findings *secure; /* borrowed; NULL: no TLS */
     char software[TURN_CLIENT_REASON_SIZE];
     struct turn_step steps[TURN_STEPS];
     struct turn_test_side sides[2];

@@ -285,10 +285,22 @@ static void on_written(struct bufferevent *bufferevent, void *context)
     leave(stream);
 }
 
+/* Takes the error of OpenSSL that libevent met, or 0; libevent mixes results of SSL_get_error,
+ * which name no library, among them. */
+static unsigned long take_tls_error(struct stream *stream)
+{
+    unsigned long error;
+
+    do {
+        error = bufferevent_get_openssl_error(stream->bufferevent);
+    } while (error != 0 && ERR_GET_LIB(error) == 0);
+    return error;
+}
+
 /* An error of TLS, or one of the system that it met. */
 static void fail(struct stream *stream, int error)
 {
-    unsigned long tls_error = bufferevent_get_openssl_error(stream->bufferevent);
+    unsigned long tls_error = take_tls_error(stream);
     SSL *ssl = stream_tls(stream);
     char text[TLS_TEXT_SIZE];
 
@@ -398,7 +410,6 @@ struct stream *stream_new_tls(struct event_base *base, int descriptor, SSL *ssl,
         close(descriptor);
         return NULL;
     }
-    bufferevent_openssl_set_allow_dirty_shutdown(bufferevent, 1);
     return stream_new(bufferevent, setup);
 }
 

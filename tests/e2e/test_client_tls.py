@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""stunclient over TLS: against our server, against Python's ssl, and against certificates that are wrong."""
+import pathlib
+import socket
+import ssl
+import threading
+
+import client
+import pki
+import postern
+import stunwire
+import tap
+
+NAME = "turn.example.org"
+
+
+def serve(authority, *names, more="", **options):
+    """A server over TLS with a certificate for these names; (port, certificate)."""
+    certificate = authority.issue(*names, **options)
+    port = postern.free_port()
+    postern.server(postern.config(port, transports=["tls"], more=certificate.settings() + more))
+    return port, certificate
+
+
+def authority():
+    return pki.Authority(postern.temporary_folder())
+
+
+class Foreign:
+    """A STUN server on Python's ssl: answers one Binding a connection."""
+
+    def __init__(self, certificate, alpn=("stun.nat-discovery",), version=None):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate.certificate, certificate.key)
+        self.context.set_alpn_protocols(list(alpn))
+        if version:
+            self.context.maximum_version = version
+        self.offered = []
+        self.context.sni_callback = lambda _socket, name, _context: self.offered.append(name)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+        tap.cleanup(self.socket.close)
+
+    def _serve(self):
+        while True:
+            try:
+                raw, remote = self.socket.accept()
+            except OSError:
+                return
+            try:
+                with self.context.wrap_socket(raw, server_side=True) as connection:
+                    request = connection.recv(4096)
+                    transaction = request[8:20]
+                    mapped = stunwire.pack_address(remote, transaction)
+                    connection.sendall(stunwire.build(stunwire.BINDING, stunwire.SUCCESS,
+                                                      [(stunwire.XOR_MAPPED_ADDRESS, mapped)], transaction))
+                    connection.recv(4096)
+            except OSError:
+                pass
+
+
+@tap.test(target=["--protocol tls 127.0.0.1:{port}", "stuns:127.0.0.1:{port}"])
+def asks_over_tls(target):
+    """query over TLS tells version, ALPN and certificate"""
+    ours = authority()
+    port, certificate = serve(ours, "127.0.0.1")
+    told = client.run_json("query", *target.format(port=port).split(), "--ca", ours.certificate)
+    tap.equal(told["protocol"], "tls")
+    tap.true(told["mapped_address"].startswith("127.0.0.1:"), str(told))
+    tls = told["tls"]
+    tap.equal((tls["version"], tls["alpn"], tls["problem"]), ("TLSv1.3", "stun.nat-discovery", None))
+    tap.equal(tls["subject"], "CN=127.0.0.1")
+    tap.equal(tls["issuer"], "CN=Test ca")
+    import hashlib
+
+    tap.equal(tls["sha256"], hashlib.sha256(certificate.der).hexdigest())
+    words = client.run("query", *target.format(port=port).split(), "--ca", ours.certificate).out
+    tap.true("TLSv1.3" in words and "ALPN stun.nat-discovery" in words and "CN=127.0.0.1" in words, words)
+
+
+@tap.test
+def relays_over_tls():
+    """turn over TLS: all steps, ALPN stun.turn"""
+    ours = authority()
+    port, _ = serve(ours, "127.0.0.1")
+    arguments = ["turn", f"turns:127.0.0.1:{port}?transport=tcp", "--ca", ours.certificate, "--user", postern.USER,
+                 "--count", "20", "--interval", "1"]
+    told = client.run_json(*arguments, env={"POSTERN_PASSWORD": postern.PASSWORD})
+    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 6)
+    tap.equal(told["echo"]["returned"], 20)
+    tap.equal((told["protocol"], told["tls"]["alpn"]), ("tls", "stun.turn"))
+
+
+@tap.test(version=["TLSv1_2", "TLSv1_3"])
+def understands_foreign_servers(version):
+    """A server on Python's ssl is asked, and sees the name that we expect (SNI)"""
+    ours = authority()
+    server = Foreign(ours.issue(NAME), version=ssl.TLSVersion[version])
+    told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{server.port}", "--server-name", NAME + ".",
+                           "--ca", ours.certificate)
+    tap.equal(told["tls"]["version"], version.replace("_", "."))
+    tap.equal(told["tls"]["alpn"], "stun.nat-discovery")
+    tap.equal(server.offered, [NAME])
+
+
+def refused(port, *arguments, words, verbs=("query", "turn")):
+    for verb in verbs:
+        more = ["--user", "x", "--password", "x"] if verb == "turn" else []
+        told = client.run_json(verb, "--protocol", "tls", f"127.0.0.1:{port}", *arguments, *more, status=client.TLS)
+        tap.true(words in told["error"]["text"] and told["error"]["code"] == "tls", str(told["error"]))
+        tap.true(told["error"]["advice"], "an advice")
+
+
+@tap.test
+def tells_why_a_certificate_is_wrong():
+    """Expired, from nobody we know, for another name or address: status 5, in words"""
+    ours, others = authority(), authority()
+    expired, _ = serve(ours, "127.0.0.1", days=-1)
+    refused(expired, "--ca", ours.certificate, words="expired")
+    port, _ = serve(ours, "127.0.0.1")
+    refused(port, "--ca", others.certificate, words="issuer that is not known")
+    refused(port, words="issuer that is not known")
+    refused(port, "--ca", ours.certificate, "--server-name", "other.example.org", words="for another name")
+    named, _ = serve(ours, NAME)
+    refused(named, "--ca", ours.certificate, words="does not name this IP address")
+    client.run_json("query", "--protocol", "tls", f"127.0.0.1:{named}", "--server-name", NAME, "--ca", ours.certificate)
+    told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{named}", "--insecure")
+    tap.true("issuer" in told["tls"]["problem"] or "name" in told["tls"]["problem"], str(told["tls"]))
+    words = client.run("query", "--protocol", "tls", f"127.0.0.1:{expired}", "--ca", ours.certificate, "--insecure").out
+    tap.true("not to be trusted: the certificate has expired" in words, words)
+
+
+@tap.test
+def tells_that_there_is_no_tls():
+    """A server that does not speak TLS there, refuses our ALPN, or is not there at all"""
+    ours = authority()
+    port = postern.free_port()
+    postern.server(postern.config(port))
+    refused(port, "--ca", ours.certificate, words="TLS with 127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        def answer():
+            for _ in range(2):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        threading.Thread(target=answer, daemon=True).start()
+        refused(listening.getsockname()[1], words="does not speak TLS", verbs=["query"])
+    told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{postern.free_port()}", status=client.NO_REPLY)
+    tap.true("refused" in told["error"]["text"], str(told))
+    folder = postern.temporary_folder()
+    (folder / "empty.pem").write_text("")
+    for name in (folder / "empty.pem", folder / "none.pem"):
+        told = client.run_json("query", "--protocol", "tls", "127.0.0.1:9", "--ca", name, status=client.USAGE)
+        tap.true(str(name) in told["error"]["text"], str(told))
+
+
+@tap.test
+def gives_up_in_time():
+    """A server that accepts and says nothing: no reply, by the time limit"""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        told, took = client.timed(client.run_json, "query", "--protocol", "tls", f"127.0.0.1:{port}", "--timeout", "1",
+                                  status=client.NO_REPLY)
+        tap.true(took < 4, f"{took} s")
+
+
+tap.main()
