@@ -2,6 +2,7 @@
 #include "stunclient/credentials.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -86,8 +87,8 @@ static bool make_rest(struct credentials *credentials, const char *secret, int64
     unsigned char digest[SHA1_SIZE];
     unsigned size = sizeof digest;
     snprintf(name, sizeof name, "%s", credentials->user[0] == '\0' ? REST_NAME : credentials->user);
-    int length = snprintf(credentials->user, sizeof credentials->user, "%lld:%s",
-                          (long long)(unix_seconds + REST_LIFETIME_S), name);
+    int length = snprintf(credentials->user, sizeof credentials->user, "%" PRId64 ":%s",
+                          unix_seconds + REST_LIFETIME_S, name);
     if (length >= (int)sizeof credentials->user) {
         return fail_size("user name", failure);
     }

@@ -71,13 +71,13 @@ struct options {
 
 /* What the table of options says about one. */
 struct option_entry {
-    char letter;          /* 0: none */
     const char *name;     /* without "--" */
     const char *argument; /* the placeholder of its value; NULL: it has none */
-    unsigned verbs;       /* bits of the verbs that take it: enum verb_bit */
     const char *help;     /* one line */
     /* Returns NULL, or what was expected. `value` lives as long as the command line. */
     const char *(*set)(struct options *options, char *value);
+    unsigned verbs; /* bits of the verbs that take it: enum verb_bit */
+    char letter;    /* 0: none */
 };
 
 extern const struct option_entry option_entries[];

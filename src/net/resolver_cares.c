@@ -293,12 +293,12 @@ static void follow_records(struct resolver *resolver, struct ares_srv_reply *lis
         return;
     }
     /* All of them are counted first: a look-up may end at once. */
-    struct ares_srv_reply *chosen[TARGETS_MAX];
+    struct ares_srv_reply *chosen[TARGETS_MAX] = {NULL};
     while (count > 0 && backend->target_count < TARGETS_MAX) {
         chosen[backend->target_count] = next_record(records, count--);
         backend->targets[backend->target_count++].pending = true;
     }
-    for (size_t i = 0; i < backend->target_count; i++) {
+    for (size_t i = 0; i < backend->target_count && chosen[i] != NULL; i++) {
         start_lookup(resolver, &backend->targets[i], chosen[i]->host, chosen[i]->port);
     }
 }

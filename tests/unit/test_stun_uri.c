@@ -89,8 +89,7 @@ static void bad_uris(void **state)
         "stun:192.0.2",
         "stun:0x7f.1",
         "stun:1",
-        "stun:b\xc3\xbc"
-        "cher.example",
+        "stun:b\303\274cher.example",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
