@@ -98,7 +98,7 @@ static void measure(struct nat *nat, struct shell *shell, const struct options *
     if (!locate(shell, options, output, deadline, &nat->found, &nat->failure)) {
         return;
     }
-    struct monotime udp_limit = monotime_add_us(deadline, -tcp_share_us(options));
+    struct monotime udp_limit = {deadline.us - tcp_share_us(options)};
     if (!reach(shell, options, output, &nat->found, udp_limit, &nat->reached, &nat->failure)) {
         judge_blocked(nat);
         if (nat->findings.report.mapping == NAT_MAPPING_BLOCKED) {
