@@ -7,6 +7,7 @@
 #ifndef TURNSERVER_CONFIG_H
 #define TURNSERVER_CONFIG_H
 
+#include "base/address_set.h"
 #include "turnserver/auth/auth.h"
 #include "turnserver/turn/turn.h"
 #include "turnserver/users/user_source.h"
@@ -16,10 +17,17 @@
 
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_RELAY_ADDRESSES_MAX 16
+#define CONFIG_SERVER_NAMES_MAX 32
 
 struct config_listener {
     struct stun_address address; /* IP (may be unspecified) and port */
     bool udp, tcp, tls, dtls;
+    /* Connections only. */
+    struct address_set proxies;   /* who begins with a PROXY header */
+    struct stun_address upstream; /* where TLS goes that is not ours; family NONE: nowhere */
+    bool upstream_proxy_header;
+    char *server_names[CONFIG_SERVER_NAMES_MAX]; /* ours, in small letters */
+    size_t server_name_count;
 };
 
 enum config_datapath {

@@ -8,77 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_DEFAULT 3478 /* RFC 8489 §18.6 */
-
-/* ---- listeners --------------------------------------------------------------------------------
- */
-
-static void default_listeners(struct config_boot *boot)
-{
-    static const uint8_t families[] = {STUN_FAMILY_IPV4, STUN_FAMILY_IPV6};
-    for (size_t i = 0; i < 2; i++) {
-        if (!config_host_has_family(families[i]))
-            continue;
-        boot->listeners[boot->listener_count++] = (struct config_listener){
-            .address = {.family = families[i], .port = PORT_DEFAULT}, .udp = true, .tcp = true};
-    }
-}
-
-static struct config_place listener_place(const struct config_draft *draft, size_t index, char *key,
-                                          size_t size)
-{
-    snprintf(key, size, "listeners[%zu]", index);
-    return config_text_place(draft->text, draft->listeners[index].line, key);
-}
-
-static bool is_stream(const struct config_listener *listener)
-{
-    return listener->tcp || listener->tls;
-}
-
-static void check_listener(const struct config_draft *draft, const struct config_boot *boot,
-                           size_t index)
-{
-    const struct config_listener *listener = &boot->listeners[index];
-    char key[32];
-    char text[ADDRESS_TEXT_SIZE];
-    struct config_place place = listener_place(draft, index, key, sizeof(key));
-    for (size_t i = 0; i < index; i++) {
-        const struct config_listener *other = &boot->listeners[i];
-        if (!address_equal(&listener->address, &other->address) ||
-            !((listener->udp && other->udp) || (is_stream(listener) && is_stream(other))))
-            continue;
-        struct config_place first = config_text_place(draft->text, draft->listeners[i].line, NULL);
-        config_report_error(draft->report, place,
-                            "expected an address and port that no other listener has, got %s, as "
-                            "in line %u",
-                            address_format(&listener->address, text), first.line);
-    }
-    if (!address_is_unspecified(&listener->address) && !config_host_has(&listener->address))
-        config_report_warning(draft->report, place,
-                              "%s is not an address of this host now: listening there will fail",
-                              address_format_ip(&listener->address, text));
-}
-
-static void build_listeners(struct config_boot *boot, const struct config_draft *draft)
-{
-    if (!config_draft_has(draft, "listeners")) {
-        default_listeners(boot);
-        return;
-    }
-    for (size_t i = 0; i < draft->listener_count; i++) {
-        const struct draft_listener *from = &draft->listeners[i];
-        struct config_listener *to = &boot->listeners[boot->listener_count++];
-        *to = (struct config_listener){.address = from->address,
-                                       .udp = from->transports & CONFIG_TRANSPORT_UDP,
-                                       .tcp = from->transports & CONFIG_TRANSPORT_TCP,
-                                       .tls = from->transports & CONFIG_TRANSPORT_TLS};
-        to->address.port = (uint16_t)from->port;
-        if (to->address.family != STUN_FAMILY_NONE)
-            check_listener(draft, boot, i);
-    }
-}
-
 /* ---- NAT behavior discovery (RFC 5780) --------------------------------------------------------
  */
 
@@ -282,7 +211,7 @@ void config_boot_build(struct config_boot *boot, const struct config_draft *draf
     if (draft->group && !draft->user)
         config_report_error(draft->report, config_draft_place(draft, "group"),
                             "expected only beside user, got it alone");
-    build_listeners(boot, draft);
+    config_listeners_build(boot, draft);
     build_nat_behavior(boot, draft);
     build_relay(boot, draft);
     build_users_database(boot, draft);
@@ -297,6 +226,8 @@ static void free_secret(char *secret)
 
 void config_boot_free(struct config_boot *boot)
 {
+    for (size_t i = 0; i < boot->listener_count; i++)
+        config_listener_free(&boot->listeners[i]);
     free(boot->user);
     free(boot->group);
     free(boot->pid_file);
@@ -317,8 +248,7 @@ static bool same_listeners(const struct config_boot *a, const struct config_boot
     for (size_t i = 0; same && i < a->listener_count; i++) {
         const struct config_listener *one = &a->listeners[i];
         const struct config_listener *other = &b->listeners[i];
-        same = address_equal(&one->address, &other->address) && one->udp == other->udp &&
-               one->tcp == other->tcp && one->tls == other->tls && one->dtls == other->dtls;
+        same = config_listener_equal(one, other);
     }
     return same;
 }

@@ -58,6 +58,10 @@ const struct config_key config_keys[] = {
     {"listeners", CONFIG_GROUPS, RESTART, 1, CONFIG_LISTENERS_MAX, "(port 3478 of all addresses)", NULL, 0},
     {"listeners[].address", CONFIG_ADDRESS, RESTART, 0, 0, NULL, NULL, IN_LISTENER(address)},
     {"listeners[].port", CONFIG_INTEGER, RESTART, 1, 65535, "3478", NULL, IN_LISTENER(port)},
+    {"listeners[].proxy_protocol_from", CONFIG_STRINGS, RESTART, 0, 1000, "(nobody)", NULL, IN_LISTENER(proxies)},
+    {"listeners[].upstream", CONFIG_STRING, RESTART, 1, 64, "(none)", NULL, IN_LISTENER(upstream)},
+    {"listeners[].upstream_proxy_header", CONFIG_BOOLEAN, RESTART, 0, 0, "false", NULL, IN_LISTENER(upstream_proxy_header)},
+    {"listeners[].server_names", CONFIG_STRINGS, RESTART, 0, CONFIG_SERVER_NAMES_MAX, "(all)", NULL, IN_LISTENER(server_names)},
     {"listeners[].transports", CONFIG_CHOICES, RESTART, 0, 0, "(udp and tcp)", transports, IN_LISTENER(transports)},
 
     {"tls", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},

@@ -31,6 +31,9 @@ struct draft_listener {
     struct stun_address address;
     uint32_t port;
     uint32_t transports; /* of enum config_transport */
+    config_setting_t *proxies, *server_names;
+    const char *upstream;
+    bool upstream_proxy_header;
 };
 
 struct draft_user {

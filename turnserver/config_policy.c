@@ -218,6 +218,9 @@ static bool add_own(struct peer_rules *rules, const struct config_boot *boot)
         const struct stun_address *address = &boot->listeners[i].address;
         good = good && peer_rules_add_protected(rules, address) == 0 &&
                (address_is_unspecified(address) || peer_rules_add_own(rules, address) == 0);
+        const struct stun_address *upstream = &boot->listeners[i].upstream;
+        if (upstream->family != STUN_FAMILY_NONE)
+            good = good && peer_rules_add_protected(rules, upstream) == 0;
     }
     return good;
 }

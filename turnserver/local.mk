@@ -106,6 +106,7 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_certificate.c turnserver/config_certificate.h \
 	turnserver/config_host.c turnserver/config_host.h \
 	turnserver/config_keys.c turnserver/config_keys.h \
+	turnserver/config_listener.c \
 	turnserver/config_policy.c \
 	turnserver/config_read.c \
 	turnserver/config_report.c turnserver/config_report.h \

@@ -180,7 +180,10 @@ static void describe_start(const struct service *service, uint64_t file_limit)
     for (size_t i = 0; i < boot->listener_count; i++) {
         const struct config_listener *listener = &boot->listeners[i];
         log_event(log, LOG_INFO, "listening", log_address("address", &listener->address),
-                  log_bool("udp", listener->udp), log_bool("tcp", listener->tcp));
+                  log_bool("udp", listener->udp), log_bool("tcp", listener->tcp),
+                  log_bool("tls", listener->tls),
+                  log_bool("proxied", listener->proxies.count > 0),
+                  log_address("upstream", &listener->upstream));
     }
     for (size_t i = 0; service->config->policy->turn.relay_enabled && i < boot->relay_address_count;
          i++)

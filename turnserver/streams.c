@@ -172,7 +172,15 @@ void streams_free(struct streams *streams)
 
 int streams_listen(struct streams *streams, const struct config_listener *listener)
 {
-    const struct acceptor_port port = {.plain = listener->tcp, .tls = listener->tls};
+    const struct acceptor_port port = {
+        .plain = listener->tcp,
+        .tls = listener->tls,
+        .proxies = listener->proxies.count > 0 ? &listener->proxies : NULL,
+        .upstream = {.address = listener->upstream,
+                     .names = (const char *const *)listener->server_names,
+                     .name_count = listener->server_name_count,
+                     .proxy_header = listener->upstream_proxy_header},
+    };
     return acceptor_listen(streams->acceptor, &listener->address, &port, NULL);
 }
 
