@@ -48,6 +48,17 @@ def programs_run():
 
 
 @tap.test
+def configuration_is_where_the_papers_say():
+    """The configuration is /etc/postern/turnserver.conf, for the program and the unit too"""
+    root = installed()
+    tap.true((root / "etc/postern/turnserver.conf").is_file(), "the file is installed")
+    tap.true("Without -c the configuration is /etc/postern/turnserver.conf" in
+             run(root / "usr/local/sbin/turnserver", "--help"), "--help")
+    unit = next(root.rglob("postern-turnserver.service")).read_text()
+    tap.true("-c /etc/postern/turnserver.conf" in unit, unit)
+
+
+@tap.test
 def library_links():
     """A program builds against the installed library by pkg-config, and runs"""
     root = installed()
