@@ -210,6 +210,7 @@ static void print_words(const struct output *output, const struct nat *nat)
 {
     const struct nat_report *report = &nat->findings.report;
     const char *type = nat_type_word(report);
+    const char *verdict = nat_verdict_text(report);
     char address[ADDRESS_TEXT_SIZE];
     output_row(output, "mapped address", STYLE_STRONG, "%s",
                address_format(&report->mapped[NAT_PRIMARY], address));
@@ -232,7 +233,9 @@ static void print_words(const struct output *output, const struct nat *nat)
                    report->sent);
     }
     output_row(output, "server", STYLE_PLAIN, "%s", address_format(&report->server, address));
-    output_paragraph(output, nat_verdict_text(report));
+    if (verdict != NULL) {
+        output_paragraph(output, verdict);
+    }
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -305,7 +308,6 @@ static void put_lifetime(struct json_writer *json, const struct nat_findings *fi
 static void print_json(const struct options *options, const struct nat *nat)
 {
     const struct nat_report *report = &nat->findings.report;
-    bool has_verdict = nat->failure.status != EXIT_NAME && nat->failure.status != EXIT_REFUSED;
     struct output_object object;
     struct json_writer *json = &object.json;
     output_object_begin(&object, "nat", options->target, nat->failure.status, &nat->failure);
@@ -325,7 +327,7 @@ static void print_json(const struct options *options, const struct nat *nat)
     output_member_ms(json, "rtt_ms", report->rtt_us);
     json_member_u64(json, "requests_sent", report->sent);
     json_member_u64(json, "requests_answered", report->answered);
-    json_member_string(json, "verdict", has_verdict ? nat_verdict_text(report) : NULL);
+    json_member_string(json, "verdict", nat_verdict_text(report));
     output_member_ms(json, "took_ms", monotime_difference_us(clock_now(), nat->started));
     output_object_end(&object);
 }

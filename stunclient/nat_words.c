@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stunclient/nat_words.h"
 
+#include "base/address.h"
+
 #include <stddef.h>
 
 const char *nat_mapping_word(enum nat_mapping mapping)
@@ -176,6 +178,17 @@ const char *nat_verdict_text(const struct nat_report *report)
     }
     if (report->mapping == NAT_MAPPING_ENDPOINT_INDEPENDENT) {
         return verdicts[report->filtering].independent;
+    }
+    const struct stun_address *mapped = &report->mapped[NAT_PRIMARY];
+    if (mapped->family == STUN_FAMILY_NONE) {
+        return NULL;
+    }
+    if (address_equal(mapped, &report->local)) {
+        return verdicts[report->filtering].none;
+    }
+    if (report->mapping_doubt == NAT_NOT_MEASURED) {
+        return "This host is behind a NAT. Whether hole punching works depends on how it maps, "
+               "which was not measured: --mode full does.";
     }
     return "This host is behind a NAT, but whether hole punching works is unknown: this server or "
            "this network could not tell how the NAT maps. Try a server with two addresses, and "

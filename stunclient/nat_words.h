@@ -16,7 +16,7 @@ const char *nat_doubt_word(enum nat_doubt doubt);
 const char *nat_doubt_text(enum nat_doubt doubt);
 /* The name that RFC 3489 and the world have for it: "port-restricted cone"; NULL: none. */
 const char *nat_type_word(const struct nat_report *report);
-/* With whom a direct connection will work, in whole sentences. */
+/* With whom a direct connection will work, in whole sentences; NULL: nothing is known. */
 const char *nat_verdict_text(const struct nat_report *report);
 
 #endif

@@ -47,6 +47,7 @@ def modes():
     tap.equal((told["mapping"], told["filtering"], told["filtering_doubt"]), ("none", "unknown", "not-measured"))
     told = client.run_json("--mode", "filtering", f"127.0.0.1:{port}")
     tap.equal((told["mapping_doubt"], told["filtering"]), ("not-measured", "endpoint-independent"))
+    tap.true(not told["behind_nat"] and "anyone can reach it" in told["verdict"], told["verdict"])
     told = client.run_json("nat", "--mode", "full", f"127.0.0.1:{port}")
     tap.equal((told["mapping"], told["filtering"]), ("none", "endpoint-independent"))
 
@@ -139,7 +140,7 @@ def no_reply():
 def nothing_listens():
     """a closed port is status 4 at once, and not blocked"""
     told, took = client.timed(client.run_json, "nat", f"127.0.0.1:{postern.free_port()}", status=client.NO_REPLY)
-    tap.equal((told["mapping"], told["tcp_answers"]), ("unknown", None))
+    tap.equal((told["mapping"], told["tcp_answers"], told["verdict"]), ("unknown", None, None))
     tap.true(took < 1, f"took {took}")
 
 
@@ -148,7 +149,8 @@ def an_error_is_told():
     """an error of the server is status 7"""
     error = [(stun.ERROR_CODE, stun.pack_error(403, b"no"))]
     odd = client.Odd(lambda _, data, source: [client.binding(data, source, None, error, stun.ERROR)])
-    client.run_json("nat", odd.name, status=client.REFUSED)
+    told = client.run_json("nat", odd.name, status=client.REFUSED)
+    tap.equal((told["behind_nat"], told["verdict"]), (None, None))
 
 
 @tap.test
