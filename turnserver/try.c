@@ -188,8 +188,10 @@ enum exit_status try_run(const struct options *options)
     if (!make_plan(&plan, options, stderr))
         return STATUS_UNUSABLE;
     enum exit_status status = STATUS_FAILED;
-    if (try_state_open(&state, options->folder, plan.listeners, plan.count, stderr))
+    if (try_state_open(&state, options->folder, plan.listeners, plan.count, stderr)) {
+        try_text_find_client(&state);
         status = run(&state, &plan);
+    }
     try_state_free(&state);
     return status;
 }

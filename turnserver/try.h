@@ -25,6 +25,7 @@ struct try_state {
     char *folder;
     char secret[TRY_SECRET_SIZE];
     char *certificate_path, *key_path;
+    char *client; /* the stunclient that commands name; NULL: what the shell finds */
 };
 
 /*
@@ -39,6 +40,12 @@ void try_state_free(struct try_state *state);
 
 /* ---- text --------------------------------------------------------------------------------------
  */
+
+/*
+ * Finds stunclient of the same build tree or installation for state->client. To be asked before
+ * privileges are given up: the tree may be in a home that is closed to others.
+ */
+void try_text_find_client(struct try_state *state);
 
 /* Tells what runs, and how to use it: commands to paste, and the iceServers of a web page. */
 void try_text_print(FILE *stream, const struct try_state *state, const struct config_boot *boot);

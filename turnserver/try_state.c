@@ -270,5 +270,6 @@ void try_state_free(struct try_state *state)
     free(state->folder);
     free(state->certificate_path);
     free(state->key_path);
+    free(state->client);
     *state = (struct try_state){0};
 }

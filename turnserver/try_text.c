@@ -30,28 +30,23 @@ static bool make_credential(struct credential *out, const char *secret)
     return good;
 }
 
-/* stunclient of the same build tree or installation, else what the shell finds. */
-static const char *find_client(char *path, size_t size)
+void try_text_find_client(struct try_state *state)
 {
     static const char *const places[] = {"/../stunclient/stunclient", "/../bin/stunclient"};
     char own[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
     own[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(own, '/');
-    for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+    for (size_t i = 0; slash && !state->client && i < sizeof(places) / sizeof(places[0]); i++) {
         char candidate[2 * PATH_MAX];
         *slash = '\0';
         snprintf(candidate, sizeof(candidate), "%s%s", own, places[i]);
-        char *real = realpath(candidate, NULL);
-        bool usable =
-            real && access(real, X_OK) == 0 && strlen(real) < size && !strpbrk(real, " '\"");
-        if (usable)
-            snprintf(path, size, "%s", real);
-        free(real);
-        if (usable)
-            return path;
+        state->client = realpath(candidate, NULL);
+        if (state->client && (access(state->client, X_OK) != 0 || strpbrk(state->client, " '\""))) {
+            free(state->client);
+            state->client = NULL;
+        }
     }
-    return "stunclient";
 }
 
 /* Where a client on this host, or another one, reaches a listener. */
@@ -80,12 +75,10 @@ static void print_listeners(FILE *stream, const struct config_boot *boot)
     }
 }
 
-static void print_commands(FILE *stream, const struct config_boot *boot,
+static void print_commands(FILE *stream, const char *client, const struct config_boot *boot,
                            const struct credential *credential)
 {
-    char path[PATH_MAX];
     char text[ADDRESS_TEXT_SIZE];
-    const char *client = find_client(path, sizeof(path));
     struct stun_address last = reachable(&boot->listeners[boot->listener_count - 1].address);
     fprintf(stream, "\nTry it:\n");
     for (size_t i = 0; i < boot->listener_count; i++) {
@@ -178,7 +171,7 @@ void try_text_print(FILE *stream, const struct try_state *state, const struct co
     print_listeners(stream, boot);
     fprintf(stream, "Secret and certificate are kept in %s\n", state->folder);
     if (make_credential(&credential, state->secret)) {
-        print_commands(stream, boot, &credential);
+        print_commands(stream, state->client ? state->client : "stunclient", boot, &credential);
         print_ice_servers(stream, boot, &credential);
     }
     fprintf(stream, "\nIt runs until Ctrl-C.\n");
