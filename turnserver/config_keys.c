@@ -121,6 +121,7 @@ const struct config_key config_keys[] = {
     {"workers", CONFIG_INTEGER, RESTART, 1, 256, "(one a core)", NULL, AT(workers)},
     {"datapath", CONFIG_CHOICE, RESTART, 0, 0, "auto", datapaths, AT(datapath)},
     {"channel_numbers", CONFIG_CHOICE, RELOAD, 0, 0, "rfc5766", channel_numbers, AT(channel_numbers)},
+    {"mobility", CONFIG_BOOLEAN, RELOAD, 0, 0, "true", NULL, AT(mobility)},
     {"software", CONFIG_STRING, RELOAD, 1, 64, "(not told)", NULL, AT(software)},
     {"user", CONFIG_STRING, RESTART, 1, 32, "(stay)", NULL, AT(user)},
     {"group", CONFIG_STRING, RESTART, 1, 32, "(the user's)", NULL, AT(group)},

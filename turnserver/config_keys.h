@@ -62,6 +62,7 @@ struct config_draft {
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;
     uint32_t channel_numbers;
+    bool mobility;
     struct stun_address alternate_address;
     uint32_t alternate_port;
     uint32_t user_allocations;

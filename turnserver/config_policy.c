@@ -365,6 +365,7 @@ static bool build_turn(const struct building *building)
     turn->channels_per_allocation = draft->channels_per_allocation;
     turn->allocations_max = draft->allocations_per_worker;
     turn->rfc5766_channels = draft->channel_numbers != 0;
+    turn->mobility = draft->mobility;
     turn->relay_family_of_client = draft->relay_default_family != 0;
     policy->software = draft->software ? strdup(draft->software) : NULL;
     turn->software = policy->software;

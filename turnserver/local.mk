@@ -44,7 +44,9 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/channel.c \
 	turnserver/turn/channel_table.c turnserver/turn/channel_table.h \
 	turnserver/turn/event_queue.c turnserver/turn/event_queue.h \
+	turnserver/turn/handover.c \
 	turnserver/turn/icmp.c \
+	turnserver/turn/mobility.c turnserver/turn/mobility.h \
 	turnserver/turn/parking.c turnserver/turn/parking.h \
 	turnserver/turn/peer_rules.c turnserver/turn/peer_rules.h \
 	turnserver/turn/permission.c \

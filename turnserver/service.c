@@ -46,6 +46,8 @@ static bool make_shared(struct service *service)
         return false;
     service->quota = local_quota_new(service->config->policy->user_allocations);
     shared->boot = boot;
+    shared->workers = service->workers;
+    shared->worker_count = boot->workers;
     shared->pool = port_pool_new(boot->relay_addresses, boot->relay_address_count,
                                  boot->relay_port_min, boot->relay_port_max);
     shared->reservations = reservation_table_new();
@@ -261,6 +263,8 @@ static void stop_workers(struct service *service)
     user_source_stop(service->users); /* it calls workers back: they must be there */
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_send_stop(service->workers[i]);
+    for (unsigned i = 0; i < service->worker_count; i++)
+        worker_join(service->workers[i]);
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_free(service->workers[i]);
     service->worker_count = 0;

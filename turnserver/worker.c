@@ -23,7 +23,17 @@
 enum message_type {
     MESSAGE_POLICY,  /* pointer: a reference to a struct config_policy */
     MESSAGE_FINDING, /* pointer: a struct auth_finding, ours */
+    MESSAGE_MOVE, /* pointer: a struct letter, ours: another worker's client has a ticket of ours */
+    MESSAGE_MOVED, /* the same letter with the answer */
     MESSAGE_STOP,
+};
+
+/* Goes to the worker that has an allocation, and back. */
+struct letter {
+    struct turn_move move;
+    struct worker *asker;
+    enum turn_move_status status;
+    struct turn_handover *handover;
 };
 
 /*
@@ -96,14 +106,43 @@ static void send_outbox(struct outbox *outbox, void *context)
     outbox_clear(outbox);
 }
 
+/* A connection with an allocation may be idle. */
+static void hold_stream(struct worker *worker, uint8_t transport, uint32_t via, bool held)
+{
+    if (transport == TRANSPORT_TCP || transport == TRANSPORT_TLS) {
+        streams_hold(worker->streams, via, held);
+    }
+}
+
 static void handle_event(struct worker *worker, const struct turn_event *event)
 {
-    if ((event->transport == TRANSPORT_TCP || event->transport == TRANSPORT_TLS) &&
-        (event->type == TURN_ALLOCATED || event->type == TURN_ENDED)) {
-        streams_hold(worker->streams, event->via, event->type == TURN_ALLOCATED);
+    bool begins = event->type == TURN_ALLOCATED || event->type == TURN_MOVED;
+    if (begins || event->type == TURN_ENDED || event->type == TURN_LEFT) {
+        hold_stream(worker, event->transport, event->via, begins);
+    }
+    if (event->type == TURN_MOVED) {
+        hold_stream(worker, event->previous_transport, event->previous_via, false);
     }
     if (worker->shared->event) {
         worker->shared->event(worker->shared->event_context, worker->number, event);
+    }
+}
+
+/* What cannot be asked stays unanswered: the client asks again. */
+static void ask_workers(struct worker *worker)
+{
+    struct turn_move move;
+    while (turn_server_next_move(worker->turn, &move)) {
+        struct letter *letter = calloc(1, sizeof *letter);
+        if (letter) {
+            letter->move = move;
+            letter->asker = worker;
+        }
+        if (!letter ||
+            mailbox_send(worker->shared->workers[move.from]->mailbox,
+                         &(struct mailbox_message){.type = MESSAGE_MOVE, .pointer = letter}) != 0) {
+            free(letter);
+        }
     }
 }
 
@@ -169,6 +208,7 @@ static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context
     (void)what;
     struct worker *worker = context;
     ask_questions(worker);
+    ask_workers(worker);
     flush(worker);
     worker->operations->reclaim(worker->datapath);
     set_timer(worker);
@@ -260,6 +300,56 @@ static void take_finding(struct worker *worker, struct auth_finding *finding)
     auth_finding_free(finding);
 }
 
+static int give_port(void *context, uint32_t via)
+{
+    struct worker *worker = context;
+    return worker->operations->release(worker->datapath, via);
+}
+
+static int take_port(void *context, const struct stun_address *relayed, int handle, uint32_t *via)
+{
+    struct worker *worker = context;
+    return worker->operations->adopt(worker->datapath, relayed, handle, via);
+}
+
+static void discard_port(void *context, int handle)
+{
+    struct worker *worker = context;
+    worker->operations->discard(handle);
+}
+
+static const struct turn_passing passing = {give_port, take_port, discard_port};
+
+/* The answer must not wait for a worker that may wait for us: if it cannot go, all stays here. */
+static void answer_move(struct worker *worker, struct letter *letter)
+{
+    if (!worker->turn) {
+        free(letter);
+        return;
+    }
+    begin_turn(worker);
+    letter->status =
+        turn_server_give_away(worker->turn, &letter->move, &letter->handover, &worker->outbox);
+    if (mailbox_send(letter->asker->mailbox,
+                     &(struct mailbox_message){.type = MESSAGE_MOVED, .pointer = letter}) != 0) {
+        turn_server_take_over(worker->turn, worker->now, 0, letter->status, letter->handover,
+                              &worker->outbox);
+        free(letter);
+    }
+}
+
+static void take_move(struct worker *worker, struct letter *letter)
+{
+    if (worker->turn) {
+        begin_turn(worker);
+        turn_server_take_over(worker->turn, worker->now, letter->move.id, letter->status,
+                              letter->handover, &worker->outbox);
+    } else {
+        turn_handover_free(letter->handover, &passing, worker);
+    }
+    free(letter);
+}
+
 static void on_message(const struct mailbox_message *message, void *context)
 {
     struct worker *worker = context;
@@ -274,6 +364,12 @@ static void on_message(const struct mailbox_message *message, void *context)
         break;
     case MESSAGE_FINDING:
         take_finding(worker, message->pointer);
+        break;
+    case MESSAGE_MOVE:
+        answer_move(worker, message->pointer);
+        break;
+    case MESSAGE_MOVED:
+        take_move(worker, message->pointer);
         break;
     case MESSAGE_STOP:
         worker->stopping = true;
@@ -370,10 +466,12 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .pool = worker->shared->pool,
         .reservations = worker->shared->reservations,
         .ports = {worker, open_port, close_port},
+        .passing = passing,
         .quota = worker->shared->quota,
         .nat_behavior = *nat_behavior,
         .random = draw_random,
         .worker = worker->number,
+        .worker_count = worker->shared->worker_count,
     };
     worker->turn = turn_server_new(&setup);
     auth_set_wall_clock(worker->auth, clock_now(), clock_unix_seconds());
@@ -473,14 +571,20 @@ static void free_event(struct event *event)
     }
 }
 
+void worker_join(struct worker *worker)
+{
+    if (worker->running) {
+        pthread_join(worker->thread, NULL);
+        worker->running = false;
+    }
+}
+
 void worker_free(struct worker *worker)
 {
     if (!worker) {
         return;
     }
-    if (worker->running) {
-        pthread_join(worker->thread, NULL);
-    }
+    worker_join(worker);
     turn_server_free(worker->turn);
     worker->turn = NULL;
     auth_free(worker->auth);

@@ -21,6 +21,9 @@ struct worker_shared {
     struct connection_limit *connections;   /* NULL: no limit */
     struct turn_quota quota;
     uint8_t nonce_key[AUTH_NONCE_KEY_SIZE];
+    /* All of them by number, once they run; so that one can reach another. May be empty. */
+    struct worker *const *workers;
+    unsigned worker_count;
     struct auth_source users; /* who is not in the policy; ask NULL: nobody is */
     /* Called for each event of a machine; may be NULL. */
     void (*event)(void *context, unsigned worker, const struct turn_event *event);
@@ -44,7 +47,10 @@ int worker_start(struct worker *worker);
 /* Mailbox messages: safe from any thread. The worker takes its own reference to `policy`. */
 void worker_send_policy(struct worker *worker, struct config_policy *policy);
 void worker_send_stop(struct worker *worker);
-/* Waits for the thread to end after worker_send_stop, and frees. */
+/* Waits for the thread to end after worker_send_stop. All have ended before any is freed, since
+ * they write to one another. */
+void worker_join(struct worker *worker);
+/* Frees; joins first if need be. */
 void worker_free(struct worker *worker);
 /* Adds this worker's counters, as of within the last second, to `sum`. Safe from any thread. */
 void worker_add_counters(struct worker *worker, struct worker_counters *sum);

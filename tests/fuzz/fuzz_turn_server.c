@@ -34,6 +34,7 @@ struct run {
     struct shell_client clients[CLIENTS];
     struct turn_policy policies[2];
     struct peer_rules *strict;
+    uint8_t ticket[TURN_TICKET_SIZE]; /* the last one that anybody got */
 };
 
 static uint8_t take_byte(struct input *input)
@@ -67,7 +68,7 @@ static void check(struct run *run, const struct shell_client *client, size_t req
     REQUIRE(shell_pending(run->shell) == 0);
     REQUIRE(counters->allocations_now <= run->shell->open_count);
     REQUIRE(counters->allocations_now * 2 >= run->shell->open_count);
-    REQUIRE(counters->allocations_now <= CLIENTS);
+    REQUIRE(counters->allocations_now <= counters->allocations_made);
     if (sent != NULL && sent->flow.via < SHELL_VIA_RELAY && client != NULL) {
         REQUIRE(address_equal_ip(&sent->flow.remote, &client->flow.remote));
         REQUIRE(client->flow.transport != TRANSPORT_UDP || counters->allocations_made > 0 ||
@@ -155,6 +156,17 @@ static void do_channel_data(struct run *run, struct shell_client *client, struct
     check(run, client, size);
 }
 
+static void learn_ticket(struct run *run, int code, const struct stun_view *answer)
+{
+    const struct stun_attribute_view *ticket =
+        code == 0 ? stun_view_find(answer, STUN_MOBILITY_TICKET) : NULL;
+
+    if (ticket != NULL) {
+        REQUIRE(ticket->size == sizeof run->ticket);
+        memcpy(run->ticket, ticket->value, sizeof run->ticket);
+    }
+}
+
 static void do_sound_request(struct run *run, struct shell_client *client, struct input *input)
 {
     uint8_t which = take_byte(input);
@@ -162,7 +174,7 @@ static void do_sound_request(struct run *run, struct shell_client *client, struc
     struct stun_address peer = pick_peer(run, choice);
     struct stun_view answer;
 
-    switch (which % 8) {
+    switch (which % 10) {
     case 0:
         client_allocate(client, NULL);
         break;
@@ -173,7 +185,7 @@ static void do_sound_request(struct run *run, struct shell_client *client, struc
         client_permit(client, &peer);
         break;
     case 3:
-        client_bind(client, (uint16_t)(0x4000 + which / 8), &peer);
+        client_bind(client, (uint16_t)(0x4000 + which / 10), &peer);
         break;
     case 4:
         client_begin(client, STUN_ALLOCATE);
@@ -193,6 +205,19 @@ static void do_sound_request(struct run *run, struct shell_client *client, struc
         stun_builder_put_u8_reserved(&client->builder, STUN_REQUESTED_ADDRESS_FAMILY,
                                      choice % 2 ? STUN_FAMILY_IPV6 : STUN_FAMILY_IPV4);
         client_ask(client, &answer);
+        break;
+    case 7:
+        client_begin(client, STUN_ALLOCATE);
+        stun_builder_put_u8_reserved(&client->builder, STUN_REQUESTED_TRANSPORT, 17);
+        stun_builder_put_flag(&client->builder, STUN_MOBILITY_TICKET);
+        learn_ticket(run, client_ask(client, &answer), &answer);
+        break;
+    case 8:
+        client_begin(client, STUN_REFRESH);
+        stun_builder_put_u32(&client->builder, STUN_LIFETIME, choice * 20u);
+        stun_builder_put_bytes(&client->builder, STUN_MOBILITY_TICKET, run->ticket,
+                               sizeof run->ticket);
+        learn_ticket(run, client_ask(client, &answer), &answer);
         break;
     default:
         client_send_indication(client, &peer, "data", 4);

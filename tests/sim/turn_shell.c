@@ -46,6 +46,26 @@ static void shell_close(void *context, uint32_t via)
     shell->open_count--;
 }
 
+/* The handle of a port on its way to another shell is its old via. */
+static int shell_give(void *context, uint32_t via)
+{
+    shell_close(context, via);
+    return (int)via;
+}
+
+static int shell_take_port(void *context, const struct stun_address *relayed, int handle,
+                           uint32_t *via)
+{
+    assert(handle >= SHELL_VIA_RELAY);
+    return shell_open(context, relayed, via);
+}
+
+static void shell_discard(void *context, int handle)
+{
+    (void)context;
+    assert(handle >= SHELL_VIA_RELAY);
+}
+
 static struct shell_user_count *shell_user(struct shell *shell, const char *name)
 {
     for (size_t i = 0; i < SHELL_USERS_MAX; i++) {
@@ -182,6 +202,7 @@ struct shell *shell_new(uint64_t seed)
         .permissions_per_allocation = 64,
         .channels_per_allocation = 32,
         .relay_enabled = true,
+        .mobility = true,
         .software = "Postern",
     };
     return shell;
@@ -204,6 +225,9 @@ void shell_start(struct shell *shell, const struct turn_nat_behavior *behavior)
     setup.crypto = shell->crypto;
     setup.pool = shell->pool;
     setup.ports = (struct turn_ports){shell, shell_open, shell_close};
+    setup.passing = (struct turn_passing){shell_give, shell_take_port, shell_discard};
+    setup.worker = shell->worker;
+    setup.worker_count = shell->worker_count;
     setup.quota = (struct turn_quota){shell, shell_reserve, shell_release};
     if (behavior != NULL) {
         setup.nat_behavior = *behavior;

@@ -51,6 +51,8 @@ struct shell {
     int open_failures;      /* so many of the next opens fail … */
     int open_failure_errno; /* … with this number */
 
+    uint32_t worker, worker_count;
+
     unsigned quota; /* allocations a user, 0: no limit */
     struct shell_user_count users[SHELL_USERS_MAX];
 

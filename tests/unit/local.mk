@@ -167,6 +167,10 @@ tests_unit_test_turn_memory_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_turn_memory_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
+unit_tests += tests/unit/test_turn_mobility
+tests_unit_test_turn_mobility_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_turn_mobility_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_parking
 tests_unit_test_turn_parking_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_parking_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)

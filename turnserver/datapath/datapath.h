@@ -71,6 +71,16 @@ struct datapath_operations {
      * when someone has it, -EMFILE or -ENFILE when no descriptor is left. */
     int (*open_relayed)(struct datapath *datapath, const struct stun_address *relayed,
                         uint32_t *via);
+    /*
+     * How a relayed port goes from one worker's datapath to another's: release returns a handle and
+     * forgets the port, whose pending entries have been sent; adopt consumes the handle in any
+     * case, and returns 0 with a `via` or -errno; discard closes it. Not to be called from
+     * `relayed`.
+     */
+    int (*release)(struct datapath *datapath, uint32_t via);
+    int (*adopt)(struct datapath *datapath, const struct stun_address *relayed, int handle,
+                 uint32_t *via);
+    void (*discard)(int handle);
     /* Nothing arrives for `via` from now on. What stands in the outbox for it is still sent: the
      * port itself goes at the next `reclaim`. */
     void (*close)(struct datapath *datapath, uint32_t via);

@@ -225,27 +225,35 @@ static int open_socket(struct socket_slot *slot)
     return udp_socket_open(&slot->descriptor, &slot->local, &options);
 }
 
+/* Lets the event loop watch a slot whose socket is open. */
+static int watch_port(struct datapath *datapath, struct socket_slot *slot)
+{
+    if (event_assign(&slot->readable, datapath->base, slot->descriptor, EV_READ | EV_PERSIST,
+                     slot->listening ? on_listener_readable : on_relayed_readable, slot) != 0) {
+        return -EINVAL;
+    }
+    return slot->listening || event_add(&slot->readable, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+/* Opens a port, or takes one over that is open: `descriptor` is negative or its socket. */
 static int open_port(struct datapath *datapath, const struct stun_address *address, bool listening,
-                     uint32_t *via)
+                     int descriptor, uint32_t *via)
 {
     struct socket_slot *slot = socket_slots_take(&datapath->slots);
     if (!slot) {
+        if (descriptor >= 0) {
+            close(descriptor);
+        }
         return -ENOMEM;
     }
     slot->datapath = datapath;
     slot->local = *address;
     slot->listening = listening;
     slot->wildcard = listening && address_is_unspecified(address);
-    int status = open_socket(slot);
+    slot->descriptor = descriptor;
+    int status = descriptor >= 0 ? 0 : open_socket(slot);
     if (status == 0) {
-        status =
-            event_assign(&slot->readable, datapath->base, slot->descriptor, EV_READ | EV_PERSIST,
-                         listening ? on_listener_readable : on_relayed_readable, slot) == 0
-                ? 0
-                : -EINVAL;
-    }
-    if (status == 0 && !listening && event_add(&slot->readable, NULL) != 0) {
-        status = -ENOMEM;
+        status = watch_port(datapath, slot);
     }
     if (status != 0) {
         if (slot->descriptor >= 0) {
@@ -261,13 +269,38 @@ static int open_port(struct datapath *datapath, const struct stun_address *addre
 static int socket_open_listener(struct datapath *datapath, const struct stun_address *address,
                                 uint32_t *via)
 {
-    return open_port(datapath, address, true, via);
+    return open_port(datapath, address, true, -1, via);
 }
 
 static int socket_open_relayed(struct datapath *datapath, const struct stun_address *relayed,
                                uint32_t *via)
 {
-    return open_port(datapath, relayed, false, via);
+    return open_port(datapath, relayed, false, -1, via);
+}
+
+static int socket_release(struct datapath *datapath, uint32_t via)
+{
+    struct socket_slot *slot = socket_slots_find(&datapath->slots, via);
+    if (!slot || slot->closing) {
+        return -EBADF;
+    }
+    int descriptor = slot->descriptor;
+    event_del(&slot->readable);
+    socket_slots_give_back(&datapath->slots, slot);
+    return descriptor;
+}
+
+static int socket_adopt(struct datapath *datapath, const struct stun_address *relayed, int handle,
+                        uint32_t *via)
+{
+    return handle < 0 ? -EBADF : open_port(datapath, relayed, false, handle, via);
+}
+
+static void socket_discard(int handle)
+{
+    if (handle >= 0) {
+        close(handle);
+    }
 }
 
 static void socket_close(struct datapath *datapath, uint32_t via)
@@ -371,6 +404,9 @@ const struct datapath_operations datapath_socket = {
     .destroy = socket_destroy,
     .open_listener = socket_open_listener,
     .open_relayed = socket_open_relayed,
+    .release = socket_release,
+    .adopt = socket_adopt,
+    .discard = socket_discard,
     .close = socket_close,
     .start = socket_start,
     .send = socket_send,

@@ -53,6 +53,16 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
                   log_address("client", &event->client), log_address("relayed", &event->relayed),
                   log_u64("lifetime_s", event->lifetime_s), log_u64("worker", worker));
         return;
+    case TURN_MOVED:
+        log_event(log, LOG_INFO, "allocation moved", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("relayed", &event->relayed),
+                  log_u64("worker", worker));
+        return;
+    case TURN_LEFT:
+        log_event(log, LOG_DEBUG, "allocation left for another worker",
+                  log_string("user", event->user), log_address("relayed", &event->relayed),
+                  log_u64("worker", worker));
+        return;
     case TURN_ENDED:
         log_ended(log, worker, event);
         return;
@@ -79,6 +89,8 @@ void counters_log(struct log *log, const struct worker_counters *counters)
         log, LOG_INFO, "counters", log_u64("binding_requests", turn->binding_requests),
         log_u64("allocations_now", turn->allocations_now),
         log_u64("allocations_made", turn->allocations_made),
+        log_u64("allocations_moved", turn->allocations_moved),
+
         log_u64("relayed_to_peer_packets", turn->relayed_to_peer_packets),
         log_u64("relayed_to_peer_bytes", turn->relayed_to_peer_bytes),
         log_u64("relayed_to_client_packets", turn->relayed_to_client_packets),

@@ -14,6 +14,7 @@
 struct allocate_wish {
     uint8_t family;
     bool dual; /* both families; `family` is IPv4 */
+    bool mobile;
     enum port_parity parity;
     uint64_t token; /* of a reservation, or RESERVATION_TOKEN_NONE */
     uint32_t lifetime_s;
@@ -125,6 +126,21 @@ static bool read_lifetime(struct turn_request *request, struct allocate_wish *wi
     return true;
 }
 
+/* RFC 8016 §3.1.2. */
+static bool read_mobility(struct turn_request *request, struct allocate_wish *wish)
+{
+    const struct stun_attribute_view *ticket = stun_view_find(request->view, STUN_MOBILITY_TICKET);
+
+    if (ticket != NULL && !request->server->policy->mobility) {
+        return wish_refuse(request, 405, NULL);
+    }
+    if (ticket != NULL && ticket->size != 0) {
+        return wish_refuse(request, 400, "Bad Request: MOBILITY-TICKET must be empty here");
+    }
+    wish->mobile = ticket != NULL;
+    return true;
+}
+
 /* ---- a port ---------------------------------------------------------------------------------- */
 
 static void pool_give_back(struct turn_server *server, const struct stun_address *relayed,
@@ -196,6 +212,10 @@ static void reply_allocated(struct turn_request *request, const struct allocatio
     stun_builder_put_u32(&builder, STUN_LIFETIME, allocation->first_lifetime_s);
     if (allocation->reservation != RESERVATION_TOKEN_NONE) {
         stun_builder_put_u64(&builder, STUN_RESERVATION_TOKEN, allocation->reservation);
+    }
+    if (allocation->mobility != NULL) {
+        stun_builder_put_bytes(&builder, STUN_MOBILITY_TICKET, allocation->mobility->ticket,
+                               TURN_TICKET_SIZE);
     }
     if (allocation->refused_family != STUN_FAMILY_NONE) {
         stun_builder_put_address_error(&builder, allocation->refused_family,
@@ -299,6 +319,9 @@ static struct allocation *allocate(struct turn_request *request, const struct al
     }
     allocation->refused_family = ports.refused_family;
     allocation->refused_code = ports.refused_code;
+    if (wish->mobile) {
+        mobility_begin(server, allocation);
+    }
     return allocation;
 }
 
@@ -380,7 +403,8 @@ void allocate_handle(struct turn_request *request)
         return;
     }
     if (!read_transport(request) || !read_reservation(request, &wish) ||
-        !read_family(request, &wish) || !read_lifetime(request, &wish)) {
+        !read_family(request, &wish) || !read_lifetime(request, &wish) ||
+        !read_mobility(request, &wish)) {
         return;
     }
     if (server->policy->allocations_max > 0 &&

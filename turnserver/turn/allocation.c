@@ -174,7 +174,7 @@ static struct monotime port_end(const struct relay_port *port)
     return port != NULL && port->open ? port->expires : MONOTIME_NEVER;
 }
 
-static void allocation_set_timer(struct turn_server *server, struct allocation *allocation)
+void allocation_set_timer(struct turn_server *server, struct allocation *allocation)
 {
     struct monotime due =
         monotime_earlier(port_end(&allocation->port), port_end(allocation->second));
@@ -211,7 +211,27 @@ static bool allocation_insert(struct allocation_table *table, struct allocation 
             return false;
         }
     }
-    return hash_map_insert(&table->by_flow, &allocation->by_flow, &allocation->flow) == 0;
+    allocation->attached =
+        hash_map_insert(&table->by_flow, &allocation->by_flow, &allocation->flow) == 0;
+    return allocation->attached;
+}
+
+void allocation_detach(struct turn_server *server, struct allocation *allocation)
+{
+    if (allocation->attached) {
+        hash_map_remove(&server->allocations.by_flow, &allocation->by_flow);
+        allocation->attached = false;
+        allocation->flow.via = 0;
+    }
+}
+
+void allocation_attach(struct turn_server *server, struct allocation *allocation,
+                       const struct flow *flow)
+{
+    allocation_detach(server, allocation);
+    allocation->flow = *flow;
+    allocation->attached =
+        hash_map_insert(&server->allocations.by_flow, &allocation->by_flow, &allocation->flow) == 0;
 }
 
 struct allocation *allocation_new(struct turn_server *server, struct monotime now,
@@ -254,6 +274,21 @@ static void allocation_end_reservation(struct turn_server *server, struct alloca
     allocation->reservation = RESERVATION_TOKEN_NONE;
 }
 
+void allocation_free_memory(struct allocation *allocation)
+{
+    permission_table_clear(&allocation->permissions);
+    channel_table_clear(&allocation->channels);
+    free(allocation->mobility);
+    free(allocation->second);
+    free(allocation);
+}
+
+void allocation_free(struct turn_server *server, struct allocation *allocation)
+{
+    allocation_end_reservation(server, allocation);
+    allocation_free_memory(allocation);
+}
+
 void allocation_end(struct turn_server *server, struct monotime now, struct allocation *allocation,
                     enum turn_end_reason reason)
 {
@@ -268,24 +303,21 @@ void allocation_end(struct turn_server *server, struct monotime now, struct allo
     };
 
     allocation_report(server, allocation, &ended);
-    allocation_end_reservation(server, allocation);
     timer_wheel_cancel(&server->allocations.timers, &allocation->timer);
-    hash_map_remove(&server->allocations.by_flow, &allocation->by_flow);
+    allocation_detach(server, allocation);
     if (allocation->port.open) {
         port_close(server, &allocation->port);
     }
     if (allocation->second != NULL && allocation->second->open) {
         port_close(server, allocation->second);
     }
+    mobility_end(server, allocation);
     if (server->setup.quota.release != NULL) {
         server->setup.quota.release(server->setup.quota.context,
                                     account_quota_name(allocation->account));
     }
     account_release(&server->accounts, allocation->account);
-    permission_table_clear(&allocation->permissions);
-    channel_table_clear(&allocation->channels);
-    free(allocation->second);
-    free(allocation);
+    allocation_free(server, allocation);
     server->counters.allocations_now--;
 }
 

@@ -31,6 +31,7 @@ struct allocation {
     struct flow flow;          /* to the client */
     struct relay_port port;    /* the only one, or the one for IPv4 */
     struct relay_port *second; /* the one for IPv6 of a dual allocation, or NULL */
+    struct mobility *mobility; /* mobility.h, or NULL */
     struct monotime created;
     struct monotime reservation_expires; /* while there is a reservation */
     uint64_t reservation;                /* token, or RESERVATION_TOKEN_NONE */
@@ -40,6 +41,7 @@ struct allocation {
     uint32_t policy_generation; /* the one that the verdicts in the tables are of */
     uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE]; /* of Allocate */
     uint8_t refusals_reported;                        /* a bit for each enum peer_verdict */
+    bool attached;          /* `flow` leads to the client, and finds the allocation */
     uint8_t refused_family; /* ADDRESS-ERROR-CODE of Allocate's answer; STUN_FAMILY_NONE: none */
     uint16_t refused_code;
     struct permission_table permissions;
@@ -79,6 +81,16 @@ struct allocation *allocation_new(struct turn_server *server, struct monotime no
 /* Gives back quota, port and memory, and reports it. */
 void allocation_end(struct turn_server *server, struct monotime now, struct allocation *allocation,
                     enum turn_end_reason reason);
+/* Nothing reaches the client, nor comes from it, until it is attached again. */
+void allocation_detach(struct turn_server *server, struct allocation *allocation);
+/* Its client is at `flow`, which has no allocation. */
+void allocation_attach(struct turn_server *server, struct allocation *allocation,
+                       const struct flow *flow);
+void allocation_set_timer(struct turn_server *server, struct allocation *allocation);
+/* Of one that is in no table any more and has no ports. */
+void allocation_free(struct turn_server *server, struct allocation *allocation);
+void allocation_free_memory(struct allocation *allocation);
+
 /* The open port of that family, or NULL. */
 struct relay_port *allocation_port(struct allocation *allocation, uint8_t family);
 /* Whether a second port is open. */

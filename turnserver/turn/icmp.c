@@ -31,7 +31,7 @@ void turn_server_icmp(struct turn_server *server, struct monotime now, uint32_t 
     uint8_t *bytes;
     int size;
 
-    if (port == NULL || !icmp_is_told(peer->family, icmp->type) ||
+    if (port == NULL || !port->allocation->attached || !icmp_is_told(peer->family, icmp->type) ||
         !client_may_hear(server, now, port->allocation, peer)) {
         server->counters.icmp_dropped++;
         return;

@@ -39,6 +39,11 @@ static void reply_lifetime(struct turn_request *request, uint32_t lifetime_s)
 
     reply_begin(request, &builder, STUN_SUCCESS);
     stun_builder_put_u32(&builder, STUN_LIFETIME, lifetime_s);
+    if (request->allocation != NULL && request->allocation->mobility != NULL &&
+        stun_view_has(request->view, STUN_MOBILITY_TICKET)) {
+        stun_builder_put_bytes(&builder, STUN_MOBILITY_TICKET,
+                               request->allocation->mobility->ticket, TURN_TICKET_SIZE);
+    }
     reply_send(request, &builder);
 }
 
@@ -74,6 +79,7 @@ void refresh_handle(struct turn_request *request)
     static const uint16_t known[] = {STUN_LIFETIME, STUN_REQUESTED_ADDRESS_FAMILY};
     const struct turn_policy *policy = request->server->policy;
     uint32_t wanted_s = policy->lifetime_default_s;
+    const struct stun_attribute_view *ticket = stun_view_find(request->view, STUN_MOBILITY_TICKET);
     uint8_t family = STUN_FAMILY_NONE;
     int has_family = stun_view_u8(request->view, STUN_REQUESTED_ADDRESS_FAMILY, &family);
     int has_lifetime = stun_view_u32(request->view, STUN_LIFETIME, &wanted_s);
@@ -89,7 +95,16 @@ void refresh_handle(struct turn_request *request)
         reply_lifetime(request, 0);
         return;
     }
-    if (!request_owns_allocation(request)) {
+    if (ticket != NULL) {
+        enum mobility_outcome outcome = mobility_refresh(request, ticket);
+
+        if (outcome == MOBILITY_REPEATED) {
+            reply_lifetime(request, turn_policy_lifetime(policy, wanted_s));
+        }
+        if (outcome != MOBILITY_MOVED) {
+            return;
+        }
+    } else if (!request_owns_allocation(request)) {
         return;
     }
     if (has_family == STUN_OK && allocation_port(request->allocation, family) == NULL) {

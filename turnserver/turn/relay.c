@@ -186,7 +186,7 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
     const struct permission *permission;
     uint32_t size = packet->size;
 
-    if (port == NULL) {
+    if (port == NULL || !port->allocation->attached) {
         server->counters.dropped_no_allocation++;
         return;
     }

@@ -152,27 +152,25 @@ static bool message_is_sound(const struct stun_view *view)
     return !view->classic && (fingerprint == STUN_OK || fingerprint == STUN_ERROR_ABSENT);
 }
 
-static void input_stun(struct turn_server *server, struct monotime now, const struct flow *flow,
-                       const struct packet *packet, struct outbox *outbox)
+static void input_stun(struct turn_request *request, const uint8_t *bytes, size_t size)
 {
+    struct turn_counters *counters = &request->server->counters;
     struct stun_view view;
-    struct turn_request request = {
-        .server = server, .now = now, .flow = flow, .view = &view, .outbox = outbox};
 
-    if (stun_view_parse(&view, packet->bytes, packet->size) != STUN_OK ||
-        !message_is_sound(&view)) {
-        server->counters.dropped_malformed++;
+    request->view = &view;
+    if (stun_view_parse(&view, bytes, size) != STUN_OK || !message_is_sound(&view)) {
+        counters->dropped_malformed++;
         return;
     }
     switch (view.message_class) {
     case STUN_REQUEST:
-        input_request(&request);
+        input_request(request);
         break;
     case STUN_INDICATION:
-        input_indication(&request);
+        input_indication(request);
         break;
     default: /* an answer: we have asked nothing */
-        server->counters.dropped_unexpected++;
+        counters->dropped_unexpected++;
     }
 }
 
@@ -182,10 +180,25 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
     if (packet->size > 0 && stun_is_channel(packet->bytes[0])) {
         relay_channel_data(server, now, flow, packet, outbox);
     } else if (packet->size > 0 && stun_first_byte(packet->bytes[0]) == STUN_PROTOCOL_STUN) {
-        input_stun(server, now, flow, packet, outbox);
+        struct turn_request request = {
+            .server = server, .now = now, .flow = flow, .outbox = outbox};
+        input_stun(&request, packet->bytes, packet->size);
     } else {
         server->counters.dropped_malformed++;
     }
+}
+
+void turn_server_resume(struct turn_server *server, struct monotime now, struct parked *parked,
+                        enum turn_move_status status, struct outbox *outbox)
+{
+    struct turn_request request = {.server = server,
+                                   .now = now,
+                                   .flow = &parked->flow,
+                                   .outbox = outbox,
+                                   .move_status = status};
+
+    input_stun(&request, parked->bytes, parked->size);
+    free(parked);
 }
 
 void turn_server_answer(struct turn_server *server, struct monotime now,
@@ -195,9 +208,7 @@ void turn_server_answer(struct turn_server *server, struct monotime now,
 
     auth_answer_lookup(server->setup.auth, now, finding);
     while ((parked = parking_take(&server->parking, finding->id)) != NULL) {
-        const struct packet packet = {.bytes = parked->bytes, .size = parked->size};
-        input_stun(server, now, &parked->flow, &packet, outbox);
-        free(parked);
+        turn_server_resume(server, now, parked, TURN_MOVE_NOT_ASKED, outbox);
     }
 }
 
@@ -224,6 +235,7 @@ static bool server_make_tables(struct turn_server *server)
     key.words[1] = turn_server_random(server);
     account_table_init(&server->accounts, &key);
     allocation_table_init(&server->allocations, &key);
+    mobility_table_init(&server->tickets, &key);
     server->sources = source_limit_new(turn_server_random(server));
     server->icmp = source_limit_new(turn_server_random(server));
     server->reservations = server->setup.reservations;
@@ -262,6 +274,7 @@ void turn_server_free(struct turn_server *server)
     parking_clear(&server->parking);
     event_queue_free(&server->events, &server->accounts);
     allocation_table_clear(&server->allocations);
+    hash_map_clear(&server->tickets);
     account_table_clear(&server->accounts);
     source_limit_free(server->sources);
     source_limit_free(server->icmp);
@@ -283,7 +296,9 @@ void turn_server_flow_closed(struct turn_server *server, struct monotime now,
     struct allocation *allocation = allocation_of_flow(server, flow);
 
     parking_forget_flow(&server->parking, flow);
-    if (allocation != NULL) {
+    if (allocation != NULL && allocation->mobility != NULL && server->policy->mobility) {
+        allocation_detach(server, allocation);
+    } else if (allocation != NULL) {
         allocation_end(server, now, allocation, TURN_END_DISCONNECTED);
     }
 }
@@ -292,11 +307,22 @@ bool turn_server_shut_down(struct turn_server *server, struct monotime now)
 {
     struct hash_cursor cursor;
     struct hash_node *node = hash_map_first(&server->allocations.by_flow, &cursor);
+    size_t ended = 0;
 
-    for (size_t ended = 0; node != NULL && ended < EVENTS_MAX; ended++) {
+    for (; node != NULL && ended < EVENTS_MAX; ended++) {
         allocation_end(server, now, container_of(node, struct allocation, by_flow),
                        TURN_END_SHUTDOWN);
         node = hash_map_next(&server->allocations.by_flow, &cursor);
+    }
+    if (node != NULL) {
+        return true;
+    }
+    /* Only detached ones are left, which have tickets. */
+    node = hash_map_first(&server->tickets, &cursor);
+    for (; node != NULL && ended < EVENTS_MAX; ended++) {
+        allocation_end(server, now, container_of(node, struct mobility, by_ticket)->allocation,
+                       TURN_END_SHUTDOWN);
+        node = hash_map_next(&server->tickets, &cursor);
     }
     return node != NULL;
 }

@@ -11,6 +11,8 @@
  *   icmp              what the way to a peer says, on its way to the client
  *   allocation        an allocation's life, and the table of all
  *   permission_table, channel_table: whom an allocation may hear and reach
+ *   mobility          tickets, and clients who change their address
+ *   handover          an allocation that changes its worker
  *   account           a user's name, kept once
  *   reservation       ports that EVEN-PORT has set aside, for all workers
  *   source_limit      answers to unauthenticated sources, a second
@@ -44,6 +46,7 @@ struct turn_policy {
     uint32_t allocations_max;    /* of this worker, 0: no limit but memory */
     bool relay_enabled;          /* false: STUN only; TURN methods get 400 */
     bool rfc5766_channels;       /* channel numbers up to 0x7FFF, not just to 0x4FFF */
+    bool mobility;               /* RFC 8016; false: 405 */
     bool relay_family_of_client; /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
     const char *software;        /* SOFTWARE of our answers, or NULL for none */
 };
@@ -56,6 +59,17 @@ struct turn_ports {
     void *context;
     int (*open)(void *context, const struct stun_address *relayed, uint32_t *via);
     void (*close)(void *context, uint32_t via);
+};
+
+/*
+ * How an opened port goes from one worker to another; all three get the context of turn_ports. give
+ * returns a handle, with which the port has left the worker; take consumes the handle in any case
+ * and returns 0 with a `via`, or -errno; discard closes it. All NULL: nothing is handed over.
+ */
+struct turn_passing {
+    int (*give)(void *context, uint32_t via);
+    int (*take)(void *context, const struct stun_address *relayed, int handle, uint32_t *via);
+    void (*discard)(void *context, int handle);
 };
 
 /* How many allocations an account holds, over all workers. reserve returns false: 486. `user` is a
@@ -83,11 +97,13 @@ struct turn_setup {
     struct port_pool *pool;                 /* borrowed, shared with other workers */
     struct reservation_table *reservations; /* borrowed, shared like the pool; NULL: our own */
     struct turn_ports ports;
+    struct turn_passing passing;
     struct turn_quota quota;
     struct turn_nat_behavior nat_behavior; /* one group for each address family may follow */
     uint64_t (*random)(void *context); /* 64 unpredictable bits; simulations give a seeded one */
     void *random_context;
-    uint32_t worker; /* this worker's number, in ids that others may carry to us */
+    uint32_t worker;       /* this worker's number, in ids that others may carry to us */
+    uint32_t worker_count; /* others that may have what a client asks for; 0: nobody */
 };
 
 /* ---- the machine ----------------------------------------------------------------------------- */
@@ -119,9 +135,47 @@ void turn_server_icmp(struct turn_server *server, struct monotime now, uint32_t 
 /* What a question of auth_next_question was answered; requests that waited for it go on. */
 void turn_server_answer(struct turn_server *server, struct monotime now,
                         const struct auth_finding *finding, struct outbox *outbox);
+/* ---- mobility between workers (RFC 8016) ------------------------------------------------------
+ */
+
+#define TURN_TICKET_SIZE 24
+
+/* A client here has a ticket of the worker `from`. */
+struct turn_move {
+    uint64_t id; /* for turn_server_take_over */
+    uint32_t from;
+    uint8_t ticket[TURN_TICKET_SIZE];
+    char user[STUN_USERNAME_SIZE_MAX + 1]; /* who asks */
+};
+
+enum turn_move_status {
+    TURN_MOVE_NOT_ASKED, /* of a request: nobody has been asked yet */
+    TURN_MOVE_DONE,
+    TURN_MOVE_UNKNOWN,
+    TURN_MOVE_NOT_OWNER,
+};
+
+struct turn_handover; /* an allocation on its way */
+
+/* The oldest question for another worker, if there is one. An answer may fail to come. */
+bool turn_server_next_move(struct turn_server *server, struct turn_move *move);
+/* At the other worker. Sets `handover` when, and only when, it returns TURN_MOVE_DONE. */
+enum turn_move_status turn_server_give_away(struct turn_server *server,
+                                            const struct turn_move *move,
+                                            struct turn_handover **handover, struct outbox *outbox);
+/* What came of the question `id` (0: a handover that could not be sent, and comes back). The
+ * handover becomes this server's. */
+void turn_server_take_over(struct turn_server *server, struct monotime now, uint64_t id,
+                           enum turn_move_status status, struct turn_handover *handover,
+                           struct outbox *outbox);
+/* For one that arrives nowhere because the process ends. NULL is allowed. */
+void turn_handover_free(struct turn_handover *handover, const struct turn_passing *passing,
+                        void *context);
+
 /*
- * The connection of a stream flow has ended: its allocation ends too (RFC 8656 §7). The outbox has
- * been sent before, since it may hold datagrams that leave from the allocation's port.
+ * The connection of a stream flow has ended: its allocation ends too (RFC 8656 §7), unless it is
+ * mobile: then it waits for its client until it expires. The outbox has been sent before, since it
+ * may hold datagrams that leave from the allocation's port.
  */
 void turn_server_flow_closed(struct turn_server *server, struct monotime now,
                              const struct flow *flow);
@@ -139,6 +193,8 @@ enum turn_event_type {
     TURN_ENDED,        /* deleted, expired, or its connection closed */
     TURN_PEER_REFUSED, /* 403; reported once a peer address class and allocation */
     TURN_QUOTA_REACHED,
+    TURN_MOVED, /* its client came back from another address */
+    TURN_LEFT,  /* to another worker, which reports TURN_MOVED; not to be counted as an end */
 };
 
 enum turn_end_reason {
@@ -157,9 +213,12 @@ struct turn_event {
     uint8_t transport; /* of the client's flow: enum outbox_transport */
     struct stun_address relayed;
     struct stun_address relayed_second; /* IPv6, of a dual allocation; else STUN_FAMILY_NONE */
-    struct stun_address peer;           /* TURN_PEER_REFUSED */
-    enum peer_verdict verdict;          /* TURN_PEER_REFUSED */
-    enum turn_end_reason end_reason;    /* TURN_ENDED */
+    struct stun_address previous; /* TURN_MOVED: the client before; STUN_FAMILY_NONE: not here */
+    uint32_t previous_via;
+    uint8_t previous_transport;
+    struct stun_address peer;        /* TURN_PEER_REFUSED */
+    enum peer_verdict verdict;       /* TURN_PEER_REFUSED */
+    enum turn_end_reason end_reason; /* TURN_ENDED */
     uint32_t lifetime_s;
     uint64_t sent_bytes, sent_packets;         /* client to peer, TURN_ENDED */
     uint64_t received_bytes, received_packets; /* peer to client, TURN_ENDED */
@@ -171,6 +230,7 @@ bool turn_server_event(struct turn_server *server, struct turn_event *event);
 
 struct turn_counters {
     uint64_t binding_requests, allocations_made, allocations_now;
+    uint64_t allocations_moved; /* to another address of their client */
     uint64_t relayed_to_peer_packets, relayed_to_peer_bytes;
     uint64_t relayed_to_client_packets, relayed_to_client_bytes;
     uint64_t challenges, refused;   /* 401/438, and every other error answered */

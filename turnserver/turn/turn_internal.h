@@ -6,6 +6,7 @@
 #include "turnserver/turn/account.h"
 #include "turnserver/turn/allocation.h"
 #include "turnserver/turn/event_queue.h"
+#include "turnserver/turn/mobility.h"
 #include "turnserver/turn/parking.h"
 #include "turnserver/turn/reservation.h"
 #include "turnserver/turn/source_limit.h"
@@ -29,6 +30,8 @@ struct turn_server {
     struct source_limit *sources;
     struct source_limit *icmp; /* by client */
     struct parking parking;
+    struct hash_map tickets; /* of mobile allocations */
+    struct move_queue moves;
     struct reservation_table *reservations;
     bool reservations_are_ours;
     uint64_t indication_id[2]; /* random, and a count: transaction ids of Data indications */
@@ -45,9 +48,13 @@ struct turn_request {
     struct outbox *outbox;
     struct allocation *allocation;        /* of this flow, or NULL */
     const struct auth_identity *identity; /* NULL: not authenticated */
+    enum turn_move_status move_status;    /* what another worker said of its ticket */
 };
 
 uint64_t turn_server_random(struct turn_server *server);
+/* Handles a request that has waited, and frees it. */
+void turn_server_resume(struct turn_server *server, struct monotime now, struct parked *parked,
+                        enum turn_move_status status, struct outbox *outbox);
 /* The lifetime that is given when `wanted_s` is asked for (RFC 8656 §7.2). */
 uint32_t turn_policy_lifetime(const struct turn_policy *policy, uint32_t wanted_s);
 
