@@ -21,6 +21,12 @@ tests_fuzz_fuzz_net_stream_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la src
 fuzz_targets += tests/fuzz/fuzz_channel
 tests_fuzz_fuzz_channel_LDADD = $(FUZZ_MAIN) src/libcodec.la
 
+fuzz_targets += tests/fuzz/fuzz_client_hello
+tests_fuzz_fuzz_client_hello_LDADD = $(FUZZ_MAIN) src/libwire.la
+
+fuzz_targets += tests/fuzz/fuzz_proxy_header
+tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) src/libwire.la
+
 fuzz_targets += tests/fuzz/fuzz_stun_builder
 tests_fuzz_fuzz_stun_builder_LDADD = $(FUZZ_MAIN) src/libcodec.la
 

@@ -70,6 +70,10 @@ unit_tests += tests/unit/test_net_stream
 tests_unit_test_net_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_stream_LDADD = $(NET_TEST_LIBS)
 
+unit_tests += tests/unit/test_net_stream_tls
+tests_unit_test_net_stream_tls_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_net_stream_tls_LDADD = $(NET_TEST_LIBS) $(OPENSSL_LIBS)
+
 unit_tests += tests/unit/test_net_udp_socket
 tests_unit_test_net_udp_socket_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_udp_socket_LDADD = $(NET_TEST_LIBS)
@@ -260,6 +264,14 @@ tests_unit_test_stun_vectors_LDADD = $(UNIT_LIBS)
 unit_tests += tests/unit/test_stun_view
 tests_unit_test_stun_view_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_view_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_client_hello
+tests_unit_test_client_hello_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_client_hello_LDADD = src/libwire.la $(OPENSSL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_proxy_header
+tests_unit_test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_proxy_header_LDADD = src/libwire.la $(CMOCKA_LIBS)
 
 # ---- proto ------------------------------------------------------------------------------------
 PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)

@@ -477,6 +477,57 @@ static void test_tls_listener(void **state)
                   "this file, since a listener has \"tls\", got none\n");
 }
 
+/* What stands in a TLS listener beside its transports. */
+static void load_listener(struct test_files *files, const char *keys, const char *problem)
+{
+    char text[1024];
+    char expected[512];
+    snprintf(text, sizeof(text),
+             "listeners = ( { address = \"127.0.0.1\"; port = 443; transports = [ \"tls\" ];\n%s } "
+             ");\n" TLS,
+             keys);
+    snprintf(expected, sizeof(expected), "/etc/t.conf:1: listeners[0].%s\n", problem);
+    load_bad_with(text, files, expected);
+}
+
+static void test_upstream_and_proxies(void **state)
+{
+    const struct pems *pems = *state;
+    struct test_files files = {.files = {{"/etc/c.pem", pems->chain}, {"/etc/k.pem", pems->key}}};
+    struct config *config =
+        load_warned("listeners = ( { address = \"127.0.0.1\"; port = 443; transports = [ \"tls\" ];"
+                    " upstream = \"127.0.0.1:8443\"; upstream_proxy_header = true;"
+                    " server_names = [ \"Turn.Example.ORG.\", \"b\" ];"
+                    " proxy_protocol_from = [ \"10.0.0.0/8\", \"2001:db8::1\" ]; } );\n" TLS,
+                    &files, "");
+    const struct config_listener *listener = &config->boot.listeners[0];
+    struct stun_address inside = {.family = STUN_FAMILY_IPV4, .ip = {10, 1, 2, 3}};
+
+    assert_int_equal(listener->upstream.port, 8443);
+    assert_true(listener->upstream_proxy_header);
+    assert_int_equal(listener->server_name_count, 2);
+    assert_string_equal(listener->server_names[0], "turn.example.org");
+    assert_true(address_set_contains(&listener->proxies, &inside));
+    inside.ip[0] = 11;
+    assert_false(address_set_contains(&listener->proxies, &inside));
+    config_free(config);
+    load_listener(&files, "upstream = \"localhost:8443\";",
+                  "upstream: expected an address and a port such as \"127.0.0.1:8443\", got "
+                  "\"localhost:8443\"");
+    load_listener(&files, "upstream = \"127.0.0.1:443\";",
+                  "upstream: expected another address than the listener's own, got "
+                  "\"127.0.0.1:443\"");
+    load_listener(&files, "upstream = \"127.0.0.1:1\"; server_names = [ \"a b\" ];",
+                  "server_names: expected a host name, got \"a b\"");
+    load_listener(&files, "server_names = [ \"a\" ];",
+                  "server_names: expected only beside upstream");
+    load_listener(&files, "proxy_protocol_from = [ \"10.0.0.1/8\" ];",
+                  "proxy_protocol_from: expected an address, a prefix (\"10.0.0.0/8\", no bits "
+                  "beyond its length) or a range, got \"10.0.0.1/8\"");
+    load_bad("listeners = ( { address = \"127.0.0.1\"; upstream = \"127.0.0.1:1\"; } );",
+             "/etc/t.conf:1: listeners[0].upstream: expected only beside \"tls\" in transports\n");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -496,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_certificate_expires),
         cmocka_unit_test(test_certificate_problems),
         cmocka_unit_test(test_tls_listener),
+        cmocka_unit_test(test_upstream_and_proxies),
     };
     return cmocka_run_group_tests_name("config_file", tests, make_pems, free_pems);
 }
