@@ -60,6 +60,7 @@ src_libwire_la_LIBADD = src/libbase.la
 
 src_libnet_la_SOURCES = \
 	src/net/acceptor.c src/net/acceptor.h \
+	src/net/associations.c src/net/associations.h \
 	src/net/clock.c src/net/clock.h \
 	src/net/connection_limit.c src/net/connection_limit.h \
 	src/net/dtls.c src/net/dtls.h \

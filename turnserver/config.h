@@ -63,6 +63,7 @@ struct config_policy {
     uint32_t user_allocations;              /* quotas.user.allocations, 0: no limit */
     struct config_certificate *certificate; /* read and checked, or NULL */
     struct ssl_ctx_st *tls_context;         /* made with it; NULL without it */
+    struct ssl_ctx_st *dtls_context;        /* the same for DTLS */
     char *certificate_path, *key_path;      /* absolute, or NULL */
     char *software;                         /* turn.software points to it */
     char *log_file;                         /* absolute, or NULL: standard error */

@@ -9,7 +9,7 @@ static const struct config_choice transports[] = {
     {"udp", CONFIG_TRANSPORT_UDP, false},
     {"tcp", CONFIG_TRANSPORT_TCP, false},
     {"tls", CONFIG_TRANSPORT_TLS, false},
-    {"dtls", 0, true},
+    {"dtls", CONFIG_TRANSPORT_DTLS, false},
     {0},
 };
 

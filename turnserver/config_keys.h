@@ -24,6 +24,7 @@ enum config_transport {
     CONFIG_TRANSPORT_UDP = 1,
     CONFIG_TRANSPORT_TCP = 2,
     CONFIG_TRANSPORT_TLS = 4,
+    CONFIG_TRANSPORT_DTLS = 8,
 };
 
 struct draft_listener {

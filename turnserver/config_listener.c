@@ -33,6 +33,11 @@ static bool is_stream(const struct config_listener *listener)
     return listener->tcp || listener->tls;
 }
 
+static bool is_datagram(const struct config_listener *listener)
+{
+    return listener->udp || listener->dtls;
+}
+
 static void check_listener(const struct config_draft *draft, const struct config_boot *boot,
                            size_t index)
 {
@@ -43,7 +48,8 @@ static void check_listener(const struct config_draft *draft, const struct config
     for (size_t i = 0; i < index; i++) {
         const struct config_listener *other = &boot->listeners[i];
         if (!address_equal(&listener->address, &other->address) ||
-            !((listener->udp && other->udp) || (is_stream(listener) && is_stream(other))))
+            !((is_datagram(listener) && is_datagram(other)) ||
+              (is_stream(listener) && is_stream(other))))
             continue;
         struct config_place first = config_text_place(draft->text, draft->listeners[i].line, NULL);
         config_report_error(draft->report, place,
@@ -182,7 +188,8 @@ void config_listeners_build(struct config_boot *boot, const struct config_draft 
         *to = (struct config_listener){.address = from->address,
                                        .udp = from->transports & CONFIG_TRANSPORT_UDP,
                                        .tcp = from->transports & CONFIG_TRANSPORT_TCP,
-                                       .tls = from->transports & CONFIG_TRANSPORT_TLS};
+                                       .tls = from->transports & CONFIG_TRANSPORT_TLS,
+                                       .dtls = from->transports & CONFIG_TRANSPORT_DTLS};
         to->address.port = (uint16_t)from->port;
         build_stream_keys(to, draft, i);
         if (to->address.family != STUN_FAMILY_NONE)

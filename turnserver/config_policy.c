@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/address.h"
+#include "net/dtls.h"
 #include "net/tls_context.h"
 #include "turnserver/config_build.h"
 #include "turnserver/config_certificate.h"
@@ -305,16 +306,15 @@ static bool needs_certificate(const struct config_boot *boot)
 }
 
 /* A context of OpenSSL with the certificate, for connections to come. */
-static void build_tls_context(const struct building *building)
+static SSL_CTX *build_tls_context(const struct building *building, enum tls_transport transport)
 {
     const struct config_draft *draft = building->draft;
     const struct tls_server_setup setup = {
-        .transport = TLS_OVER_STREAM,
+        .transport = transport,
         .ciphers = draft->tls_ciphers,
         .version_1_3_only = draft->tls_min_version != 0,
     };
     SSL_CTX *context = tls_context_new_server(&setup);
-    building->policy->tls_context = context;
     if (!context && draft->tls_ciphers)
         config_report_error(draft->report, config_draft_place(draft, "tls.ciphers"),
                             "expected a list of ciphers as in openssl-ciphers(1), got \"%s\"",
@@ -326,6 +326,20 @@ static void build_tls_context(const struct building *building)
                             "expected a certificate that OpenSSL takes, got one whose key or "
                             "signature is too weak");
     ERR_clear_error();
+    return context;
+}
+
+/* The second is not made where the first has told a problem: both have the same. */
+static void build_tls_contexts(const struct building *building)
+{
+    struct config_policy *policy = building->policy;
+    unsigned before = building->draft->report->errors;
+    policy->tls_context = build_tls_context(building, TLS_OVER_STREAM);
+    if (building->draft->report->errors != before)
+        return;
+    policy->dtls_context = build_tls_context(building, TLS_OVER_DATAGRAM);
+    if (policy->dtls_context)
+        dtls_prepare_server(policy->dtls_context);
 }
 
 static void build_certificate(const struct building *building, const struct config_boot *boot)
@@ -336,15 +350,15 @@ static void build_certificate(const struct building *building, const struct conf
         config_report_error(draft->report, config_draft_place(draft, "tls"),
                             "expected certificate and key, got only one of them");
     } else if (draft->certificate && load_certificate(building)) {
-        build_tls_context(building);
+        build_tls_contexts(building);
         if (!needed)
             config_report_warning(draft->report, config_draft_place(draft, "tls"),
-                                  "no listener uses the certificate: none has \"tls\" among its "
-                                  "transports");
+                                  "no listener uses the certificate: none has \"tls\" or \"dtls\" "
+                                  "among its transports");
     } else if (!draft->certificate && needed) {
         config_report_error(draft->report, config_draft_place(draft, "listeners"),
                             "expected tls = { certificate = ...; key = ...; } in this file, since "
-                            "a listener has \"tls\", got none");
+                            "a listener has \"tls\" or \"dtls\", got none");
     }
 }
 
@@ -419,6 +433,7 @@ void config_policy_release(struct config_policy *policy)
     auth_policy_free(policy->auth);
     peer_rules_free(policy->peers);
     SSL_CTX_free(policy->tls_context);
+    SSL_CTX_free(policy->dtls_context);
     config_certificate_free(policy->certificate);
     free(policy->certificate_path);
     free(policy->key_path);

@@ -13,6 +13,7 @@
 struct endpoint {
     struct stun_address address;
     uint32_t via;
+    bool plain, dtls; /* what may come */
 };
 
 #define ENDPOINTS_MAX (CONFIG_LISTENERS_MAX + 4)
@@ -29,7 +30,7 @@ static size_t add_endpoint(struct endpoint_list *list, const struct stun_address
             return i;
         }
     }
-    list->items[list->count].address = *address;
+    list->items[list->count] = (struct endpoint){.address = *address};
     return list->count++;
 }
 
@@ -79,13 +80,16 @@ static void list_endpoints(const struct config_boot *boot, const struct turn_nat
 {
     list->count = 0;
     for (size_t i = 0; i < boot->listener_count; i++) {
-        if (boot->listeners[i].udp) {
-            (void)add_endpoint(list, &boot->listeners[i].address);
+        const struct config_listener *listener = &boot->listeners[i];
+        if (listener->udp || listener->dtls) {
+            struct endpoint *endpoint = &list->items[add_endpoint(list, &listener->address)];
+            endpoint->plain = listener->udp;
+            endpoint->dtls = listener->dtls;
         }
     }
     for (int i = 0; group->enabled && i < 4; i++) {
         struct stun_address endpoint = group_endpoint(group, i / 2, i % 2);
-        (void)add_endpoint(list, &endpoint);
+        list->items[add_endpoint(list, &endpoint)].plain = true;
     }
 }
 
@@ -179,6 +183,9 @@ static int open_udp(const struct listener_places *places, struct endpoint_list *
         int status =
             places->operations->open_listener(places->datapath, &endpoint->address, &endpoint->via);
         failure = note_status(diagnostics, &endpoint->address, "udp", status, failure);
+        if (status == 0 && endpoint->dtls) {
+            associations_listen(places->associations, endpoint->via, endpoint->plain);
+        }
     }
     return failure;
 }

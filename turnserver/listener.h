@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Opens what the configuration says a worker listens on: UDP at its datapath, TCP at its streams,
- * and the four endpoints of RFC 5780. Every worker opens all of them (SO_REUSEPORT), so that the
- * kernel spreads clients over workers.
+ * Opens what the configuration says a worker listens on: UDP at its datapath, DTLS there too with
+ * its associations behind, TCP and TLS at its streams, and the four endpoints of RFC 5780. Every
+ * worker opens all of them (SO_REUSEPORT), so that the kernel spreads clients over workers.
  */
 #ifndef TURNSERVER_LISTENER_H
 #define TURNSERVER_LISTENER_H
 
+#include "net/associations.h"
 #include "turnserver/config.h"
 #include "turnserver/datapath/datapath.h"
 #include "turnserver/streams.h"
@@ -16,6 +17,7 @@ struct listener_places {
     const struct datapath_operations *operations;
     struct datapath *datapath;
     struct streams *streams;
+    struct associations *associations; /* NULL: no listener has "dtls" */
 };
 
 /*

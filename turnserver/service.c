@@ -42,7 +42,8 @@ static bool make_shared(struct service *service)
     struct worker_shared *shared = &service->shared;
     struct siphash_key key;
     if (RAND_bytes((unsigned char *)&key, sizeof(key)) != 1 ||
-        RAND_bytes(shared->nonce_key, sizeof(shared->nonce_key)) != 1)
+        RAND_bytes(shared->nonce_key, sizeof(shared->nonce_key)) != 1 ||
+        RAND_bytes(shared->dtls_cookie_key, sizeof(shared->dtls_cookie_key)) != 1)
         return false;
     service->quota = local_quota_new(service->config->policy->user_allocations);
     shared->boot = boot;
@@ -183,7 +184,7 @@ static void describe_start(const struct service *service, uint64_t file_limit)
         const struct config_listener *listener = &boot->listeners[i];
         log_event(log, LOG_INFO, "listening", log_address("address", &listener->address),
                   log_bool("udp", listener->udp), log_bool("tcp", listener->tcp),
-                  log_bool("tls", listener->tls),
+                  log_bool("tls", listener->tls), log_bool("dtls", listener->dtls),
                   log_bool("proxied", listener->proxies.count > 0),
                   log_address("upstream", &listener->upstream));
     }

@@ -5,11 +5,11 @@
 
 #include <stdlib.h>
 
-/* A via: bit 31 set, 11 bits of generation, 20 bits of place in the table. */
+/* A via: bit 31 set, bit 30 not, 10 bits of generation, 20 bits of place in the table. */
 #define VIA_STREAM 0x80000000u
 #define PLACE_BITS 20
 #define PLACE_MASK ((1u << PLACE_BITS) - 1)
-#define GENERATION_MASK 0x7FFu
+#define GENERATION_MASK 0x3FFu
 #define PLACES_MAX (1u << PLACE_BITS)
 #define NO_PLACE UINT32_MAX
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The stream side of a worker, as the datapath is its datagram side: TCP and TLS connections that
- * came in, each known by a `via` whose top bit is set.
+ * came in, each known by a `via` whose top bit is set and the next one is not (associations.h).
  */
 #ifndef TURNSERVER_STREAMS_H
 #define TURNSERVER_STREAMS_H

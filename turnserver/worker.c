@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/worker.h"
 
+#include "net/associations.h"
 #include "net/clock.h"
 #include "net/mailbox.h"
 #include "turnserver/datapath/datapath.h"
@@ -55,6 +56,7 @@ struct worker {
     const struct datapath_operations *operations;
     struct datapath *datapath;
     struct streams *streams;
+    struct associations *associations; /* NULL: no listener has "dtls" */
     struct stun_crypto *crypto;
     struct auth *auth;
     struct turn_server *turn;
@@ -85,7 +87,18 @@ static void post(struct worker *worker, const struct mailbox_message *message)
     }
 }
 
-/* Entries for the datapath go in runs, in order; a stream takes its own one by one. */
+/* An association's datagram waits until the datapath has the others. */
+static void send_elsewhere(struct worker *worker, const struct outbox_entry *entry)
+{
+    if (entry->flow.via < ASSOCIATIONS_VIA_FIRST) {
+        streams_send(worker->streams, entry);
+    } else if (worker->associations) {
+        associations_send(worker->associations, entry);
+    }
+}
+
+/* Entries for the datapath go in runs, in order; streams and associations take theirs one by one.
+ */
 static void send_outbox(struct outbox *outbox, void *context)
 {
     struct worker *worker = context;
@@ -96,21 +109,26 @@ static void send_outbox(struct outbox *outbox, void *context)
             if (i > first) {
                 worker->operations->send(worker->datapath, &outbox->entries[first], i - first);
             }
-            streams_send(worker->streams, entry);
+            send_elsewhere(worker, entry);
             first = i + 1;
         }
     }
     if (outbox->count > first) {
         worker->operations->send(worker->datapath, &outbox->entries[first], outbox->count - first);
     }
+    if (worker->associations) {
+        associations_flush(worker->associations);
+    }
     outbox_clear(outbox);
 }
 
-/* A connection with an allocation may be idle. */
-static void hold_stream(struct worker *worker, uint8_t transport, uint32_t via, bool held)
+/* A connection or association with an allocation may be idle. */
+static void hold(struct worker *worker, uint8_t transport, uint32_t via, bool held)
 {
     if (transport == TRANSPORT_TCP || transport == TRANSPORT_TLS) {
         streams_hold(worker->streams, via, held);
+    } else if (transport == TRANSPORT_DTLS) {
+        associations_hold(worker->associations, worker->now, via, held);
     }
 }
 
@@ -118,10 +136,10 @@ static void handle_event(struct worker *worker, const struct turn_event *event)
 {
     bool begins = event->type == TURN_ALLOCATED || event->type == TURN_MOVED;
     if (begins || event->type == TURN_ENDED || event->type == TURN_LEFT) {
-        hold_stream(worker, event->transport, event->via, begins);
+        hold(worker, event->transport, event->via, begins);
     }
     if (event->type == TURN_MOVED) {
-        hold_stream(worker, event->previous_transport, event->previous_via, false);
+        hold(worker, event->previous_transport, event->previous_via, false);
     }
     if (worker->shared->event) {
         worker->shared->event(worker->shared->event_context, worker->number, event);
@@ -211,6 +229,9 @@ static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context
     ask_workers(worker);
     flush(worker);
     worker->operations->reclaim(worker->datapath);
+    if (worker->associations) {
+        associations_reclaim(worker->associations);
+    }
     set_timer(worker);
     worker->in_turn = false;
 }
@@ -222,6 +243,16 @@ static void on_input(void *context, const struct flow *flow, struct packet *pack
     struct worker *worker = context;
     begin_turn(worker);
     turn_server_input(worker->turn, worker->now, flow, packet, &worker->outbox);
+}
+
+static void on_datagram(void *context, const struct flow *flow, struct packet *packet)
+{
+    struct worker *worker = context;
+    begin_turn(worker);
+    if (!worker->associations ||
+        !associations_input(worker->associations, worker->now, flow, packet)) {
+        turn_server_input(worker->turn, worker->now, flow, packet, &worker->outbox);
+    }
 }
 
 static void on_relayed(void *context, uint32_t via, const struct stun_address *peer,
@@ -240,7 +271,19 @@ static void on_icmp(void *context, uint32_t via, const struct stun_address *peer
     turn_server_icmp(worker->turn, worker->now, via, peer, icmp, &worker->outbox);
 }
 
-static void on_stream_closed(void *context, const struct flow *flow)
+static void send_datagrams(void *context, const struct outbox_entry *entries, size_t count)
+{
+    struct worker *worker = context;
+    worker->operations->send(worker->datapath, entries, count);
+}
+
+static bool admit_stranger(void *context, const struct stun_address *source)
+{
+    struct worker *worker = context;
+    return turn_server_admit_stranger(worker->turn, worker->now, source);
+}
+
+static void on_flow_closed(void *context, const struct flow *flow)
 {
     struct worker *worker = context;
     begin_turn(worker);
@@ -266,6 +309,9 @@ static void publish_counters(struct worker *worker)
         .datapath = *worker->operations->counters(worker->datapath),
         .streams = *streams_counters(worker->streams),
     };
+    if (worker->associations) {
+        worker->counters.associations = *associations_counters(worker->associations);
+    }
     pthread_mutex_unlock(&worker->counters_mutex);
 }
 
@@ -287,6 +333,9 @@ static void take_policy(struct worker *worker, struct config_policy *policy)
     turn_server_set_policy(worker->turn, &policy->turn);
     auth_set_policy(worker->auth, policy->auth);
     streams_set_policy(worker->streams, policy);
+    if (worker->associations) {
+        associations_set_context(worker->associations, policy->dtls_context);
+    }
     config_policy_release(worker->policy);
     worker->policy = policy;
 }
@@ -436,10 +485,36 @@ static bool make_loop(struct worker *worker)
            mailbox_new(&worker->mailbox, worker->base, MAILBOX_CAPACITY, on_message, worker) == 0;
 }
 
+static bool wants_dtls(const struct config_boot *boot)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        wanted = wanted || boot->listeners[i].dtls;
+    }
+    return wanted;
+}
+
+static bool make_associations(struct worker *worker)
+{
+    const struct worker_shared *shared = worker->shared;
+    const struct associations_setup setup = {
+        .user = {worker, on_input, flush, on_flow_closed, send_datagrams, admit_stranger},
+        .cookie_key = shared->dtls_cookie_key,
+        .table_key = {{draw_random(NULL), draw_random(NULL)}},
+        .limit = shared->connections,
+        .idle_seconds = shared->boot->tcp_idle_timeout_s,
+    };
+    worker->associations = associations_new(worker->base, &setup);
+    if (worker->associations) {
+        associations_set_context(worker->associations, worker->policy->dtls_context);
+    }
+    return worker->associations != NULL;
+}
+
 static bool make_ways(struct worker *worker)
 {
-    const struct datapath_user datapath_user = {worker, on_input, on_relayed, flush, on_icmp};
-    const struct streams_user streams_user = {worker, on_input, flush, on_stream_closed};
+    const struct datapath_user datapath_user = {worker, on_datagram, on_relayed, flush, on_icmp};
+    const struct streams_user streams_user = {worker, on_input, flush, on_flow_closed};
     worker->operations = &datapath_socket;
     worker->datapath = worker->operations->create(worker->base, &datapath_user);
     worker->streams =
@@ -447,7 +522,8 @@ static bool make_ways(struct worker *worker)
     if (worker->streams) {
         streams_set_policy(worker->streams, worker->policy);
     }
-    return worker->datapath && worker->streams;
+    return worker->datapath && worker->streams &&
+           (!wants_dtls(worker->shared->boot) || make_associations(worker));
 }
 
 static bool make_machines(struct worker *worker, const struct turn_nat_behavior *nat_behavior)
@@ -482,7 +558,8 @@ static bool open_listeners(struct worker *worker, struct turn_nat_behavior *nat_
                            FILE *diagnostics)
 {
     const struct config_boot *boot = worker->shared->boot;
-    const struct listener_places places = {worker->operations, worker->datapath, worker->streams};
+    const struct listener_places places = {worker->operations, worker->datapath, worker->streams,
+                                           worker->associations};
     return (worker->number != 0 || listener_check_free(boot, diagnostics) == 0) &&
            listener_open_all(boot, &places, nat_behavior, diagnostics) == 0;
 }
@@ -590,6 +667,7 @@ void worker_free(struct worker *worker)
     auth_free(worker->auth);
     stun_crypto_free(worker->crypto);
     streams_free(worker->streams);
+    associations_free(worker->associations);
     if (worker->operations) {
         worker->operations->destroy(worker->datapath);
     }

@@ -7,6 +7,7 @@
 #ifndef TURNSERVER_WORKER_H
 #define TURNSERVER_WORKER_H
 
+#include "net/dtls_cookie.h"
 #include "turnserver/config.h"
 #include "turnserver/ops/counters.h"
 #include "turnserver/turn/turn.h"
@@ -21,6 +22,7 @@ struct worker_shared {
     struct connection_limit *connections;   /* NULL: no limit */
     struct turn_quota quota;
     uint8_t nonce_key[AUTH_NONCE_KEY_SIZE];
+    uint8_t dtls_cookie_key[DTLS_COOKIE_KEY_SIZE];
     /* All of them by number, once they run; so that one can reach another. May be empty. */
     struct worker *const *workers;
     unsigned worker_count;

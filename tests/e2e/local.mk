@@ -18,6 +18,7 @@ e2e_tests = \
 	tests/e2e/test_stun_binding.py \
 	tests/e2e/test_tls_upstream.py \
 	tests/e2e/test_turn_auth.py \
+	tests/e2e/test_turn_dtls.py \
 	tests/e2e/test_turn_dual.py \
 	tests/e2e/test_turn_icmp.py \
 	tests/e2e/test_turn_proxy.py \

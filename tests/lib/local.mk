@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/coverage.py \
 	tests/lib/demo.py \
+	tests/lib/dtls.py \
 	tests/lib/json_schema.py \
 	tests/lib/pki.py \
 	tests/lib/postern.py \

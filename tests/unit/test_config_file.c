@@ -378,9 +378,9 @@ static int free_pems(void **state)
 }
 
 #define TLS "tls = {\n certificate = \"c.pem\";\n key = \"k.pem\"; };"
-#define UNUSED                                                                                   \
-    "/etc/t.conf:1: tls: warning: no listener uses the certificate: none has \"tls\" among its " \
-    "transports\n"
+#define UNUSED                                                                                     \
+    "/etc/t.conf:1: tls: warning: no listener uses the certificate: none has \"tls\" or \"dtls\" " \
+    "among its transports\n"
 
 static void load_tls(const char *certificate, const char *key, const char *problem)
 {
@@ -474,7 +474,7 @@ static void test_tls_listener(void **state)
         "got \"nonsense\"\n");
     load_bad_with(SERVED, &files,
                   "/etc/t.conf:1: listeners: expected tls = { certificate = ...; key = ...; } in "
-                  "this file, since a listener has \"tls\", got none\n");
+                  "this file, since a listener has \"tls\" or \"dtls\", got none\n");
 }
 
 /* What stands in a TLS listener beside its transports. */

@@ -4,6 +4,7 @@
 #define OPS_COUNTERS_H
 
 #include "net/acceptor.h"
+#include "net/associations.h"
 #include "turnserver/datapath/datapath.h"
 #include "turnserver/turn/turn.h"
 
@@ -11,6 +12,7 @@ struct worker_counters {
     struct turn_counters turn;
     struct datapath_counters datapath;
     struct acceptor_counters streams;
+    struct associations_counters associations;
 };
 
 #endif

@@ -80,6 +80,17 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
     }
 }
 
+static void log_associations(struct log *log, const struct associations_counters *dtls)
+{
+    log_event(log, LOG_INFO, "counters of DTLS", log_u64("now", dtls->open),
+              log_u64("opened", dtls->opened), log_u64("resumed", dtls->resumed),
+              log_u64("replaced", dtls->replaced), log_u64("challenges", dtls->challenged),
+              log_u64("refused", dtls->refused), log_u64("timed_out", dtls->timed_out),
+              log_u64("displaced", dtls->displaced), log_u64("failed", dtls->failed),
+              log_u64("dropped_unknown", dtls->dropped_unknown),
+              log_u64("dropped_plain", dtls->dropped_plain));
+}
+
 void counters_log(struct log *log, const struct worker_counters *counters)
 {
     const struct turn_counters *turn = &counters->turn;
@@ -116,4 +127,5 @@ void counters_log(struct log *log, const struct worker_counters *counters)
         log_u64("connections_broken", streams->ended_broken),
         log_u64("accept_failures", streams->accept_failures),
         log_u64("dropped_slow_readers", streams->dropped_frames));
+    log_associations(log, &counters->associations);
 }

@@ -188,6 +188,16 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
     }
 }
 
+bool turn_server_admit_stranger(struct turn_server *server, struct monotime now,
+                                const struct stun_address *source)
+{
+    uint32_t per_second = server->policy->unauthenticated_per_source;
+    bool admitted = per_second == 0 || source_limit_take(server->sources, now, source, per_second);
+
+    server->counters.dropped_rate_limited += !admitted;
+    return admitted;
+}
+
 void turn_server_resume(struct turn_server *server, struct monotime now, struct parked *parked,
                         enum turn_move_status status, struct outbox *outbox)
 {

@@ -185,6 +185,12 @@ void turn_server_flow_closed(struct turn_server *server, struct monotime now,
  */
 bool turn_server_shut_down(struct turn_server *server, struct monotime now);
 void turn_server_tick(struct turn_server *server, struct monotime now, struct outbox *outbox);
+/*
+ * Whether a source that has not shown who it is may have an answer that is not the machine's own,
+ * such as a HelloVerifyRequest. It counts in policy->unauthenticated_per_source.
+ */
+bool turn_server_admit_stranger(struct turn_server *server, struct monotime now,
+                                const struct stun_address *source);
 struct monotime turn_server_due(const struct turn_server *server);
 
 enum turn_event_type {

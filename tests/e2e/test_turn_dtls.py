@@ -1,0 +1,492 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""TURN over DTLS, by the system's OpenSSL and by ClientHellos written out by hand: cookies, handshakes,
+what happens to half-made ones, a client that begins anew, floods, reload."""
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import dtls
+import e2e
+import pki
+import postern
+import stunwire
+import tap
+
+NAME = "turn.example.org"
+HELLO_VERIFY_MAX = 60
+
+
+def serve(workers=1, transports=("udp", "dtls"), more="", limits="", addresses=("127.0.0.1",), **options):
+    """A server with a certificate for NAME; (server, port, authority)."""
+    for address in addresses:
+        e2e.need_address(address)
+    authority = pki.Authority(postern.temporary_folder())
+    port = postern.free_port()
+    config = postern.config(port, workers, addresses, transports=transports,
+                            more=authority.issue(NAME, *addresses).settings() + more, **options)
+    if limits:
+        config = config.replace("limits = { unauthenticated_per_source = 0; };", f"limits = {{ {limits} }};")
+    return postern.server(config), port, authority
+
+
+def connect(port, authority, address="127.0.0.1", alpn=("stun.turn",), context=None, **options):
+    context = context or dtls.Context(authority.certificate, alpn)
+    transport = dtls.Dtls((address, port), context, **options)
+    tap.cleanup(transport.close)
+    return transport
+
+
+def client(port, authority, **options):
+    return stunwire.Client(connect(port, authority, **options), postern.USER, postern.PASSWORD)
+
+
+def ask(transport, timeout=5):
+    """A Binding request; its answer, or None."""
+    transport.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
+    raw = transport.receive(timeout)
+    if raw is not None:
+        tap.equal(stunwire.parse(raw).mapped, transport.local)
+    return raw
+
+
+def counters(server):
+    """What the server has counted of DTLS, a moment ago at most."""
+    time.sleep(1.2)
+    before = server.stderr.count("counters of DTLS")
+    server.signal(signal.SIGUSR1)
+    tap.true(postern.until(lambda: server.stderr.count("counters of DTLS") > before), "counters are logged")
+    line = server.stderr[server.stderr.rindex("counters of DTLS"):].splitlines()[0]
+    return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def resident(server):
+    """KiB"""
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
+
+def raw(port, local=None):
+    """A UDP socket that speaks what it is told to."""
+    return e2e.udp(port, local=local)
+
+
+def cookie_for(transport, random):
+    transport.send(dtls.client_hello(random=random))
+    answer = transport.receive(5)
+    tap.true(answer is not None and len(answer) <= HELLO_VERIFY_MAX, "a small HelloVerifyRequest")
+    return dtls.cookie_of(answer)
+
+
+@tap.test(workers=e2e.WORKERS, address=e2e.LOOPBACKS)
+def relays(workers, address):
+    """An allocation over DTLS relays both ways, datagrams of every size"""
+    _, port, authority = serve(workers, addresses=(address,))
+    one, peer = client(port, authority, address=address), e2e.peer(address)
+    one.allocate([e2e.family_of(address)])
+    one.permit(peer.local)
+    one.bind_channel(peer.local)
+    for size in (0, 1, 2, 3, 100, 1200, 9000, 16000):
+        one.send_channel(b"c" * size)
+        tap.equal(peer.receive(5), b"c" * size)
+        peer.send(b"d" * size, one.relayed)
+        tap.equal(one.receive(), (peer.local, b"d" * size))
+    peer.send(b"e" * 20000, one.relayed)  # more than a record holds: lost, and nothing else is
+    peer.send(b"f", one.relayed)
+    tap.equal(one.receive(), (peer.local, b"f"))
+    one.refresh(0)
+
+
+@tap.test(workers=e2e.WORKERS)
+def shares_a_port_with_udp(workers):
+    """One port takes STUN over UDP and over DTLS (RFC 7983); a socket can go from one to the other"""
+    _, port, authority = serve(workers, transports=("udp", "tcp", "dtls", "tls"))
+    for _ in range(4):
+        tap.true(ask(e2e.udp(port)), "UDP")
+        tap.true(ask(connect(port, authority)), "DTLS")
+    one, other, peer = client(port, authority), e2e.client(port), e2e.peer()
+    for way in (one, other):
+        way.allocate()
+        way.bind_channel(peer.local)
+        way.send_channel(b"hello")
+        tap.equal(peer.receive(5), b"hello")
+    both = e2e.udp(port)
+    tap.true(ask(both), "UDP")
+    over = connect(port, authority, udp=both)
+    tap.true(ask(over), "DTLS from the same socket")
+    tap.true(ask(both), "and UDP again")
+
+
+@tap.test
+def takes_dtls_alone():
+    """A port for DTLS alone does not answer plain STUN, and one for UDP alone no ClientHello"""
+    server, port, authority = serve(transports=("dtls",))
+    tap.true(ask(connect(port, authority)), "DTLS")
+    tap.equal(ask(raw(port), 0.5), None)
+    tap.equal(counters(server)["dropped_plain"], 1)
+    _, port = e2e.serve()
+    plain = raw(port)
+    plain.send(dtls.client_hello())
+    tap.equal(plain.receive(0.5), None)
+    tap.true(ask(plain), "UDP")
+
+
+@tap.test
+def chooses_alpn():
+    """The names of RFC 7443 are chosen, no ALPN is welcome, others get no_application_protocol"""
+    _, port, authority = serve()
+    for offer, chosen in ((["stun.turn"], "stun.turn"), (["stun.nat-discovery"], "stun.nat-discovery"),
+                          (["h2", "stun.nat-discovery", "stun.turn"], "stun.turn"), ([], "")):
+        transport = connect(port, authority, alpn=offer)
+        tap.equal(transport.alpn, chosen)
+        tap.true(ask(transport), "answered")
+    try:
+        connect(port, authority, alpn=["h2"])
+        raise AssertionError("a handshake for h2 was made")
+    except dtls.Error as error:
+        tap.true("no application protocol" in str(error), str(error))
+
+
+@tap.test
+def refuses_old_versions():
+    """Below version 1.2 there is no handshake"""
+    _, port, authority = serve()
+    context = dtls.Context(authority.certificate, minimum=dtls.DTLS_1_0, maximum=dtls.DTLS_1_0, ciphers="ALL:@SECLEVEL=0")
+    tap.raises(dtls.Error, connect, port, authority, "127.0.0.1", (), context)
+    tap.true(ask(connect(port, authority)), "1.2 is answered")
+
+
+@tap.test(workers=e2e.WORKERS)
+def asks_for_a_cookie_first(workers):
+    """A ClientHello without a good cookie gets a smaller answer, whatever is wrong with the cookie"""
+    server, port, _ = serve(workers)
+    one, other = raw(port), raw(port)
+    random = os.urandom(32)
+    hello = dtls.client_hello(random=random)
+    one.send(hello)
+    answer = one.receive(5)
+    tap.true(len(answer) < len(hello), f"{len(answer)} bytes for {len(hello)}")
+    tap.equal(answer[5:11], hello[5:11], "the sequence number of the ClientHello")
+    cookie = dtls.cookie_of(answer)
+    one.send(hello)
+    tap.equal(dtls.cookie_of(one.receive(5)), cookie, "the same cookie again: nothing was kept")
+    bad = bytes([cookie[0] ^ 1]) + cookie[1:]
+    for text, sender, hello in (("an altered cookie", one, dtls.client_hello(bad, random)),
+                                ("another random", one, dtls.client_hello(cookie, os.urandom(32))),
+                                ("a short cookie", one, dtls.client_hello(cookie[:8], random)),
+                                ("a long cookie", one, dtls.client_hello(cookie + bytes(9), random)),
+                                ("another address", other, dtls.client_hello(cookie, random))):
+        sender.send(hello)
+        answer = sender.receive(5)
+        tap.true(dtls.cookie_of(answer), f"{text}: asked for a cookie again")
+        tap.equal(sender.receive(0.2), None, f"{text}: and that is all")
+    one.send(dtls.client_hello(cookie, random))
+    kind, epoch, fragment = dtls.records(one.receive(5))[0]
+    tap.equal((kind, epoch, fragment[0]), (22, 0, 2), "ServerHello for the right one")
+    tap.equal(counters(server)["now"], 1)
+
+
+@tap.test
+def is_silent_about_noise():
+    """What is neither a ClientHello nor part of an association is not answered"""
+    server, port, authority = serve()
+    hello = dtls.client_hello()
+    noise = [hello[:size] for size in (1, 12, 13, 24, 25, 26, 27, 60, len(hello) - 1)]
+    noise += [hello[:3] + b"\x00\x01" + hello[5:],  # epoch 1
+              hello[:13] + b"\x02" + hello[14:],  # a ServerHello
+              hello[:19] + b"\x00\x00\x01" + hello[22:],  # a fragment
+              b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28",  # an alert
+              b"\x17\xfe\xfd\x00\x01" + bytes(6) + b"\x00\x20" + bytes(32), b"\x14", b"\x3f" * 1200]
+    one = raw(port)
+    for datagram in noise:
+        one.send(datagram)
+    tap.equal(one.receive(0.5), None)
+    tap.true(ask(connect(port, authority)), "others are served")
+    tap.equal(counters(server)["dropped_unknown"], len(noise))
+
+
+@tap.test
+def limits_strangers():
+    """Answers to ClientHellos count in unauthenticated_per_source, together with those to Binding"""
+    server, port, _ = serve(limits="unauthenticated_per_source = 20;")
+    one = raw(port)
+    for _ in range(200):
+        one.send(dtls.client_hello(random=os.urandom(32)))
+    answers = len(e2e.receive_all(one, 200, 0.5))
+    tap.true(20 <= answers <= 40, f"{answers} answers")
+    tap.true(counters(server)["challenges"] == answers, "as many as were counted")
+
+
+@tap.test(timeout=120)
+def is_flat_in_a_flood():
+    """100,000 ClientHellos from 10,000 sources leave no trace in memory, and others are served"""
+    server, port, authority = serve()
+    tap.true(ask(connect(port, authority)), "warm")
+    datagrams = [dtls.client_hello(random=os.urandom(32)) for _ in range(10)]
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(200)]
+    for one in sockets:
+        tap.cleanup(one.close)
+    before = resident(server)
+    for number in range(50):
+        for index, one in enumerate(sockets):
+            if number:
+                sockets[index].close()
+            sockets[index] = one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            one.bind((f"127.{1 + index % 200}.{number}.{1 + index % 250}", 0))
+            for datagram in datagrams:
+                one.sendto(datagram, ("127.0.0.1", port))
+    for one in sockets:
+        one.close()
+    after = resident(server)
+    tap.diag(f"{before} KiB before, {after} KiB after")
+    tap.true(after - before < 4096, f"{before} KiB before, {after} KiB after")
+    tap.true(ask(connect(port, authority)), "others are served")
+    told = counters(server)
+    tap.true(told["challenges"] > 10000 and told["opened"] == 2, str(told))
+
+
+@tap.test(timeout=120)
+def half_made_handshakes_keep_nobody_out():
+    """More half-made handshakes than there is room for: the oldest go, others get in, memory is bounded"""
+    server, port, authority = serve(limits="unauthenticated_per_source = 0; tcp_connections_per_source = 100000;")
+    one, peer = client(port, authority), e2e.peer()
+    one.allocate()
+    one.permit(peer.local)
+    count, before = 1500, resident(server)
+    for number in range(count):
+        half = stunwire.Udp(("127.0.0.1", port), local=(f"127.0.{number // 250}.{1 + number % 250}", 0))
+        random = os.urandom(32)
+        half.send(dtls.client_hello(cookie_for(half, random), random))
+        half.close()
+        if number % 100 == 99:
+            begin = time.monotonic()
+            tap.true(ask(connect(port, authority)), "others get in")
+            tap.true(time.monotonic() - begin < 3, "at once")
+    told = counters(server)
+    tap.true(told["displaced"] >= count - 520 and told["now"] <= 540, str(told))
+    grown = resident(server) - before
+    tap.diag(f"{grown} KiB for {told['now']} associations")
+    tap.true(grown < 64 * 1024, f"{grown} KiB")
+    one.send(peer.local, b"still here")
+    tap.equal(peer.receive(5), b"still here")
+    tap.true(postern.until(lambda: counters(server)["now"] <= 20, 20), "half-made ones end at their deadline")
+
+
+@tap.test
+def counts_as_connections():
+    """tcp_connections_per_source holds for associations too"""
+    server, port, authority = serve(limits="unauthenticated_per_source = 0; tcp_connections_per_source = 3;")
+    kept = [connect(port, authority) for _ in range(3)]
+    tap.raises(dtls.Error, lambda: connect(port, authority, timeout=1))
+    tap.true(counters(server)["refused"] >= 1, "counted")
+    kept[0].say_goodbye()
+    tap.true(ask(connect(port, authority)), "there is room again")
+
+
+@tap.test(workers=e2e.WORKERS)
+def a_client_begins_anew(workers):
+    """RFC 6347 4.2.8: a new handshake from an old address replaces the old association when it is
+    whole, and not before; the old allocation does not go over to the new keys"""
+    server, port, authority = serve(workers)
+    one, peer = client(port, authority), e2e.peer()
+    one.allocate()
+    one.permit(peer.local)
+    udp = one.transport.udp
+    again = connect(port, authority, udp=udp, handshake=False)
+    tap.true(not again.step(), "ClientHello")
+    again.feed(udp.receive(5))
+    tap.true(not again.step(), "ClientHello with the cookie")
+    held = udp.receive(5)
+    tap.equal(dtls.records(held)[0][2][0], 2, "ServerHello")
+    one.send(peer.local, b"the old one goes on")
+    tap.equal(peer.receive(5), b"the old one goes on")
+    one.refresh()
+    again.feed(held)
+    again.handshake()
+    tap.true(ask(again), "the new one is answered")
+    peer.send(b"for whom?", one.relayed)
+    tap.equal(again.receive(0.5), None, "the old relay is gone")
+    stunwire.Client(again, postern.USER, postern.PASSWORD).allocate()  # and not 437
+    tap.equal(counters(server)["replaced"], 1)
+
+
+@tap.test
+def a_replayed_hello_changes_nothing():
+    """The ClientHello of an association that stands, sent again, does not begin another"""
+    server, port, authority = serve()
+    one = client(port, authority)
+    one.allocate()
+    hello = next(datagram for datagram in one.transport.sent if datagram[13] == 1 and datagram[13 + 12 + 35] != 0)
+    for _ in range(10):
+        one.transport.udp.send(hello)
+    one.refresh()
+    tap.equal(counters(server)["now"], 1)
+
+
+@tap.test
+def survives_loss():
+    """Each datagram of the handshake, in both directions, may be lost once"""
+    _, port, authority = serve()
+
+    class Lossy(stunwire.Udp):
+        lost_out, lost_in, sent, heard = None, None, 0, 0
+
+        def send(self, data, remote=None):
+            self.sent += 1
+            if self.sent - 1 != self.lost_out:
+                super().send(data, remote)
+
+        def receive(self, timeout):
+            data = super().receive(timeout)
+            self.heard += data is not None
+            return data if data is None or self.heard - 1 != self.lost_in else None
+
+    for side in ("lost_out", "lost_in"):
+        for number in range(5):
+            udp = Lossy(("127.0.0.1", port))
+            setattr(udp, side, number)
+            transport = connect(port, authority, udp=udp, timeout=10)
+            tap.true(ask(transport) or ask(transport), f"{side} {number}")  # the request itself may be lost
+
+
+@tap.test
+def ends_when_the_client_says_so():
+    """close_notify ends the allocation at once"""
+    server, port, authority = serve()
+    one = client(port, authority)
+    one.allocate()
+    one.transport.say_goodbye()
+    tap.true(postern.until(lambda: "allocation ended" in server.stderr), "the allocation ends")
+    tap.true("connection ended" in server.stderr, "because of that")
+
+    def is_free():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(one.relayed)
+                return True
+            except OSError:
+                return False
+
+    tap.true(postern.until(is_free), "the relayed port is closed")
+
+
+@tap.test
+def idle_associations_end():
+    """Without an allocation an association ends after tcp_idle_timeout, with one it stays"""
+    _, port, authority = serve(limits='unauthenticated_per_source = 0; tcp_idle_timeout = "2s";')
+    idle, busy = connect(port, authority), client(port, authority)
+    busy.allocate()
+    tap.true(ask(idle), "it stands")
+    begin = time.monotonic()
+    tap.equal(idle.receive(6), None)
+    tap.true(idle.closed and 1.5 < time.monotonic() - begin < 4, f"close_notify after {time.monotonic() - begin:.1f} s")
+    busy.refresh()
+    busy.refresh(0)
+    tap.equal(busy.transport.receive(6), None)
+    tap.true(busy.transport.closed, "it ends once its allocation has")
+
+
+@tap.test
+def says_goodbye():
+    """A server that stops says close_notify"""
+    server, port, authority = serve()
+    one = connect(port, authority)
+    tap.true(ask(one), "it stands")
+    server.finish()
+    tap.equal(one.receive(2), None)
+    tap.true(one.closed, "closed")
+
+
+@tap.test
+def resumes_on_every_worker():
+    """A ticket is good on whichever worker takes the next association"""
+    server, port, authority = serve(3)
+    context = dtls.Context(authority.certificate, ["stun.turn"])
+    first = connect(port, authority, context=context)
+    tap.true(ask(first) and not first.resumed, "a new session")
+    for _ in range(8):
+        again = connect(port, authority, context=context, session=first.session)
+        tap.true(ask(again) and again.resumed, "the session is resumed")
+    tap.equal(counters(server)["resumed"], 8)
+
+
+@tap.test(workers=e2e.WORKERS)
+def reloads_the_certificate(workers):
+    """After SIGHUP new associations see the new certificate; the old ones and their relays go on"""
+    folder = postern.temporary_folder()
+    authority = pki.Authority(folder)
+    first, second = authority.issue(NAME), authority.issue(NAME)
+    live = pki.Certificate(folder / "live.pem", folder / "live.key")
+
+    def install(one):
+        live.certificate.write_bytes(one.certificate.read_bytes())
+        live.key.write_bytes(one.key.read_bytes())
+
+    install(first)
+    port = postern.free_port()
+    server = postern.server(postern.config(port, workers, transports=["dtls"], more=live.settings()))
+    one, peer = client(port, authority), e2e.peer()
+    one.allocate()
+    one.permit(peer.local)
+    seen = lambda: connect(port, authority).certificate
+    tap.equal(seen(), first.der)
+    install(second)
+    server.reload()
+    tap.true(postern.until(lambda: all(seen() == second.der for _ in range(4 * workers))), "the new certificate")
+    one.send(peer.local, b"still here")
+    tap.equal(peer.receive(5), b"still here")
+    one.refresh()
+
+
+@tap.test(workers=e2e.WORKERS)
+def carries_bursts(workers):
+    """Many associations and many datagrams at once; what arrives is whole"""
+    _, port, authority = serve(workers)
+    context, peer = dtls.Context(authority.certificate), e2e.peer()
+    clients = [client(port, authority, context=context) for _ in range(20)]
+    for one in clients:
+        one.allocate()
+        one.bind_channel(peer.local)
+    want = set()
+    for number in range(20):
+        for index, one in enumerate(clients):
+            payload = struct.pack("!II", index, number) * (1 + number * 8)
+            want.add(payload)
+            one.send_channel(payload)
+    got = set(e2e.receive_all(peer, len(want), 2))
+    tap.true(got <= want, "nothing else came")
+    tap.true(len(got) >= 0.99 * len(want), f"{len(got)} of {len(want)}")
+    for index, one in enumerate(clients):
+        sent = [struct.pack("!II", index, number) * 50 for number in range(30)]
+        for payload in sent:
+            peer.send(payload, one.relayed)
+        came = [one.receive() for _ in sent]
+        tap.equal(came, [(peer.local, payload) for payload in sent])
+
+
+@tap.test
+def serves_openssl():
+    """openssl s_client: verified, ALPN, answered"""
+    _, port, authority = serve(3, transports=("dtls",))
+    request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
+    command = ["openssl", "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-servername", NAME, "-CAfile",
+               authority.certificate, "-verify_return_error", "-verify_hostname", NAME, "-alpn", "stun.turn"]
+    with subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as child:
+        child.stdin.write(request)
+        child.stdin.flush()
+        time.sleep(1)
+        child.stdin.close()
+        out = child.stdout.read()
+        child.wait(10)
+    tap.true(b"Verify return code: 0 (ok)" in out or b"Verification: OK" in out, out.decode("utf-8", "replace"))
+    tap.true(b"ALPN protocol: stun.turn" in out, "ALPN")
+    tap.true(request[8:20] in out, "the Binding request is answered")
+
+
+if not dtls.available:
+    tap.skip_all("this host's OpenSSL library cannot be loaded for DTLS")
+tap.main()
