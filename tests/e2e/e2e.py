@@ -19,7 +19,7 @@ def need_address(address):
         tap.skip(f"this host has no {address}")
 
 
-def serve(workers=1, addresses=("127.0.0.1",), **options):
+def serve(workers=None, addresses=("127.0.0.1",), **options):
     """A server with a user on a free port, for the length of the test; (server, port)."""
     for address in addresses:
         need_address(address)

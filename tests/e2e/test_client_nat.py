@@ -12,7 +12,7 @@ import tap
 OTHER = "127.0.0.2"
 
 
-def behaving(workers=1, alternate_port=None):
+def behaving(workers=None, alternate_port=None):
     """A server with two addresses and two ports; its port."""
     e2e.need_address(OTHER)
     while True:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 
 import e2e
 import postern
@@ -11,7 +12,7 @@ import stunwire
 import tap
 
 
-def serve(workers=1, **options):
+def serve(workers=None, **options):
     """A server whose file may be rewritten: (server, port, text)."""
     port = postern.free_port()
     text = postern.config(port, workers=workers, **options)
@@ -188,7 +189,7 @@ def a_missing_file_changes_nothing():
 def names_what_needs_a_restart():
     """A changed key that needs a restart is named in a warning, and the rest holds"""
     server, port, text = serve()
-    server.rewrite(text.replace("workers = 1", "workers = 2").replace(f"port = {port}", "port = 1")
+    server.rewrite(re.sub(r"workers = \d+", "workers = 2", text).replace(f"port = {port}", "port = 1")
                    .replace('name = "alice"', 'name = "bob"'))
     lines = service.reload(server)
     named = {line.rpartition("key=")[2] for line in lines if "needs a restart" in line}

@@ -16,7 +16,7 @@ def behavior(alternate_port):
     return f'nat_behavior = {{ alternate_address = "{ALTERNATE}"; alternate_port = {alternate_port}; }};\n'
 
 
-def serve(workers=1):
+def serve(workers=None):
     ports = (postern.free_port("0.0.0.0"), postern.free_port("0.0.0.0"))
     postern.server(postern.config(ports[0], workers=workers, users=False, more=behavior(ports[1])))
     return ports

@@ -74,7 +74,7 @@ class Site:
             secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
-def serve(workers=1, names=(OURS,), transports=("tls",), header=False, **options):
+def serve(workers=None, names=(OURS,), transports=("tls",), header=False, **options):
     """(server, port, authority, site)"""
     authority = pki.Authority(postern.temporary_folder())
     site = Site(authority.issue(SITE), header)

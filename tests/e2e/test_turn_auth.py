@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who may allocate: the challenge, credentials of both kinds, nonces, over the wire."""
+import time
+
 import e2e
 import postern
 import stunwire
@@ -81,6 +83,35 @@ def refuses_foreign_nonces():
         tap.equal(answer.error()[0], 438)
         tap.true(answer.get(stunwire.NONCE) not in (None, nonce), "a fresh nonce")
         other.allocate()
+
+
+@tap.test
+def ends_nonces():
+    """A nonce older than limits.nonce_lifetime gets 438; the fresh one in the answer goes on"""
+    port = postern.free_port()
+    postern.server(postern.config(port).replace("limits = { ", 'limits = { nonce_lifetime = "1s"; '))
+    one = e2e.allocated(port)
+    tap.equal(one.exchange(one.signed(stunwire.REFRESH)).klass, stunwire.SUCCESS)
+    time.sleep(2.1)
+    answer = one.exchange(one.signed(stunwire.REFRESH))
+    tap.equal(answer.error()[0], 438)
+    one._learn(answer)
+    tap.equal(one.exchange(one.signed(stunwire.REFRESH)).klass, stunwire.SUCCESS)
+
+
+@tap.test(workers=e2e.WORKERS)
+def expiry_ends_no_allocation(workers):
+    """A time-limited name begins no allocation after its expiry, but keeps the one that it has"""
+    _, port = e2e.serve(workers)
+    user, password = stunwire.rest_credential(postern.SECRET, "bob", lifetime=2)
+    one, peer = e2e.client(port, user=user, password=password), e2e.peer()
+    one.allocate()
+    time.sleep(3.1)
+    tap.equal(one.refresh(900).number(stunwire.LIFETIME), 900)
+    one.permit(peer.local)
+    one.bind_channel(peer.local)
+    late = e2e.client(port, user=user, password=password)
+    tap.equal(late.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()]).error()[0], 401)
 
 
 @tap.test(transport=["udp", "tcp"])

@@ -37,7 +37,7 @@ def tlv(kind, value):
     return struct.pack("!BH", kind, len(value)) + value
 
 
-def serve(workers=1, transports=("tcp",), trusted="127.0.0.0/8", limits=""):
+def serve(workers=None, transports=("tcp",), trusted="127.0.0.0/8", limits=""):
     authority = pki.Authority(postern.temporary_folder())
     port = postern.free_port()
     tls = authority.issue(NAME).settings() if "tls" in transports else ""

@@ -110,7 +110,7 @@ def ends_with_lifetime_zero():
     tap.true(one.relayed != relayed, "another port")
 
 
-def serve_few_ports(count, workers=1):
+def serve_few_ports(count, workers=None):
     """A server with so few relayed ports, where no program takes one at random; its port, and the first of them."""
     port, first = postern.free_port(), 10000 + 4 * (int.from_bytes(os.urandom(2), "big") % 2400)
     text = postern.config(port, workers=workers).replace(

@@ -18,7 +18,7 @@ NAME = "turn.example.org"
 TLS_HANDSHAKE = b"\x16\x03\x01"
 
 
-def serve(workers=1, transports=("tls",), more="", settings="", **options):
+def serve(workers=None, transports=("tls",), more="", settings="", **options):
     """A server with a certificate for NAME; (server, port, authority)."""
     authority = pki.Authority(postern.temporary_folder())
     text = authority.issue(NAME, "127.0.0.1").settings(settings) + more

@@ -58,9 +58,13 @@ def listener(port, address="127.0.0.1", transports=("udp", "tcp")):
     return f'{{ address = "{address}"; port = {port}; transports = [ {told} ]; }}'
 
 
-def config(port, workers=1, addresses=("127.0.0.1",), more="", relay=None, users=True, peers=True,
+def config(port, workers=None, addresses=("127.0.0.1",), more="", relay=None, users=True, peers=True,
            transports=("udp", "tcp")):
-    """A loopback server with a user, a REST secret, and no limits; `more` is appended as it is."""
+    """A loopback server with a user, a REST secret, and no limits; `more` is appended as it is.
+
+    A test that does not care how many workers there are runs with POSTERN_WORKERS of them, or one.
+    """
+    workers = workers or int(os.environ.get("POSTERN_WORKERS") or 1)
     quoted = lambda items: ", ".join(f'"{item}"' for item in items)
     text = "listeners = ( " + ", ".join(listener(port, address, transports) for address in addresses) + " );\n"
     text += f'realm = "{REALM}";\nworkers = {workers};\n'
