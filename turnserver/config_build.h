@@ -22,6 +22,9 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
                                           const struct config_boot *boot,
                                           const struct config_files *files);
 
+/* Adds what the draft says of OAuth; problems go to draft->report. False when memory is out. */
+bool config_oauth_build(struct auth_policy *policy, const struct config_draft *draft);
+
 /* A path that stands at the key of a row: absolute, by the folder of its file. NULL for NULL. */
 char *config_draft_path(const struct config_draft *draft, const char *key, const char *path);
 

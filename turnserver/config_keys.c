@@ -39,6 +39,12 @@ static const struct config_choice tls_versions[] = {
     {0},
 };
 
+static const struct config_choice token_algorithms[] = {
+    {"A256GCM", TOKEN_A256GCM, false},
+    {"A128GCM", TOKEN_A128GCM, false},
+    {0},
+};
+
 static const struct config_choice levels[] = {
     {"error", LOG_ERROR, false},
     {"warning", LOG_WARNING, false},
@@ -49,6 +55,7 @@ static const struct config_choice levels[] = {
 
 #define AT(member) offsetof(struct config_draft, member)
 #define IN_LISTENER(member) offsetof(struct draft_listener, member)
+#define IN_TOKEN_KEY(member) offsetof(struct draft_token_key, member)
 #define IN_USER(member) offsetof(struct draft_user, member)
 #define RELOAD true
 #define RESTART false
@@ -86,6 +93,16 @@ const struct config_key config_keys[] = {
     {"users_database.lifetime", CONFIG_DURATION, RESTART, 1, 3600, "10s", NULL, AT(users_lifetime)},
     {"rest", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
     {"rest.secrets", CONFIG_SECRETS, RELOAD, 0, 16, "(none)", NULL, AT(secrets)},
+
+    {"username_anonymity", CONFIG_BOOLEAN, RELOAD, 0, 0, "(with stored users, without secrets)", NULL, AT(username_anonymity)},
+    {"oauth", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
+    {"oauth.server_name", CONFIG_STRING, RELOAD, 1, 255, "(the realm)", NULL, AT(oauth_server_name)},
+    {"oauth.keys", CONFIG_GROUPS, RELOAD, 0, CONFIG_TOKEN_KEYS_MAX, "(none)", NULL, 0},
+    {"oauth.keys[].kid", CONFIG_STRING, RELOAD, 1, TOKEN_KEY_ID_SIZE_MAX, NULL, NULL, IN_TOKEN_KEY(kid)},
+    {"oauth.keys[].key", CONFIG_SECRET, RELOAD, 1, CONFIG_TOKEN_KEY_TEXT_MAX, NULL, NULL, IN_TOKEN_KEY(key)},
+    {"oauth.keys[].algorithm", CONFIG_CHOICE, RELOAD, 0, 0, "A256GCM", token_algorithms, IN_TOKEN_KEY(algorithm)},
+    {"oauth.keys[].not_before", CONFIG_STRING, RELOAD, 1, 20, "(always)", NULL, IN_TOKEN_KEY(not_before)},
+    {"oauth.keys[].not_after", CONFIG_STRING, RELOAD, 1, 20, "(always)", NULL, IN_TOKEN_KEY(not_after)},
 
     {"relay", CONFIG_GROUP, RESTART, 0, 0, "(see its keys)", NULL, 0},
     {"relay.addresses", CONFIG_ADDRESSES, RESTART, 1, CONFIG_RELAY_ADDRESSES_MAX, "(the listeners' addresses)", NULL, AT(relay_addresses)},

@@ -42,6 +42,15 @@ struct draft_user {
     const char *name, *password, *key;
 };
 
+#define CONFIG_TOKEN_KEYS_MAX 64
+#define CONFIG_TOKEN_KEY_TEXT_MAX 256
+
+struct draft_token_key {
+    unsigned line;
+    const char *kid, *key, *not_before, *not_after;
+    uint32_t algorithm; /* enum token_algorithm */
+};
+
 struct config_draft {
     struct config_report *report;
     const struct config_text *text;
@@ -58,6 +67,10 @@ struct config_draft {
     uint32_t redis_port, redis_database;
     const char *redis_user, *redis_password;
     uint32_t users_lifetime;
+    const char *oauth_server_name;
+    struct draft_token_key token_keys[CONFIG_TOKEN_KEYS_MAX];
+    size_t token_key_count;
+    bool username_anonymity;
     const char *certificate, *certificate_key, *tls_ciphers;
     uint32_t tls_min_version;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;

@@ -169,6 +169,10 @@ static bool build_auth(const struct building *building, const struct config_boot
         struct auth_source_traits traits = user_source_traits(&boot->users_database);
         auth_policy_set_source(policy->auth, &traits);
     }
+    if (!config_oauth_build(policy->auth, draft))
+        return false;
+    if (config_draft_has(draft, "username_anonymity"))
+        auth_policy_set_username_anonymity(policy->auth, draft->username_anonymity);
     policy->turn.relay_enabled = !auth_policy_is_empty(policy->auth);
     if (policy->turn.relay_enabled)
         check_readers(draft);

@@ -382,6 +382,31 @@ static void *new_user(struct config_draft *draft, unsigned line)
     return user;
 }
 
+static void *new_token_key(struct config_draft *draft, unsigned line)
+{
+    struct draft_token_key *key = &draft->token_keys[draft->token_key_count++];
+    *key = (struct draft_token_key){.line = line};
+    return key;
+}
+
+/* The lists of groups, and what makes room for one more element; bounds are in the table. */
+static const struct {
+    const char *path;
+    void *(*make)(struct config_draft *draft, unsigned line);
+} element_makers[] = {
+    {"listeners", new_listener},
+    {"users", new_user},
+    {"oauth.keys", new_token_key},
+};
+
+static void *new_element(struct config_draft *draft, const char *path, unsigned line)
+{
+    size_t i = 0;
+    while (strcmp(element_makers[i].path, path) != 0)
+        i++;
+    return element_makers[i].make(draft, line);
+}
+
 static void set_defaults(void *target, const char *base);
 
 static void read_groups(const struct reading *reading)
@@ -401,8 +426,7 @@ static void read_groups(const struct reading *reading)
             continue;
         }
         unsigned line = config_line_of(element);
-        void *target = strcmp(key->path, "listeners") == 0 ? new_listener(reading->draft, line)
-                                                           : new_user(reading->draft, line);
+        void *target = new_element(reading->draft, key->path, line);
         if (!target)
             return refuse(reading, element);
         set_defaults(target, base);

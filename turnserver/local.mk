@@ -36,6 +36,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/auth/opaque_string.c turnserver/auth/opaque_string.h \
 	turnserver/auth/policy.c turnserver/auth/policy.h \
 	turnserver/auth/rest.c turnserver/auth/rest.h \
+	turnserver/auth/token.c turnserver/auth/token.h \
 	turnserver/auth/user_table.c turnserver/auth/user_table.h \
 	turnserver/turn/account.c turnserver/turn/account.h \
 	turnserver/turn/allocate.c \
@@ -109,6 +110,7 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_host.c turnserver/config_host.h \
 	turnserver/config_keys.c turnserver/config_keys.h \
 	turnserver/config_listener.c \
+	turnserver/config_oauth.c \
 	turnserver/config_policy.c \
 	turnserver/config_read.c \
 	turnserver/config_report.c turnserver/config_report.h \

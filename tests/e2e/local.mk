@@ -23,6 +23,7 @@ e2e_tests = \
 	tests/e2e/test_turn_icmp.py \
 	tests/e2e/test_turn_proxy.py \
 	tests/e2e/test_turn_mobility.py \
+	tests/e2e/test_turn_oauth.py \
 	tests/e2e/test_turn_relay.py \
 	tests/e2e/test_turn_streams.py \
 	tests/e2e/test_turn_tls.py \

@@ -59,6 +59,10 @@ FUZZ_TURN_LIBS = $(FUZZ_MAIN) turnserver/libturn.la src/libbase.la src/libcodec.
 fuzz_targets += tests/fuzz/fuzz_auth
 tests_fuzz_fuzz_auth_LDADD = $(FUZZ_TURN_LIBS)
 
+fuzz_targets += tests/fuzz/fuzz_auth_token
+tests_fuzz_fuzz_auth_token_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_fuzz_fuzz_auth_token_LDADD = $(FUZZ_TURN_LIBS) $(LIBCRYPTO_LIBS)
+
 fuzz_targets += tests/fuzz/fuzz_peer_rules
 tests_fuzz_fuzz_peer_rules_LDADD = $(FUZZ_TURN_LIBS)
 

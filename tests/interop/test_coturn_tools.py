@@ -10,10 +10,10 @@ CLIENTS, MESSAGES = 12, 25
 BOTH = {"workers": [1, 3]}
 
 
-def relay_by_peer(workers, *flags, length=160):
+def relay_by_peer(workers, *flags, length=160, more=""):
     """`uclient` sends to a peer that echoes: as many there, and as many back."""
     port, peer = postern.free_port(), foreign.Peer()
-    foreign.server(port, workers)
+    foreign.server(port, workers, more)
     sent, received, lost = foreign.uclient(port, *flags, "-c", "-e", peer.address[0], "-r", peer.address[1],
                                            clients=CLIENTS, messages=MESSAGES, length=length)
     tap.equal(sent, CLIENTS * MESSAGES, "sent by the clients")
@@ -46,6 +46,26 @@ def channel_tcp(workers):
 def send_tcp(workers):
     """turnutils_uclient, TCP, Send and Data indications, payloads that need padding"""
     relay_by_peer(workers, "-t", "-s", length=133)
+
+
+# The keys that turnutils_uclient -J has in it.
+TOKEN_KEYS = """oauth = { server_name = "turn.example.org"; keys = (
+  { kid = "north"; key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK"; },
+  { kid = "union"; key = "MTIzNDU2Nzg5MDEyMzQ1Ngo="; algorithm = "A128GCM"; },
+  { kid = "oldempire"; key = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIK"; } ); };
+"""
+
+
+@tap.test(timeout=120, **BOTH)
+def tokens_udp(workers):
+    """turnutils_uclient -J, OAuth tokens of three keys, UDP"""
+    relay_by_peer(workers, "-J", more=TOKEN_KEYS)
+
+
+@tap.test(timeout=120, **BOTH)
+def tokens_tcp(workers):
+    """turnutils_uclient -J, OAuth tokens of three keys, TCP, Send and Data indications"""
+    relay_by_peer(workers, "-J", "-t", "-s", more=TOKEN_KEYS)
 
 
 @tap.test(timeout=120, **BOTH)

@@ -207,7 +207,8 @@ static inline uint16_t judge_bytes(struct auth_test *test, int64_t at, const cha
 
     assert_int_equal(stun_view_parse(&view, exact, size), STUN_OK);
     memset(answer, 0xAA, sizeof *answer);
-    auth_check(test->auth, seconds(at), &flow, &view, owner, answer);
+    auth_check(test->auth, seconds(at), &flow, &view,
+               owner != NULL ? &(struct auth_owner){.name = owner} : NULL, answer);
     free(exact);
     if (answer->outcome == AUTH_ACCEPTED) {
         assert_int_equal(answer->code, 0);

@@ -119,6 +119,10 @@ unit_tests += tests/unit/test_config_file
 tests_unit_test_config_file_CFLAGS = $(CONFIG_TEST_CFLAGS)
 tests_unit_test_config_file_LDADD = $(CONFIG_TEST_LIBS)
 
+unit_tests += tests/unit/test_auth_token
+tests_unit_test_auth_token_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_auth_token_LDADD = $(TURN_TEST_LIBS) $(LIBCRYPTO_LIBS)
+
 unit_tests += tests/unit/test_local_quota
 tests_unit_test_local_quota_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_local_quota_LDADD = turnserver/libcluster.la $(BASE_TEST_LIBS)

@@ -17,8 +17,10 @@
 #include "turnserver/auth/opaque_string.h"
 #include "turnserver/auth/policy.h"
 #include "turnserver/auth/rest.h"
+#include "turnserver/auth/token.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,7 @@ struct auth {
     bool has_wall_clock;
     struct monotime wall_moment; /* when it was wall_seconds o'clock */
     int64_t wall_seconds;
+    EVP_CIPHER_CTX *cipher; /* opens tokens */
     struct lookup_table lookups;
     struct monotime source_fails; /* until then; nobody can be told from nobody meanwhile */
 };
@@ -46,6 +49,7 @@ struct claim {
     bool realm_matches;
     char name[STUN_USERNAME_SIZE_MAX + 1];      /* from USERNAME, or "" */
     const struct stun_attribute_view *userhash; /* in place of a name, or NULL */
+    const struct stun_attribute_view *token;    /* when we take tokens, or NULL */
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -78,7 +82,8 @@ struct auth *auth_new(const struct auth_policy *policy,
     auth->policy = policy;
     auth->crypto = crypto;
     memcpy(auth->nonce_key, nonce_key, sizeof auth->nonce_key);
-    if (!auth_digests_open(&auth->digests) || !init_lookups(auth)) {
+    auth->cipher = EVP_CIPHER_CTX_new();
+    if (auth->cipher == NULL || !auth_digests_open(&auth->digests) || !init_lookups(auth)) {
         auth_free(auth);
         return NULL;
     }
@@ -91,6 +96,7 @@ void auth_free(struct auth *auth)
         return;
     }
     lookup_table_clear(&auth->lookups);
+    EVP_CIPHER_CTX_free(auth->cipher);
     auth_digests_close(&auth->digests);
     OPENSSL_cleanse(auth, sizeof *auth);
     free(auth);
@@ -111,6 +117,12 @@ void auth_set_wall_clock(struct auth *auth, struct monotime now, int64_t unix_se
 uint64_t auth_digest_count(const struct auth *auth)
 {
     return auth->digests.count;
+}
+
+/* The time of day at `now`, once it has been told. */
+static int64_t wall_clock(const struct auth *auth, struct monotime now)
+{
+    return auth->wall_seconds + monotime_difference_us(now, auth->wall_moment) / MONOTIME_SECOND;
 }
 
 static int64_t seconds_of(struct monotime time)
@@ -228,6 +240,8 @@ static uint16_t read_claim(struct auth *auth, struct monotime now, const struct 
     const char *own = auth->policy->realm;
     claim->realm_matches =
         realm->size == strlen(own) && memcmp(realm->value, own, realm->size) == 0;
+    claim->token =
+        auth->policy->oauth_server_name != NULL ? stun_view_find(request, STUN_ACCESS_TOKEN) : NULL;
     read_name(claim);
     return 0;
 }
@@ -385,14 +399,13 @@ static bool try_stored(struct auth *auth, const struct claim *claim, const struc
 
 /* Whether the claim names somebody whom secrets vouch for now. */
 static bool is_rest_name(const struct auth *auth, const struct claim *claim, struct monotime now,
-                         const char *owner, struct rest_name *rest)
+                         const struct auth_owner *owner, struct rest_name *rest)
 {
     if (!rest_name_parse(rest, claim->name)) {
         return false;
     }
-    int64_t elapsed = monotime_difference_us(now, auth->wall_moment) / MONOTIME_SECOND;
-    bool lives = auth->has_wall_clock && auth->wall_seconds + elapsed < rest->expiry;
-    return lives || (owner != NULL && strcmp(owner, claim->name) == 0);
+    bool lives = auth->has_wall_clock && wall_clock(auth, now) < rest->expiry;
+    return lives || (owner != NULL && strcmp(owner->name, claim->name) == 0);
 }
 
 /* Whether one of the two passwords that this secret gives the name made the request. */
@@ -429,7 +442,7 @@ static bool try_secrets(struct auth *auth, const struct claim *claim, char *cons
 
 /* Whether some key proves the claim; `identity` is then whose. */
 static bool prove(struct auth *auth, const struct claim *claim, struct monotime now,
-                  const char *owner, const struct knowledge *knowledge,
+                  const struct auth_owner *owner, const struct knowledge *knowledge,
                   struct auth_identity *identity)
 {
     const struct auth_policy *policy = auth->policy;
@@ -450,6 +463,118 @@ static bool prove(struct auth *auth, const struct claim *claim, struct monotime 
     return false;
 }
 
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+/*
+ * Who comes with a token is "oauth:" and the id of its key: nothing tells one holder from another,
+ * so that the quota of a user, which begins behind the name, is nobody's.
+ */
+static void name_holder(struct auth_identity *identity, const char *key_id)
+{
+    static const char prefix[] = "oauth:";
+
+    memcpy(identity->user, prefix, sizeof prefix);
+    memcpy(identity->user + sizeof prefix - 1, key_id, strlen(key_id) + 1);
+    identity->account_offset = (uint16_t)strlen(identity->user);
+}
+
+static void bound_lifetime(const struct auth *auth, struct monotime now, int64_t ends,
+                           struct auth_identity *identity)
+{
+    int64_t left = ends - wall_clock(auth, now);
+
+    identity->lifetime_max_s = left > 0 && left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
+static void keep_session(struct auth_session *session, const struct access_token *token,
+                         const struct stun_key *key)
+{
+    session->ends = token_end(token);
+    session->key_size = (uint8_t)key->size;
+    memcpy(session->key, key->bytes, key->size);
+}
+
+/* Opens the token; false when it is worth nothing now. An unknown key id costs the same. */
+static bool open_token(struct auth *auth, const struct claim *claim, struct monotime now,
+                       struct access_token *token)
+{
+    static const struct token_key nobodys = {.algorithm = TOKEN_A256GCM};
+    const struct token_key *key = policy_find_token_key(auth->policy, claim->name);
+    int64_t today = wall_clock(auth, now);
+
+    return token_open(token, auth->cipher, key != NULL ? key : &nobodys,
+                      auth->policy->oauth_server_name, claim->token->value, claim->token->size) &&
+           key != NULL && auth->has_wall_clock && today >= key->not_before &&
+           today <= key->not_after && token_is_timely(token, today);
+}
+
+/*
+ * The first bytes of a session key of 20 with which coturn's programs sign, as if it were one of a
+ * password (4.6 and 4.17 at least). 128 bits are no fewer than enough.
+ */
+#define COTURN_KEY_SIZE 16
+
+/* Whether the request was signed with the token's key; sets the key's size to what was used. */
+static bool is_signed_with(struct auth *auth, const struct claim *claim,
+                           const struct access_token *token, struct stun_key *key)
+{
+    memcpy(key->bytes, token->key, sizeof token->key);
+    key->size = token->key_size > 0 ? token->key_size : TOKEN_SESSION_KEY_MIN;
+    if (is_made_with(auth, claim, key)) {
+        return true;
+    }
+    key->size = COTURN_KEY_SIZE;
+    return !claim->has_sha256 && is_made_with(auth, claim, key) &&
+           token->key_size == TOKEN_SESSION_KEY_MIN;
+}
+
+/* Who holds an allocation by a token already stays who they are, whichever key comes now. */
+static bool prove_by_token(struct auth *auth, const struct claim *claim, struct monotime now,
+                           const struct auth_owner *owner, struct auth_identity *identity)
+{
+    struct access_token token;
+    bool usable = open_token(auth, claim, now, &token) && claim->realm_matches;
+    if (!usable) { /* tries a key that nobody has, as often */
+        token = (struct access_token){0};
+    }
+    bool proved = is_signed_with(auth, claim, &token, &identity->key) && usable;
+
+    if (proved) {
+        identity->sha256 = claim->has_sha256;
+        identity->brought_token = true;
+        name_holder(identity, claim->name);
+        if (owner != NULL && owner->session != NULL) {
+            memcpy(identity->user, owner->name, strlen(owner->name) + 1);
+        }
+        keep_session(&identity->session, &token, &identity->key);
+        bound_lifetime(auth, now, identity->session.ends, identity);
+    }
+    OPENSSL_cleanse(&token, sizeof token);
+    return proved;
+}
+
+/* A request without token on an allocation that a token was brought for. */
+static bool prove_by_session(struct auth *auth, const struct claim *claim, struct monotime now,
+                             const struct auth_owner *owner, struct auth_identity *identity)
+{
+    const struct auth_session *session = owner != NULL ? owner->session : NULL;
+
+    if (session == NULL || session->key_size == 0) {
+        return false;
+    }
+    identity->key.size = session->key_size;
+    memcpy(identity->key.bytes, session->key, session->key_size);
+    if (!is_made_with(auth, claim, &identity->key) || !claim->realm_matches ||
+        wall_clock(auth, now) >= session->ends) {
+        return false;
+    }
+    identity->sha256 = claim->has_sha256;
+    memcpy(identity->user, owner->name, strlen(owner->name) + 1);
+    identity->account_offset = (uint16_t)strlen(owner->name);
+    bound_lifetime(auth, now, session->ends, identity);
+    return true;
+}
+
 /* ---- one request ----------------------------------------------------------------------------- */
 
 /* What somebody hears whose claim is not proved. While users cannot be looked up nobody knows who
@@ -460,12 +585,32 @@ static uint16_t refusal(const struct auth *auth, struct monotime now,
     return knowledge->failed || monotime_before(now, auth->source_fails) ? 500 : 401;
 }
 
+/* Somebody proved who they are: they are let in if their nonce is fresh. */
+static void accept_fresh(const struct claim *claim, struct auth_answer *answer)
+{
+    if (claim->nonce == NONCE_FRESH) {
+        answer->outcome = AUTH_ACCEPTED;
+    } else {
+        answer->code = 438;
+    }
+}
+
 /* Sets outcome and code; the identity is worth something only when it is AUTH_ACCEPTED. */
 static void judge(struct auth *auth, struct monotime now, const struct claim *claim,
-                  const char *owner, struct auth_answer *answer)
+                  const struct auth_owner *owner, struct auth_answer *answer)
 {
     struct knowledge knowledge = {.user = find_user(auth, claim)};
 
+    answer->identity.lifetime_max_s = UINT32_MAX;
+    if (claim->token != NULL ? prove_by_token(auth, claim, now, owner, &answer->identity)
+                             : prove_by_session(auth, claim, now, owner, &answer->identity)) {
+        accept_fresh(claim, answer);
+        return;
+    }
+    if (claim->token != NULL) {
+        answer->code = 401;
+        return;
+    }
     if (claim->nonce == NONCE_FOREIGN && auth->policy->has_source) {
         answer->code = 438;
         return;
@@ -476,15 +621,14 @@ static void judge(struct auth *auth, struct monotime now, const struct claim *cl
         answer->lookup = knowledge.lookup;
     } else if (!prove(auth, claim, now, owner, &knowledge, &answer->identity)) {
         answer->code = refusal(auth, now, &knowledge);
-    } else if (claim->nonce != NONCE_FRESH) {
-        answer->code = 438;
     } else {
-        answer->outcome = AUTH_ACCEPTED;
+        accept_fresh(claim, answer);
     }
 }
 
 void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
-                const struct stun_view *request, const char *owner, struct auth_answer *answer)
+                const struct stun_view *request, const struct auth_owner *owner,
+                struct auth_answer *answer)
 {
     struct claim claim = {.request = request};
 
@@ -521,4 +665,7 @@ void auth_put_challenge(struct auth *auth, struct monotime now, const struct flo
     stun_builder_put_string(builder, STUN_REALM, policy->realm);
     stun_builder_put_bytes(builder, STUN_NONCE, nonce, sizeof nonce);
     stun_builder_put_password_algorithms(builder, algorithms, count);
+    if (policy->oauth_server_name != NULL) {
+        stun_builder_put_string(builder, STUN_THIRD_PARTY_AUTHORIZATION, policy->oauth_server_name);
+    }
 }

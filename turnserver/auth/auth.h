@@ -7,6 +7,7 @@
  *   policy         realm, users, secrets: immutable, shared by all workers         (policy.c)
  *   user_table     the users that the operator wrote down                          (user_table.c)
  *   rest           time-limited names                                              (rest.c)
+ *   token          self-contained OAuth tokens, RFC 7635                            (token.c)
  *   lookup         users who are kept elsewhere: questions, answers, a short memory (lookup.c)
  *   nonce          stateless: authenticated time, bound to the client's IP         (nonce.c)
  *   opaque_string  which names and passwords there can be (opaque_string.c) digests        the
@@ -19,6 +20,7 @@
 
 #include "base/monotime.h"
 #include "base/outbox.h"
+#include "turnserver/auth/token.h"
 
 #include <postern/stun.h>
 
@@ -50,6 +52,14 @@ int auth_policy_add_user_key(struct auth_policy *policy, const char *name,
 /* One of several REST secrets; any of them opens. Returns 0, -EINVAL when empty, or -ENOMEM. */
 int auth_policy_add_secret(struct auth_policy *policy, const char *secret);
 /*
+ * OAuth (RFC 7635): from now on tokens open that were made for `server_name`, 1..255 bytes, which
+ * challenges tell as THIRD-PARTY-AUTHORIZATION. Returns 0, -EINVAL, or -ENOMEM. Copied.
+ */
+int auth_policy_set_oauth(struct auth_policy *policy, const char *server_name);
+/* One of several keys of authorization servers; copied. Returns 0, -EEXIST for an id that is there
+ * already, or -ENOMEM. */
+int auth_policy_add_token_key(struct auth_policy *policy, const struct token_key *key);
+/*
  * Whether challenges ask clients for USERHASH in place of USERNAME (RFC 8489 §9.2). When this is
  * not called, they do as soon as there are users but no secrets: a time-limited name cannot be
  * found by its hash. Old clients do not notice, and stored users are found by USERHASH in any case.
@@ -68,7 +78,8 @@ struct auth_source_traits {
  * users come first, and while there are secrets a time-limited name is not looked up.
  */
 void auth_policy_set_source(struct auth_policy *policy, const struct auth_source_traits *traits);
-/* Whether there is neither a user, a secret nor a source: the server then serves STUN only. */
+/* Whether there is neither a user, a secret, a source nor a key for tokens: the server then serves
+ * STUN only. */
 bool auth_policy_is_empty(const struct auth_policy *policy);
 const char *auth_policy_realm(const struct auth_policy *policy);
 
@@ -80,6 +91,16 @@ enum auth_outcome {
     AUTH_PENDING, /* `lookup` is under way; the packet must be given again when it has ended */
 };
 
+/*
+ * What a token gave its holder: requests that follow on an allocation are signed with its key and
+ * need not bring the token again. Kept with the allocation by the machine.
+ */
+struct auth_session {
+    int64_t ends;     /* seconds since 1970: the first in which the key is good no more */
+    uint8_t key_size; /* 0: there is none */
+    uint8_t key[TOKEN_SESSION_KEY_MAX];
+};
+
 struct auth_identity {
     char user[STUN_USERNAME_SIZE_MAX + 1]; /* UTF-8 without control characters, ends with zero */
     /* user + account_offset is whom quotas count: a time-limited name without its expiry. */
@@ -88,6 +109,9 @@ struct auth_identity {
     /* The answer carries MESSAGE-INTEGRITY-SHA256, else MESSAGE-INTEGRITY: whether the request came
      * with PASSWORD-ALGORITHM, as the last paragraph of RFC 8489 §9.2.4 has it. */
     bool sha256;
+    bool brought_token;          /* ACCESS-TOKEN was there, and understood */
+    struct auth_session session; /* of a token that came now; else key_size is 0 */
+    uint32_t lifetime_max_s; /* no allocation may be given longer (RFC 7635 §9); UINT32_MAX: any */
 };
 
 struct auth_answer {
@@ -112,13 +136,21 @@ void auth_set_policy(struct auth *auth, const struct auth_policy *policy);
  * them holds. Seconds since 1970. */
 void auth_set_wall_clock(struct auth *auth, struct monotime now, int64_t unix_seconds);
 
+/* Who holds the allocation on this flow. */
+struct auth_owner {
+    const char *name;
+    const struct auth_session *session; /* NULL: it was not a token that let them in */
+};
+
 /*
- * Judges a request. `owner` is the name that holds the allocation on this flow, or NULL: an expired
- * REST name may still refresh what it has, but not begin anything new. `answer` is filled whole;
+ * Judges a request. `owner` may be NULL: there is no allocation. An expired REST name may still
+ * refresh what it has, but not begin anything new; who came with a token may bring another, or none
+ * as long as the last one's key holds. `answer` is filled whole;
  * `identity` is all zeros unless the outcome is AUTH_ACCEPTED. RFC 8489 §9.2.4.
  */
 void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
-                const struct stun_view *request, const char *owner, struct auth_answer *answer);
+                const struct stun_view *request, const struct auth_owner *owner,
+                struct auth_answer *answer);
 
 /* ---- users who are kept elsewhere ------------------------------------------------------------ */
 

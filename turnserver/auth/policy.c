@@ -54,6 +54,11 @@ void auth_policy_free(struct auth_policy *policy)
         OPENSSL_clear_free(policy->secrets[i], strlen(policy->secrets[i]) + 1);
     }
     free((void *)policy->secrets);
+    if (policy->token_keys != NULL) {
+        OPENSSL_cleanse(policy->token_keys, policy->token_key_count * sizeof *policy->token_keys);
+    }
+    free(policy->token_keys);
+    free(policy->oauth_server_name);
     stun_crypto_free(policy->crypto);
     free(policy);
 }
@@ -207,6 +212,49 @@ int auth_policy_add_secret(struct auth_policy *policy, const char *secret)
     return 0;
 }
 
+int auth_policy_set_oauth(struct auth_policy *policy, const char *server_name)
+{
+    size_t size = strlen(server_name);
+    char *copy = size > 0 && size < 256 ? strdup(server_name) : NULL;
+
+    if (copy == NULL) {
+        return size > 0 && size < 256 ? -ENOMEM : -EINVAL;
+    }
+    free(policy->oauth_server_name);
+    policy->oauth_server_name = copy;
+    return 0;
+}
+
+const struct token_key *policy_find_token_key(const struct auth_policy *policy, const char *id)
+{
+    for (size_t i = 0; i < policy->token_key_count; i++) {
+        if (strcmp(policy->token_keys[i].id, id) == 0) {
+            return &policy->token_keys[i];
+        }
+    }
+    return NULL;
+}
+
+int auth_policy_add_token_key(struct auth_policy *policy, const struct token_key *key)
+{
+    if (policy_find_token_key(policy, key->id) != NULL) {
+        return -EEXIST;
+    }
+    /* Not by realloc, which would leave keys in freed memory. */
+    struct token_key *keys = calloc(policy->token_key_count + 1, sizeof *keys);
+    if (keys == NULL) {
+        return -ENOMEM;
+    }
+    if (policy->token_key_count > 0) {
+        memcpy(keys, policy->token_keys, policy->token_key_count * sizeof *keys);
+        OPENSSL_cleanse(policy->token_keys, policy->token_key_count * sizeof *keys);
+    }
+    free(policy->token_keys);
+    policy->token_keys = keys;
+    keys[policy->token_key_count++] = *key;
+    return 0;
+}
+
 void auth_policy_set_username_anonymity(struct auth_policy *policy, bool enabled)
 {
     policy->username_anonymity = enabled;
@@ -221,7 +269,8 @@ void auth_policy_set_source(struct auth_policy *policy, const struct auth_source
 
 bool auth_policy_is_empty(const struct auth_policy *policy)
 {
-    return policy->users.count == 0 && policy->secret_count == 0 && !policy->has_source;
+    return policy->users.count == 0 && policy->secret_count == 0 && !policy->has_source &&
+           policy->token_key_count == 0;
 }
 
 const char *auth_policy_realm(const struct auth_policy *policy)

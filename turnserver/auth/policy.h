@@ -16,12 +16,18 @@ struct auth_policy {
     struct user_table users;
     char **secrets;
     size_t secret_count;
+    char *oauth_server_name; /* NULL: no tokens */
+    struct token_key *token_keys;
+    size_t token_key_count;
     uint8_t common_algorithms; /* those that every user has a key for */
     bool has_source;
     struct auth_source_traits source;
     bool username_anonymity, username_anonymity_chosen;
     struct stun_crypto *crypto; /* to make keys while the policy is being built */
 };
+
+/* NULL when there is none of that id. */
+const struct token_key *policy_find_token_key(const struct auth_policy *policy, const char *id);
 
 /* The set of algorithms that challenges offer, never empty. */
 uint8_t policy_algorithms(const struct auth_policy *policy);

@@ -104,7 +104,8 @@ static bool reserve(void *context, const char *name)
 
     pthread_mutex_lock(&quota->mutex);
     struct holder *holder = find(quota, name);
-    bool free_place = holder == NULL || quota->limit == 0 || holder->allocations < quota->limit;
+    bool free_place = holder == NULL || quota->limit == 0 || name[0] == '\0' ||
+                      holder->allocations < quota->limit;
     if (free_place && holder == NULL) {
         holder = add(quota, name);
     }

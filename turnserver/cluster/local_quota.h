@@ -13,7 +13,8 @@
 
 struct local_quota;
 
-/* `allocations` is the limit of each account, 0: none. Returns NULL with errno set. */
+/* `allocations` is the limit of each account, 0: none; the account "" is nobody's and has none.
+ * Returns NULL with errno set. */
 struct local_quota *local_quota_new(uint32_t allocations);
 void local_quota_free(struct local_quota *quota); /* NULL is allowed */
 

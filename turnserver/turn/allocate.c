@@ -122,7 +122,7 @@ static bool read_lifetime(struct turn_request *request, struct allocate_wish *wi
     if (stun_view_u32(request->view, STUN_LIFETIME, &wanted_s) == STUN_ERROR_VALUE) {
         return wish_refuse(request, 400, "Bad Request: LIFETIME is malformed");
     }
-    wish->lifetime_s = turn_policy_lifetime(policy, wanted_s);
+    wish->lifetime_s = request_lifetime(request, wanted_s);
     return true;
 }
 
@@ -366,6 +366,7 @@ static void allocate_for(struct turn_request *request, const struct allocate_wis
         reply_error(request, 508, "Insufficient Capacity: no relayed port is free");
         return;
     }
+    allocation_keep_session(allocation, request->identity);
     allocation_report(server, allocation,
                       &(struct turn_event){.type = TURN_ALLOCATED, .lifetime_s = wish->lifetime_s});
     reply_allocated(request, allocation);

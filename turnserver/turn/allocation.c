@@ -274,10 +274,22 @@ static void allocation_end_reservation(struct turn_server *server, struct alloca
     allocation->reservation = RESERVATION_TOKEN_NONE;
 }
 
+void allocation_keep_session(struct allocation *allocation, const struct auth_identity *identity)
+{
+    if (identity->session.key_size > 0 && allocation->session == NULL) {
+        allocation->session = malloc(sizeof *allocation->session);
+    }
+    /* Without memory the holder has to bring a token with each request. */
+    if (identity->session.key_size > 0 && allocation->session != NULL) {
+        *allocation->session = identity->session;
+    }
+}
+
 void allocation_free_memory(struct allocation *allocation)
 {
     permission_table_clear(&allocation->permissions);
     channel_table_clear(&allocation->channels);
+    free(allocation->session);
     free(allocation->mobility);
     free(allocation->second);
     free(allocation);

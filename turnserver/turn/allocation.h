@@ -28,10 +28,11 @@ struct allocation {
     struct hash_node by_flow;
     struct timer_node timer; /* expiry, or the end of the reservation if that is sooner */
     struct account *account;
-    struct flow flow;          /* to the client */
-    struct relay_port port;    /* the only one, or the one for IPv4 */
-    struct relay_port *second; /* the one for IPv6 of a dual allocation, or NULL */
-    struct mobility *mobility; /* mobility.h, or NULL */
+    struct auth_session *session; /* of the token that was brought last, or NULL */
+    struct flow flow;             /* to the client */
+    struct relay_port port;       /* the only one, or the one for IPv4 */
+    struct relay_port *second;    /* the one for IPv6 of a dual allocation, or NULL */
+    struct mobility *mobility;    /* mobility.h, or NULL */
     struct monotime created;
     struct monotime reservation_expires; /* while there is a reservation */
     uint64_t reservation;                /* token, or RESERVATION_TOKEN_NONE */
@@ -78,6 +79,9 @@ struct allocation_begin {
 /* Returns NULL when memory is out: the caller then still has all that it would have handed over. */
 struct allocation *allocation_new(struct turn_server *server, struct monotime now,
                                   const struct allocation_begin *begin);
+/* Keeps what a token gave its holder, for requests without one; does nothing for who came without.
+ */
+void allocation_keep_session(struct allocation *allocation, const struct auth_identity *identity);
 /* Gives back quota, port and memory, and reports it. */
 void allocation_end(struct turn_server *server, struct monotime now, struct allocation *allocation,
                     enum turn_end_reason reason);

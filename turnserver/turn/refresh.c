@@ -69,6 +69,7 @@ static void refresh_delete(struct turn_request *request, uint8_t family)
 static void refresh_prolong(struct turn_request *request, uint8_t family, uint32_t lifetime_s)
 {
     allocation_prolong(request->server, request->now, request->allocation, family, lifetime_s);
+    allocation_keep_session(request->allocation, request->identity);
     allocation_report(request->server, request->allocation,
                       &(struct turn_event){.type = TURN_REFRESHED, .lifetime_s = lifetime_s});
     reply_lifetime(request, lifetime_s);
@@ -114,6 +115,6 @@ void refresh_handle(struct turn_request *request)
     if (wanted_s == 0) {
         refresh_delete(request, family);
     } else {
-        refresh_prolong(request, family, turn_policy_lifetime(policy, wanted_s));
+        refresh_prolong(request, family, request_lifetime(request, wanted_s));
     }
 }

@@ -45,6 +45,7 @@ bool request_refuse_unknown(struct turn_request *request, const uint16_t *known,
         STUN_MAPPED_ADDRESS,
         STUN_XOR_MAPPED_ADDRESS,
     };
+    static const uint16_t token[] = {STUN_ACCESS_TOKEN};
     uint16_t all[32];
     uint16_t unknown[STUN_UNKNOWN_MAX];
     size_t everywhere_count = sizeof everywhere / sizeof everywhere[0];
@@ -52,6 +53,9 @@ bool request_refuse_unknown(struct turn_request *request, const uint16_t *known,
 
     memcpy(all, everywhere, sizeof everywhere);
     memcpy(all + everywhere_count, known, count * sizeof *known);
+    if (request->identity != NULL && request->identity->brought_token) {
+        memcpy(all + everywhere_count + count++, token, sizeof token);
+    }
     unknown_count = stun_view_list_unknown(request->view, all, everywhere_count + count, unknown);
     if (unknown_count > 0) {
         reply_unknown(request, unknown, unknown_count);
@@ -90,10 +94,15 @@ static void park(struct turn_request *request, uint64_t lookup)
 static void handle_authenticated(struct turn_request *request, const struct method *method)
 {
     struct turn_server *server = request->server;
-    const char *owner = request->allocation != NULL ? request->allocation->account->name : NULL;
+    const struct allocation *allocation = request->allocation;
+    const struct auth_owner owner = {
+        .name = allocation != NULL ? allocation->account->name : NULL,
+        .session = allocation != NULL ? allocation->session : NULL,
+    };
     struct auth_answer answer;
 
-    auth_check(server->setup.auth, request->now, request->flow, request->view, owner, &answer);
+    auth_check(server->setup.auth, request->now, request->flow, request->view,
+               allocation != NULL ? &owner : NULL, &answer);
     switch (answer.outcome) {
     case AUTH_ACCEPTED:
         request->identity = &answer.identity;
@@ -227,6 +236,14 @@ void turn_server_answer(struct turn_server *server, struct monotime now,
 uint64_t turn_server_random(struct turn_server *server)
 {
     return server->setup.random(server->setup.random_context);
+}
+
+uint32_t request_lifetime(const struct turn_request *request, uint32_t wanted_s)
+{
+    uint32_t lifetime_s = turn_policy_lifetime(request->server->policy, wanted_s);
+    uint32_t max_s = request->identity->lifetime_max_s;
+
+    return lifetime_s < max_s ? lifetime_s : max_s;
 }
 
 uint32_t turn_policy_lifetime(const struct turn_policy *policy, uint32_t wanted_s)

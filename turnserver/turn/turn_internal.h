@@ -57,6 +57,8 @@ void turn_server_resume(struct turn_server *server, struct monotime now, struct 
                         enum turn_move_status status, struct outbox *outbox);
 /* The lifetime that is given when `wanted_s` is asked for (RFC 8656 §7.2). */
 uint32_t turn_policy_lifetime(const struct turn_policy *policy, uint32_t wanted_s);
+/* The same for who asks: not longer than a token holds (RFC 7635 §9). */
+uint32_t request_lifetime(const struct turn_request *request, uint32_t wanted_s);
 
 /* ---- methods, a file each ------------------------------------------------------------------- */
 
