@@ -17,6 +17,7 @@
 
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_RELAY_ADDRESSES_MAX 16
+#define CONFIG_ALTERNATES_MAX 16
 #define CONFIG_SERVER_NAMES_MAX 32
 
 struct config_listener {
@@ -59,7 +60,8 @@ struct config_boot {
 struct config_policy {
     struct auth_policy *auth;
     struct peer_rules *peers;
-    struct turn_policy turn;                /* turn.peers points to `peers` */
+    struct turn_alternate alternates[CONFIG_ALTERNATES_MAX]; /* turn.alternates points to them */
+    struct turn_policy turn;                                 /* turn.peers points to `peers` */
     uint32_t user_allocations;              /* quotas.user.allocations, 0: no limit */
     struct config_certificate *certificate; /* read and checked, or NULL */
     struct ssl_ctx_st *tls_context;         /* made with it; NULL without it */

@@ -45,6 +45,12 @@ static const struct config_choice token_algorithms[] = {
     {0},
 };
 
+static const struct config_choice alternate_times[] = {
+    {"always", 0, false},
+    {"full", 1, false}, /* no port is free, or limits.allocations_per_worker is reached */
+    {0},
+};
+
 static const struct config_choice levels[] = {
     {"error", LOG_ERROR, false},
     {"warning", LOG_WARNING, false},
@@ -56,6 +62,7 @@ static const struct config_choice levels[] = {
 #define AT(member) offsetof(struct config_draft, member)
 #define IN_LISTENER(member) offsetof(struct draft_listener, member)
 #define IN_TOKEN_KEY(member) offsetof(struct draft_token_key, member)
+#define IN_ALTERNATE(member) offsetof(struct draft_alternate, member)
 #define IN_USER(member) offsetof(struct draft_user, member)
 #define RELOAD true
 #define RESTART false
@@ -139,6 +146,12 @@ const struct config_key config_keys[] = {
     {"datapath", CONFIG_CHOICE, RESTART, 0, 0, "auto", datapaths, AT(datapath)},
     {"channel_numbers", CONFIG_CHOICE, RELOAD, 0, 0, "rfc5766", channel_numbers, AT(channel_numbers)},
     {"mobility", CONFIG_BOOLEAN, RELOAD, 0, 0, "true", NULL, AT(mobility)},
+    {"classic_stun", CONFIG_BOOLEAN, RELOAD, 0, 0, "false", NULL, AT(classic_stun)},
+    {"alternate_servers", CONFIG_GROUPS, RELOAD, 0, CONFIG_ALTERNATES_MAX, "(none)", NULL, 0},
+    {"alternate_servers[].address", CONFIG_ADDRESS, RELOAD, 0, 0, NULL, NULL, IN_ALTERNATE(address)},
+    {"alternate_servers[].port", CONFIG_INTEGER, RELOAD, 1, 65535, "3478", NULL, IN_ALTERNATE(port)},
+    {"alternate_servers[].domain", CONFIG_STRING, RELOAD, 1, 255, "(none)", NULL, IN_ALTERNATE(domain)},
+    {"alternate_when", CONFIG_CHOICE, RELOAD, 0, 0, "always", alternate_times, AT(alternate_when)},
     {"software", CONFIG_STRING, RELOAD, 1, 64, "(not told)", NULL, AT(software)},
     {"user", CONFIG_STRING, RESTART, 1, 32, "(stay)", NULL, AT(user)},
     {"group", CONFIG_STRING, RESTART, 1, 32, "(the user's)", NULL, AT(group)},

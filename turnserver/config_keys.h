@@ -51,6 +51,13 @@ struct draft_token_key {
     uint32_t algorithm; /* enum token_algorithm */
 };
 
+struct draft_alternate {
+    unsigned line;
+    struct stun_address address;
+    uint32_t port;
+    const char *domain;
+};
+
 struct config_draft {
     struct config_report *report;
     const struct config_text *text;
@@ -76,7 +83,10 @@ struct config_draft {
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;
     uint32_t channel_numbers;
-    bool mobility;
+    bool mobility, classic_stun;
+    struct draft_alternate alternates[CONFIG_ALTERNATES_MAX];
+    size_t alternate_count;
+    uint32_t alternate_when;
     struct stun_address alternate_address;
     uint32_t alternate_port;
     uint32_t user_allocations;

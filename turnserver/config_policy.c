@@ -369,6 +369,21 @@ static void build_certificate(const struct building *building, const struct conf
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
+static void build_alternates(const struct config_draft *draft, struct config_policy *policy)
+{
+    for (size_t i = 0; i < draft->alternate_count; i++) {
+        const struct draft_alternate *from = &draft->alternates[i];
+        struct turn_alternate *to = &policy->alternates[i];
+        to->address = from->address;
+        to->address.port = (uint16_t)from->port;
+        if (from->domain)
+            snprintf(to->domain, sizeof(to->domain), "%s", from->domain);
+    }
+    policy->turn.alternates = policy->alternates;
+    policy->turn.alternate_count = draft->alternate_count;
+    policy->turn.redirect_always = draft->alternate_when == 0;
+}
+
 static bool build_turn(const struct building *building)
 {
     const struct config_draft *draft = building->draft;
@@ -384,6 +399,8 @@ static bool build_turn(const struct building *building)
     turn->allocations_max = draft->allocations_per_worker;
     turn->rfc5766_channels = draft->channel_numbers != 0;
     turn->mobility = draft->mobility;
+    turn->classic_stun = draft->classic_stun;
+    build_alternates(draft, policy);
     turn->relay_family_of_client = draft->relay_default_family != 0;
     policy->software = draft->software ? strdup(draft->software) : NULL;
     turn->software = policy->software;

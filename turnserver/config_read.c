@@ -382,6 +382,13 @@ static void *new_user(struct config_draft *draft, unsigned line)
     return user;
 }
 
+static void *new_alternate(struct config_draft *draft, unsigned line)
+{
+    struct draft_alternate *alternate = &draft->alternates[draft->alternate_count++];
+    *alternate = (struct draft_alternate){.line = line};
+    return alternate;
+}
+
 static void *new_token_key(struct config_draft *draft, unsigned line)
 {
     struct draft_token_key *key = &draft->token_keys[draft->token_key_count++];
@@ -397,6 +404,7 @@ static const struct {
     {"listeners", new_listener},
     {"users", new_user},
     {"oauth.keys", new_token_key},
+    {"alternate_servers", new_alternate},
 };
 
 static void *new_element(struct config_draft *draft, const char *path, unsigned line)

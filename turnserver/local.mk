@@ -53,6 +53,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/permission.c \
 	turnserver/turn/permission_table.c turnserver/turn/permission_table.h \
 	turnserver/turn/port_pool.c turnserver/turn/port_pool.h \
+	turnserver/turn/redirect.c \
 	turnserver/turn/refresh.c \
 	turnserver/turn/relay.c \
 	turnserver/turn/reply.c \

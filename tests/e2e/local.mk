@@ -16,14 +16,16 @@ e2e_tests = \
 	tests/e2e/test_server_try.py \
 	tests/e2e/test_stun_behavior.py \
 	tests/e2e/test_stun_binding.py \
+	tests/e2e/test_stun_classic.py \
 	tests/e2e/test_tls_upstream.py \
 	tests/e2e/test_turn_auth.py \
 	tests/e2e/test_turn_dtls.py \
 	tests/e2e/test_turn_dual.py \
 	tests/e2e/test_turn_icmp.py \
-	tests/e2e/test_turn_proxy.py \
 	tests/e2e/test_turn_mobility.py \
 	tests/e2e/test_turn_oauth.py \
+	tests/e2e/test_turn_proxy.py \
+	tests/e2e/test_turn_redirect.py \
 	tests/e2e/test_turn_relay.py \
 	tests/e2e/test_turn_streams.py \
 	tests/e2e/test_turn_tls.py \

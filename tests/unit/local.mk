@@ -161,6 +161,10 @@ unit_tests += tests/unit/test_turn_channel_table
 tests_unit_test_turn_channel_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_channel_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_classic
+tests_unit_test_turn_classic_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_turn_classic_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_dual
 tests_unit_test_turn_dual_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_turn_dual_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
@@ -190,6 +194,10 @@ tests_unit_test_turn_permission_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_turn_permission_table
 tests_unit_test_turn_permission_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_permission_table_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_turn_redirect
+tests_unit_test_turn_redirect_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_turn_redirect_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_turn_refresh
 tests_unit_test_turn_refresh_CFLAGS = $(UNIT_CFLAGS)

@@ -101,6 +101,7 @@ void counters_log(struct log *log, const struct worker_counters *counters)
         log_u64("allocations_now", turn->allocations_now),
         log_u64("allocations_made", turn->allocations_made),
         log_u64("allocations_moved", turn->allocations_moved),
+        log_u64("redirected", turn->redirected),
 
         log_u64("relayed_to_peer_packets", turn->relayed_to_peer_packets),
         log_u64("relayed_to_peer_bytes", turn->relayed_to_peer_bytes),

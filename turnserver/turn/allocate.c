@@ -347,6 +347,15 @@ static bool quota_reserve(struct turn_request *request, struct account *account)
     return false;
 }
 
+/* Another server may have room, but not what was reserved here. */
+static void refuse_capacity(struct turn_request *request, const struct allocate_wish *wish,
+                            const char *reason)
+{
+    if (wish->token != RESERVATION_TOKEN_NONE || !request_redirect(request)) {
+        reply_error(request, 508, reason);
+    }
+}
+
 static void allocate_for(struct turn_request *request, const struct allocate_wish *wish,
                          struct account *account)
 {
@@ -363,7 +372,7 @@ static void allocate_for(struct turn_request *request, const struct allocate_wis
             server->setup.quota.release(server->setup.quota.context, account_quota_name(account));
         }
         account_release(&server->accounts, account);
-        reply_error(request, 508, "Insufficient Capacity: no relayed port is free");
+        refuse_capacity(request, wish, "Insufficient Capacity: no relayed port is free");
         return;
     }
     allocation_keep_session(allocation, request->identity);
@@ -408,9 +417,13 @@ void allocate_handle(struct turn_request *request)
         !read_mobility(request, &wish)) {
         return;
     }
+    if (server->policy->redirect_always && wish.token == RESERVATION_TOKEN_NONE &&
+        request_redirect(request)) {
+        return;
+    }
     if (server->policy->allocations_max > 0 &&
         server->counters.allocations_now >= server->policy->allocations_max) {
-        reply_error(request, 508, "Insufficient Capacity: the server is full");
+        refuse_capacity(request, &wish, "Insufficient Capacity: the server is full");
         return;
     }
     account =

@@ -45,12 +45,36 @@ static struct stun_address endpoint_address(const struct turn_nat_behavior *beha
     return address;
 }
 
+/*
+ * What the client asked for: its own address; `origin`, from which the answer leaves; and the other
+ * endpoint that there is, or NULL. An RFC 3489 client hears the same in its own words (§11.2).
+ */
+static void put_addresses(const struct turn_request *request, struct stun_builder *builder,
+                          const struct stun_address *origin, const struct stun_address *other)
+{
+    bool classic = request->view->classic;
+
+    if (classic) {
+        stun_builder_put_address(builder, STUN_MAPPED_ADDRESS, &request->flow->remote);
+    } else {
+        stun_builder_put_xor_address(builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
+    }
+    if (classic || other != NULL) {
+        stun_builder_put_address(builder, classic ? STUN_SOURCE_ADDRESS : STUN_RESPONSE_ORIGIN,
+                                 origin);
+    }
+    if (other != NULL) {
+        stun_builder_put_address(builder, classic ? STUN_CHANGED_ADDRESS : STUN_OTHER_ADDRESS,
+                                 other);
+    }
+}
+
 static void binding_answer(struct turn_request *request)
 {
     struct stun_builder builder;
 
     reply_begin(request, &builder, STUN_SUCCESS);
-    stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
+    put_addresses(request, &builder, &request->flow->local, NULL);
     reply_send(request, &builder);
 }
 
@@ -112,9 +136,7 @@ static void binding_answer_behavior(struct turn_request *request, struct endpoin
     flow.remote.port = wish.response_port != 0 ? wish.response_port : flow.remote.port;
 
     reply_begin(request, &builder, STUN_SUCCESS);
-    stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &request->flow->remote);
-    stun_builder_put_address(&builder, STUN_RESPONSE_ORIGIN, &origin);
-    stun_builder_put_address(&builder, STUN_OTHER_ADDRESS, &other_address);
+    put_addresses(request, &builder, &origin, &other_address);
     put_padding(&builder, wish.padding);
     reply_send_to(request, &builder, &flow);
 }

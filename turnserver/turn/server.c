@@ -150,15 +150,16 @@ static void input_indication(struct turn_request *request)
     send_handle(server, request->now, request->allocation, request->view, request->outbox);
 }
 
-/*
- * Whether the message may be looked at. RFC 3489 clients ("classic") are told from noise by the
- * parser; answering them is a matter of policy, which is here when it comes.
- */
-static bool message_is_sound(const struct stun_view *view)
+/* RFC 3489 clients ("classic") may be served with Binding; nothing else is for them. */
+static bool message_is_sound(const struct turn_request *request, const struct stun_view *view)
 {
     int fingerprint = stun_view_check_fingerprint(view);
 
-    return !view->classic && (fingerprint == STUN_OK || fingerprint == STUN_ERROR_ABSENT);
+    if (view->classic && (!request->server->policy->classic_stun || view->method != STUN_BINDING ||
+                          view->message_class != STUN_REQUEST)) {
+        return false;
+    }
+    return fingerprint == STUN_OK || fingerprint == STUN_ERROR_ABSENT;
 }
 
 static void input_stun(struct turn_request *request, const uint8_t *bytes, size_t size)
@@ -167,7 +168,7 @@ static void input_stun(struct turn_request *request, const uint8_t *bytes, size_
     struct stun_view view;
 
     request->view = &view;
-    if (stun_view_parse(&view, bytes, size) != STUN_OK || !message_is_sound(&view)) {
+    if (stun_view_parse(&view, bytes, size) != STUN_OK || !message_is_sound(request, &view)) {
         counters->dropped_malformed++;
         return;
     }

@@ -11,6 +11,7 @@
  *   icmp              what the way to a peer says, on its way to the client
  *   allocation        an allocation's life, and the table of all
  *   permission_table, channel_table: whom an allocation may hear and reach
+ *   redirect          to another server
  *   mobility          tickets, and clients who change their address
  *   handover          an allocation that changes its worker
  *   account           a user's name, kept once
@@ -33,6 +34,12 @@
 
 /* ---- what a machine is given ----------------------------------------------------------------- */
 
+/* Another server that clients are sent to (RFC 8489 §10). */
+struct turn_alternate {
+    struct stun_address address;
+    char domain[256]; /* the name in its certificate, or "" */
+};
+
 /* The limits and rules that the machine obeys: immutable, swapped whole on reload. */
 struct turn_policy {
     const struct peer_rules *peers;
@@ -48,7 +55,12 @@ struct turn_policy {
     bool rfc5766_channels;       /* channel numbers up to 0x7FFF, not just to 0x4FFF */
     bool mobility;               /* RFC 8016; false: 405 */
     bool relay_family_of_client; /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
-    const char *software;        /* SOFTWARE of our answers, or NULL for none */
+    bool classic_stun;           /* RFC 3489 clients get a Binding answer */
+    bool redirect_always;        /* to an alternate: every new allocation, or just those for which
+                                  * there is no room here */
+    const struct turn_alternate *alternates;
+    size_t alternate_count;
+    const char *software; /* SOFTWARE of our answers, or NULL for none */
 };
 
 /*
@@ -239,6 +251,7 @@ struct turn_counters {
     uint64_t allocations_moved; /* to another address of their client */
     uint64_t relayed_to_peer_packets, relayed_to_peer_bytes;
     uint64_t relayed_to_client_packets, relayed_to_client_bytes;
+    uint64_t redirected;            /* to an alternate server */
     uint64_t challenges, refused;   /* 401/438, and every other error answered */
     uint64_t dropped_malformed;     /* neither STUN nor ChannelData, or broken */
     uint64_t dropped_unexpected;    /* answers, and methods that we do not serve */

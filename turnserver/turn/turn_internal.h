@@ -83,6 +83,9 @@ bool request_owns_allocation(struct turn_request *request);
  */
 bool request_may_permit(struct turn_request *request, const struct stun_address *peer,
                         enum peer_verdict *verdict);
+/* Sends the client to an alternate server. Returns false, without an answer, when there is none for
+ * it. */
+bool request_redirect(struct turn_request *request);
 /*
  * Answers 420 and returns true when the request has a comprehension-required attribute that is not
  * among `known` nor one of those that every STUN agent knows.

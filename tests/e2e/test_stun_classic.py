@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 3489 clients over the wire: no cookie, 128 bits of transaction id."""
+import os
+import struct
+
+import e2e
+import stunwire
+import tap
+
+
+def ask(transport, attributes=b"", method=1, timeout=2):
+    """The attributes of the answer as {type: value}, or None; its id must be ours."""
+    identity = b"\x01" + os.urandom(15)
+    transport.send(struct.pack("!HH", method, len(attributes)) + identity + attributes)
+    data = transport.receive(timeout)
+    if data is None:
+        return None
+    kind, length = struct.unpack("!HH", data[:4])
+    tap.equal((kind, length, data[4:20]), (0x0101 if kind == 0x0101 else 0x0111, len(data) - 20, identity))
+    found, at = {"class": kind}, 20
+    while at < len(data):
+        name, size = struct.unpack("!HH", data[at : at + 4])
+        found[name] = data[at + 4 : at + 4 + size]
+        at += 4 + size + -size % 4
+    return found
+
+
+@tap.test(workers=e2e.WORKERS, address=e2e.LOOPBACKS)
+def answers(workers, address):
+    """A Binding request without cookie hears its address"""
+    _, port = e2e.serve(workers, addresses=(address,), more="classic_stun = true;\n")
+    transport = e2e.udp(port, address)
+    for _ in range(5):
+        found = ask(transport)
+        tap.equal(stunwire.unpack_address(found[stunwire.MAPPED_ADDRESS]), transport.local)
+        tap.equal(stunwire.unpack_address(found[stunwire.SOURCE_ADDRESS]), (address, port))
+        tap.true(stunwire.XOR_MAPPED_ADDRESS not in found, "no word that RFC 3489 does not have")
+    e2e.still_answers(port, address)
+
+
+@tap.test
+def refuses_to_reflect():
+    """RESPONSE-ADDRESS gets 420, at the sender's own address"""
+    _, port = e2e.serve(more="classic_stun = true;\n")
+    victim = e2e.peer()
+    value = stunwire.pack_address(victim.local)
+    found = ask(e2e.udp(port), struct.pack("!HH", stunwire.RESPONSE_ADDRESS, len(value)) + value)
+    tap.equal((found["class"], found[stunwire.ERROR_CODE][2:4]), (0x0111, b"\x04\x14"))
+    tap.equal(victim.receive(0.2), None)
+
+
+@tap.test
+def is_off_by_default():
+    """Silence"""
+    _, port = e2e.serve()
+    tap.equal(ask(e2e.udp(port), timeout=0.3), None)
+    e2e.still_answers(port)
+
+
+tap.main()
