@@ -57,8 +57,9 @@ static void connected(void *context, struct monotime now, uint32_t via, struct o
 /* A datagram's passing trouble (no buffer, no route for a moment) is no reason to end. */
 static bool is_final(const struct relay_run *run, int error)
 {
-    return run->flows[0].transport != TRANSPORT_UDP || error == ECONNREFUSED ||
-           error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EPERM;
+    return run->flows[0].transport == TRANSPORT_TCP || error == ECONNREFUSED ||
+           error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EPERM ||
+           error == EPROTO || error == ECONNRESET;
 }
 
 static void failed(void *context, struct monotime now, uint32_t via,
@@ -104,16 +105,14 @@ static bool open_flow(struct relay_run *run, const struct options *options,
 {
     struct flow *flow = &run->flows[side];
     struct stun_address local = options->local;
-    bool tcp = options->protocol != PROTOCOL_UDP; /* TLS stands on it */
     char address[ADDRESS_TEXT_SIZE];
     local.family = server->family;
     if (side > 0) {
         local.port = 0;
     }
-    flow->transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP;
+    flow->transport = options_transport(options);
     flow->remote = *server;
-    int status = tcp ? shell_open_tcp(run->shell, server, &local, &flow->via)
-                     : shell_open_udp(run->shell, &local, &flow->via);
+    int status = shell_open(run->shell, options_transport(options), server, &local, &flow->via);
     if (status == 0) {
         status = shell_local(run->shell, flow->via, server, &flow->local);
     }
@@ -207,7 +206,8 @@ static bool test_server(struct turn_findings *findings, struct shell *shell,
     turn_findings_take(findings, run.test, options, run.trouble);
     if (run.insecure) {
         char address[ADDRESS_TEXT_SIZE];
-        secure_explain(&findings->failure, address_format(&findings->server, address), run.trouble);
+        secure_explain(&findings->failure, options_protocol_text(options),
+                       address_format(&findings->server, address), run.trouble);
     }
     turn_test_free(run.test);
     return true;

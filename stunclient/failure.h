@@ -10,7 +10,7 @@ enum exit_status {
     EXIT_USAGE = 2,          /* the command line is wrong */
     EXIT_NAME = 3,           /* the name could not be resolved */
     EXIT_NO_REPLY = 4,       /* nothing answered in time, or nothing listens there */
-    EXIT_TLS = 5,            /* TLS or DTLS failed, or is not in this version */
+    EXIT_TLS = 5,            /* TLS or DTLS failed */
     EXIT_AUTHENTICATION = 6, /* name or password refused, or missing */
     EXIT_REFUSED = 7,        /* the server answered with an error */
     EXIT_INCONCLUSIVE = 8,   /* the server or the network leave it unknown */

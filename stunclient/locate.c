@@ -93,12 +93,12 @@ bool locate(struct shell *shell, const struct options *options, const struct out
             struct monotime deadline, struct resolver_result *found, struct failure *failure)
 {
     const struct stun_host *host = &options->uri.host;
-    bool secure = options->protocol == PROTOCOL_TLS;
+    bool secure = options->protocol == PROTOCOL_TLS || options->protocol == PROTOCOL_DTLS;
     struct resolver_request request = {
         .host = host->name,
         .service = secure ? (options->uri.turn ? "turns" : "stuns")
                           : (options->uri.turn ? "turn" : "stun"),
-        .protocol = options->protocol == PROTOCOL_UDP ? "udp" : "tcp",
+        .protocol = options_transport(options) == TRANSPORT_TCP ? "tcp" : "udp",
         .port = host->port,
         .default_port = secure ? STUN_TLS_PORT : STUN_PORT,
         .family = options->family,

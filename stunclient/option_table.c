@@ -74,7 +74,7 @@ static const char *set_protocol(struct options *options, char *value)
     };
     int chosen;
     if (!choose(choices, value, &chosen)) {
-        return "udp, tcp or tls";
+        return "udp, tcp, tls or dtls";
     }
     options->protocol = (enum client_protocol)chosen;
     return NULL;
@@ -321,7 +321,7 @@ static const char *set_version(struct options *options, char *value)
 }
 
 const struct option_entry option_entries[] = {
-    {"protocol", "udp|tcp|tls", "transport to the server; udp unless a URI says otherwise",
+    {"protocol", "udp|tcp|tls|dtls", "transport to the server; udp unless a URI says otherwise",
      set_protocol, TESTS, 0},
     {"ca", "FILE", "trust the certificates in FILE (PEM) instead of the system's", set_ca,
      VERB_QUERY | VERB_TURN, 0},

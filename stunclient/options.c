@@ -248,7 +248,9 @@ static bool choose_protocol(struct reader *reader)
     struct options *options = reader->options;
     enum client_protocol told = of_transport[options->uri.transport];
     if (options->uri.secure) {
-        told = told == PROTOCOL_UDP ? PROTOCOL_DTLS : PROTOCOL_TLS;
+        /* A stuns: URI has no transport, so --protocol may say it (RFC 7350). */
+        bool open = told == PROTOCOL_UNSET && options->protocol == PROTOCOL_DTLS;
+        told = told == PROTOCOL_UDP || open ? PROTOCOL_DTLS : PROTOCOL_TLS;
     }
     if (told != PROTOCOL_UNSET && options->protocol != PROTOCOL_UNSET &&
         told != options->protocol) {
@@ -258,11 +260,6 @@ static bool choose_protocol(struct reader *reader)
     }
     if (options->protocol == PROTOCOL_UNSET) {
         options->protocol = told == PROTOCOL_UNSET ? PROTOCOL_UDP : told;
-    }
-    if (options->protocol == PROTOCOL_DTLS) {
-        failure_set(reader->failure, EXIT_TLS, "DTLS is not in this version of stunclient");
-        failure_advise(reader->failure, "Use --protocol udp, tcp or tls.");
-        return false;
     }
     if (options->protocol != PROTOCOL_UDP && options->verb->bit == VERB_NAT) {
         failure_set(reader->failure, EXIT_USAGE, "the verb nat works over UDP only");
@@ -284,6 +281,17 @@ static const struct {
 const char *options_protocol_text(const struct options *options)
 {
     return protocols[options->protocol].text;
+}
+
+enum outbox_transport options_transport(const struct options *options)
+{
+    static const enum outbox_transport transports[] = {
+        [PROTOCOL_UDP] = TRANSPORT_UDP,
+        [PROTOCOL_TCP] = TRANSPORT_TCP,
+        [PROTOCOL_TLS] = TRANSPORT_TCP,
+        [PROTOCOL_DTLS] = TRANSPORT_DTLS,
+    };
+    return transports[options->protocol];
 }
 
 const char *options_protocol_name(const struct options *options)

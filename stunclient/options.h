@@ -6,6 +6,7 @@
 #ifndef STUNCLIENT_OPTIONS_H
 #define STUNCLIENT_OPTIONS_H
 
+#include "base/outbox.h"
 #include "proto/stun_uri.h"
 #include "stunclient/failure.h"
 
@@ -93,6 +94,9 @@ bool options_parse(struct options *options, int argc, char **argv, struct failur
 const char *options_protocol_text(const struct options *options);
 /* The same as --protocol writes it. */
 const char *options_protocol_name(const struct options *options);
+
+/* What a flow to the server is: TRANSPORT_TCP stands for TLS as well. */
+enum outbox_transport options_transport(const struct options *options);
 
 /* Overwrites and frees the copies of secrets. */
 void options_free(struct options *options);

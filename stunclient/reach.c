@@ -55,11 +55,6 @@ void reach_copy_text(char *out, size_t capacity, const void *text, size_t size)
     out[length] = '\0';
 }
 
-static bool is_tcp(const struct race *race)
-{
-    return race->options->protocol != PROTOCOL_UDP; /* TLS stands on it */
-}
-
 /* ---- one candidate --------------------------------------------------------------------------- */
 
 static void fail(struct race *race, size_t i, int error, const char *text, struct monotime now)
@@ -84,7 +79,7 @@ static void send_request(struct race *race, size_t i, struct monotime now, struc
     struct stun_transaction *transaction = &race->candidates[i].transaction;
     struct stun_timing timing = stun_timing_default;
     struct flow flow = {.via = race->candidates[i].via,
-                        .transport = is_tcp(race) ? TRANSPORT_TCP : TRANSPORT_UDP,
+                        .transport = options_transport(race->options),
                         .remote = race->result->attempts[i].remote};
     struct stun_builder builder;
     timing.rto_ms = race->options->rto_ms;
@@ -115,9 +110,8 @@ static void begin(struct race *race, struct monotime now, struct outbox *outbox)
     struct candidate *candidate = &race->candidates[i];
     struct reach_attempt *attempt = &race->result->attempts[i];
     struct stun_address local = local_for(race, &attempt->remote);
-    int status = is_tcp(race)
-                     ? shell_open_tcp(race->shell, &attempt->remote, &local, &candidate->via)
-                     : shell_open_udp(race->shell, &local, &candidate->via);
+    enum outbox_transport transport = options_transport(race->options);
+    int status = shell_open(race->shell, transport, &attempt->remote, &local, &candidate->via);
     race->next_due = race->next < race->result->attempt_count ? monotime_add_ms(now, NEXT_AFTER_MS)
                                                               : MONOTIME_NEVER;
     attempt->outcome = REACH_WAITING;
@@ -126,7 +120,7 @@ static void begin(struct race *race, struct monotime now, struct outbox *outbox)
         return;
     }
     candidate->open = true;
-    if (!is_tcp(race)) {
+    if (transport == TRANSPORT_UDP) {
         send_request(race, i, now, outbox);
     }
 }
@@ -288,7 +282,7 @@ static void explain(const struct race *race, bool interrupted, struct failure *f
     if (interrupted) {
         failure_set(failure, EXIT_NO_REPLY, "interrupted before %s answered", address);
     } else if (attempt->outcome == REACH_INSECURE) {
-        secure_explain(failure, address, attempt->error);
+        secure_explain(failure, protocol, address, attempt->error);
     } else if (attempt->outcome == REACH_REFUSED) {
         failure_set(failure, EXIT_NO_REPLY, "%s refused (%s): nothing listens there", address,
                     protocol);
@@ -302,7 +296,7 @@ static void explain(const struct race *race, bool interrupted, struct failure *f
         failure_set(
             failure, EXIT_NO_REPLY, "no reply from %s (%s) within %.1f s", address, protocol,
             (double)monotime_difference_us(race->deadline, race->started) / MONOTIME_SECOND);
-        failure_advise(failure, is_tcp(race)
+        failure_advise(failure, options_transport(race->options) == TRANSPORT_TCP
                                     ? "The server is down, or a firewall on the way drops packets."
                                     : "The server is down, or a firewall on the way drops UDP; "
                                       "--protocol tcp may tell which.");

@@ -32,14 +32,14 @@ static void set_name(struct secure *secure, const struct options *options)
 bool secure_new(struct secure **out, const struct options *options, struct failure *failure)
 {
     const struct tls_client_setup setup = {
-        .transport = TLS_OVER_STREAM,
+        .transport = options->protocol == PROTOCOL_TLS ? TLS_OVER_STREAM : TLS_OVER_DATAGRAM,
         .ca_file = options->ca_file,
         .verified = !options->insecure,
         .alpn = options->verb->bit == VERB_TURN ? TLS_ALPN_TURN : TLS_ALPN_STUN,
     };
     char problem[TLS_TEXT_SIZE];
     *out = NULL;
-    if (options->protocol != PROTOCOL_TLS) {
+    if (options->protocol != PROTOCOL_TLS && options->protocol != PROTOCOL_DTLS) {
         return true;
     }
     struct secure *secure = calloc(1, sizeof *secure);
@@ -75,6 +75,11 @@ SSL *secure_connect(const struct secure *secure)
         return NULL;
     }
     return ssl;
+}
+
+struct dtls *secure_associate(const struct secure *secure, const struct dtls_setup *setup)
+{
+    return dtls_new_client(secure->context, secure->name, setup);
 }
 
 /* ---- what a handshake shows ------------------------------------------------------------------ */
@@ -138,9 +143,10 @@ const struct secure_findings *secure_findings(const struct secure *secure)
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-void secure_explain(struct failure *failure, const char *server, const char *text)
+void secure_explain(struct failure *failure, const char *protocol, const char *server,
+                    const char *text)
 {
-    failure_set(failure, EXIT_TLS, "TLS with %s: %s", server, text);
+    failure_set(failure, EXIT_TLS, "%s with %s: %s", protocol, server, text);
     if (strstr(text, "issuer") != NULL || strstr(text, "self-signed") != NULL) {
         failure_advise(failure,
                        "Name the authority's certificate by --ca; the server must send its "
@@ -152,8 +158,9 @@ void secure_explain(struct failure *failure, const char *server, const char *tex
                        "Use the name that the certificate is for, by --server-name if need "
                        "be.");
     } else {
-        failure_advise(failure, "Check that the server speaks TLS at this port; 5349 is the usual "
-                                "one.");
+        failure_advise(failure,
+                       "Check that the server speaks %s at this port; 5349 is the usual one.",
+                       protocol);
     }
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TLS of one run: whom we trust, whom we expect, and what the handshakes showed.
+ * TLS or DTLS of one run: whom we trust, whom we expect, and what the handshakes showed.
  */
 #ifndef STUNCLIENT_SECURE_H
 #define STUNCLIENT_SECURE_H
 
 #include "base/json_writer.h"
+#include "net/dtls.h"
 #include "stunclient/output.h"
 
 #include <openssl/ssl.h>
@@ -33,13 +34,16 @@ void secure_free(struct secure *secure); /* NULL is allowed */
 
 /* A new end of a connection, the caller's; NULL: memory is out. */
 SSL *secure_connect(const struct secure *secure);
+/* The same for DTLS, not started. */
+struct dtls *secure_associate(const struct secure *secure, const struct dtls_setup *setup);
 /* Notes what a finished handshake showed; the latest is kept. */
 void secure_note(struct secure *secure, const SSL *ssl);
 /* NULL when `secure` is. */
 const struct secure_findings *secure_findings(const struct secure *secure);
 
-/* Tells of a failure of TLS with `server`, for the reason `text`. */
-void secure_explain(struct failure *failure, const char *server, const char *text);
+/* Tells of a failure of `protocol` ("TLS", "DTLS") with `server`, for the reason `text`. */
+void secure_explain(struct failure *failure, const char *protocol, const char *server,
+                    const char *text);
 /* Prints rows about the connection; nothing for NULL or without a handshake. */
 void secure_print(const struct secure_findings *findings, const struct output *output);
 /* Adds the member "tls": an object, or null. */

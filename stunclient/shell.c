@@ -3,9 +3,11 @@
 
 #include "base/address.h"
 #include "net/clock.h"
+#include "net/dtls.h"
 #include "net/socket_address.h"
 #include "net/stream.h"
 #include "net/tcp_socket.h"
+#include "net/tls_context.h"
 #include "net/udp_socket.h"
 #include "stunclient/secure.h"
 #include "stunclient/shell_datagram.h"
@@ -19,6 +21,7 @@
 
 #define STREAM_OUTPUT_MAX (256 * 1024)
 #define DATAGRAMS_AT_ONCE 32
+#define DTLS_RESEND_US 500000 /* as STUN's first wait */
 
 /* One way in and out. */
 struct way {
@@ -27,8 +30,11 @@ struct way {
     int descriptor; /* of a datagram socket; -1 otherwise */
     struct event *event;
     struct stream *stream;
+    struct dtls *dtls;    /* on the datagram socket, or NULL */
+    struct event *resend; /* of DTLS */
+    int send_error;       /* of what DTLS sent last */
     bool connected;
-    struct stun_address local, remote; /* remote: of a stream */
+    struct stun_address local, remote; /* remote: of a stream or of DTLS */
 };
 
 struct shell {
@@ -40,6 +46,7 @@ struct shell {
     struct way *ways[SHELL_WAYS_MAX];
     struct outbox outbox;
     struct datagram_buffer buffer;
+    uint8_t plain[PACKET_HEADROOM + DTLS_PLAINTEXT_MAX + PACKET_TAILROOM]; /* what DTLS carried */
 };
 
 /* ---- after every callback -------------------------------------------------------------------- */
@@ -118,6 +125,10 @@ static size_t send_entries(struct shell *shell, struct send_failure *failures)
         }
         if (way->stream != NULL) {
             stream_send(way->stream, entry->bytes, entry->size);
+        } else if (way->dtls != NULL) {
+            (void)dtls_write(way->dtls, entry->bytes, entry->size);
+            error = way->send_error;
+            way->send_error = 0;
         } else {
             error = send_datagram(way, entry);
         }
@@ -145,12 +156,121 @@ static void send_all(struct outbox *outbox, void *context)
     outbox_clear(outbox);
 }
 
+/* ---- DTLS ------------------------------------------------------------------------------------ */
+
+static void send_record(void *context, const uint8_t *bytes, size_t size)
+{
+    struct way *way = context;
+    int status = datagram_send(way->descriptor, &way->remote, bytes, size);
+    if (status != 0 && status != -EAGAIN) {
+        status = datagram_send(way->descriptor, &way->remote, bytes, size);
+    }
+    way->send_error = status == -EAGAIN ? 0 : -status;
+}
+
+static void note_open(struct way *way)
+{
+    struct shell *shell = way->shell;
+    way->connected = true;
+    secure_note(shell->secure, dtls_ssl(way->dtls));
+    if (shell->user != NULL && shell->user->connected != NULL) {
+        shell->user->connected(shell->user->context, clock_now(), way->via, &shell->outbox);
+    }
+}
+
+/* What has become of an association. Its way may be gone afterwards. */
+static void note_status(struct way *way)
+{
+    char text[TLS_TEXT_SIZE];
+    int64_t wait_us = dtls_due_us(way->dtls);
+    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
+    if (wait_us >= 0) {
+        evtimer_add(way->resend, &wait);
+    } else {
+        evtimer_del(way->resend);
+    }
+    switch (dtls_status(way->dtls)) {
+    case DTLS_CONNECTING:
+        break;
+    case DTLS_OPEN:
+        if (!way->connected) {
+            note_open(way);
+        }
+        break;
+    case DTLS_CLOSED:
+        report(way->shell, way->via, &way->remote, ECONNRESET, "the other end closed");
+        break;
+    case DTLS_FAILED:
+        report(way->shell, way->via, &way->remote, EPROTO,
+               tls_error_text(dtls_ssl(way->dtls), dtls_error(way->dtls), text));
+        break;
+    }
+}
+
+static void on_resend(evutil_socket_t descriptor, short what, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    (void)descriptor;
+    (void)what;
+    dtls_tick(way->dtls);
+    note_status(way);
+    settle(shell);
+}
+
+/* Whether something of the way's is left to read; tells the user of what came. */
+static bool read_plain(struct way *way, const struct flow *flow)
+{
+    struct shell *shell = way->shell;
+    struct packet packet = {.bytes = shell->plain + PACKET_HEADROOM,
+                            .headroom = PACKET_HEADROOM,
+                            .tailroom = PACKET_TAILROOM};
+    packet.size = (uint32_t)dtls_read(way->dtls, packet.bytes, DTLS_PLAINTEXT_MAX);
+    if (packet.size == 0) {
+        return false;
+    }
+    shell->user->input(shell->user->context, clock_now(), flow, &packet, &shell->outbox);
+    send_all(&shell->outbox, shell);
+    return shell->ways[flow->via] == way && shell->user != NULL;
+}
+
+static void take_record(struct way *way, const struct flow *flow, const struct packet *packet)
+{
+    struct shell *shell = way->shell;
+    if (!address_equal(&flow->remote, &way->remote)) {
+        return;
+    }
+    dtls_input(way->dtls, packet->bytes, packet->size);
+    if (dtls_status(way->dtls) == DTLS_OPEN && !way->connected) {
+        note_open(way);
+    }
+    while (shell->ways[flow->via] == way && read_plain(way, flow)) {
+    }
+    if (shell->ways[flow->via] == way) {
+        note_status(way);
+    }
+}
+
+/* ---- datagram sockets ------------------------------------------------------------------------ */
+
+static void take_datagram(struct way *way, const struct flow *flow, struct packet *packet)
+{
+    struct shell *shell = way->shell;
+    if (way->dtls != NULL) {
+        take_record(way, flow, packet);
+    } else {
+        shell->user->input(shell->user->context, clock_now(), flow, packet, &shell->outbox);
+    }
+    send_all(&shell->outbox, shell);
+}
+
 static void on_readable(evutil_socket_t descriptor, short what, void *context)
 {
     struct way *way = context;
     struct shell *shell = way->shell;
     struct packet packet;
-    struct flow flow = {.via = way->via, .transport = TRANSPORT_UDP, .local = way->local};
+    struct flow flow = {.via = way->via, .local = way->local};
+    flow.transport = way->dtls != NULL ? TRANSPORT_DTLS : TRANSPORT_UDP;
     (void)what;
     datagram_drain_errors(descriptor, on_unreachable, way);
     for (int i = 0; i < DATAGRAMS_AT_ONCE && shell->user != NULL; i++) {
@@ -164,8 +284,7 @@ static void on_readable(evutil_socket_t descriptor, short what, void *context)
         if (status != 0) {
             continue; /* what ICMP said about an earlier datagram, reported above */
         }
-        shell->user->input(shell->user->context, clock_now(), &flow, &packet, &shell->outbox);
-        send_all(&shell->outbox, shell);
+        take_datagram(way, &flow, &packet);
         if (shell->user->finished(shell->user->context)) {
             break;
         }
@@ -249,6 +368,13 @@ void shell_close(struct shell *shell, uint32_t via)
         return;
     }
     shell->ways[via] = NULL;
+    if (way->dtls != NULL) {
+        dtls_close(way->dtls);
+        dtls_free(way->dtls);
+    }
+    if (way->resend != NULL) {
+        event_free(way->resend);
+    }
     if (way->event != NULL) {
         event_free(way->event);
     }
@@ -321,6 +447,47 @@ int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
     }
     *via = way->via;
     return 0;
+}
+
+int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
+                    const struct stun_address *local, uint32_t *via)
+{
+    int status = shell_open_udp(shell, local, via);
+    if (status != 0) {
+        return status;
+    }
+    struct way *way = shell->ways[*via];
+    const struct dtls_setup setup = {send_record, way, DTLS_RESEND_US};
+    way->remote = *remote;
+    way->resend = evtimer_new(shell->base, on_resend, way);
+    way->dtls = secure_associate(shell->secure, &setup);
+    if (way->resend == NULL || way->dtls == NULL) {
+        shell_close(shell, *via);
+        return -ENOMEM;
+    }
+    dtls_start(way->dtls);
+    status = -way->send_error;
+    if (status != 0) {
+        shell_close(shell, *via);
+        return status;
+    }
+    int64_t wait_us = dtls_due_us(way->dtls);
+    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
+    evtimer_add(way->resend, &wait);
+    return 0;
+}
+
+int shell_open(struct shell *shell, enum outbox_transport transport,
+               const struct stun_address *remote, const struct stun_address *local, uint32_t *via)
+{
+    switch (transport) {
+    case TRANSPORT_UDP:
+        return shell_open_udp(shell, local, via);
+    case TRANSPORT_DTLS:
+        return shell_open_dtls(shell, remote, local, via);
+    default:
+        return shell_open_tcp(shell, remote, local, via);
+    }
 }
 
 int shell_local(struct shell *shell, uint32_t via, const struct stun_address *remote,

@@ -47,12 +47,19 @@ struct outbox *shell_outbox(struct shell *shell);
  * reports come to `failed`. Returns 0 and sets `via`, or -errno.
  */
 int shell_open_udp(struct shell *shell, const struct stun_address *local, uint32_t *via);
-/* Streams opened from now on stand on TLS; `secure` is borrowed. `connected` then comes after the
- * handshake, and when TLS fails the error is EPROTO. */
+/* Streams opened from now on stand on TLS, and associations use it; `secure` is borrowed.
+ * `connected` then comes after the handshake, and when (D)TLS fails the error is EPROTO. */
 void shell_use_tls(struct shell *shell, struct secure *secure);
 /* Begins to connect from `local` (NULL: any). `connected` or `failed` follows. 0 or -errno. */
 int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
                    const struct stun_address *local, uint32_t *via);
+/* Begins a DTLS association with `remote`. `connected` or `failed` follows. 0 or -errno. */
+int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
+                    const struct stun_address *local, uint32_t *via);
+/* One of these three; `remote` is not used for TRANSPORT_UDP, of which `connected` does not come.
+ */
+int shell_open(struct shell *shell, enum outbox_transport transport,
+               const struct stun_address *remote, const struct stun_address *local, uint32_t *via);
 void shell_close(struct shell *shell, uint32_t via);
 /*
  * The address that packets from `via` to `remote` leave from, as they would be seen if nothing

@@ -26,7 +26,7 @@ WRONG = [
     (["turn:h?transport=sctp"], "transport"),
     (["turn:a@h"], "user name"),
     (["[::1"], "bracket"),
-    (["h", "--protocol", "sctp"], "expected udp, tcp or tls"),
+    (["h", "--protocol", "sctp"], "expected udp, tcp, tls or dtls"),
     (["h", "--protocol"], "needs a value"),
     (["h", "--json=1"], "takes no value"),
     (["turn", "turn:h?transport=udp", "--protocol", "tcp"], "contradict"),
@@ -69,14 +69,6 @@ def wrong_command_lines():
         if words[:1] != ["help"]:
             told = client.run_json(*words, status=client.USAGE)
             tap.true(text in told["error"]["text"] and told["error"]["code"] == "usage", f"{words}: {told}")
-
-
-@tap.test
-def dtls_is_not_there_yet():
-    """DTLS is refused in words: status 5"""
-    for words in (["turn", "turns:h?transport=udp"], ["h", "--protocol", "dtls"]):
-        told = client.run_json(*words, status=client.TLS)
-        tap.true("not in this version" in told["error"]["text"], str(told))
 
 
 @tap.test
