@@ -22,7 +22,7 @@ def files(*patterns):
         listed = run("git", "ls-files", "-co", "--exclude-standard", "--", *patterns).splitlines()
         return [name for name in listed if os.path.exists(name)]
     return [str(path) for pattern in patterns for path in pathlib.Path().rglob(pattern)
-            if not path.parts[0].startswith("build")]
+            if path.is_file() and not path.parts[0].startswith(("build", ".git"))]
 
 
 def run(*arguments):
@@ -80,10 +80,17 @@ def manual():
     run("mandoc", "-T", "lint", "-W", "warning", *pages)
 
 
+def is_shell_script(name):
+    with open(name, "rb") as file:
+        return re.match(rb"#!.*\b(ba)?sh\b", file.readline(80)) is not None
+
+
 @tap.test
 def shell():
     """shellcheck finds nothing in the scripts"""
-    run("shellcheck", "dev", ".ci/run", *files("*.sh"))
+    scripts = [name for name in files("*") if is_shell_script(name)]
+    tap.true({"dev", ".ci/run"} <= set(scripts), f"the scripts are found: {scripts}")
+    run("shellcheck", *scripts)
 
 
 @tap.test
