@@ -3,5 +3,6 @@ EXTRA_DIST += \
 	tests/interop/chromium_echo.js \
 	tests/interop/foreign.py \
 	tests/interop/test_chromium.py \
+	tests/interop/test_coturn_dtls.py \
 	tests/interop/test_coturn_server.py \
 	tests/interop/test_coturn_tools.py
