@@ -20,6 +20,9 @@
 #define LINGER_SECONDS 5
 /* What stun_stream_next looks at: the length, and the cookie of STUN. */
 #define PEEK_SIZE 8
+/* Some clients (turnutils_uclient) take a record of TLS for a message. Each frame has a record of
+ * its own while no more than this waits; above it, records are filled. */
+#define RECORDS_APART_MAX 16384
 /* The least input that may wait: two or three reads of libevent. */
 #define INPUT_SIZE_MIN 16384
 
@@ -449,6 +452,31 @@ static int append(struct stream *stream, const uint8_t *bytes, size_t size, size
     return evbuffer_commit_space(output, &space, 1) != 0 ? -ENOMEM : 0;
 }
 
+static void free_copy(const void *bytes, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    free((void *)(uintptr_t)bytes);
+}
+
+/* The same in a link of its own, of which libevent makes a record of TLS of its own. */
+static int append_apart(struct stream *stream, const uint8_t *bytes, size_t size, size_t padding)
+{
+    struct evbuffer *output = bufferevent_get_output(stream->bufferevent);
+    uint8_t *copy = malloc(size + padding);
+
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy, bytes, size);
+    memset(copy + size, 0, padding);
+    if (evbuffer_add_reference(output, copy, size + padding, free_copy, NULL) != 0) {
+        free(copy);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 int stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
 {
     assert(size >= STUN_CHANNEL_HEADER_SIZE);
@@ -467,7 +495,8 @@ int stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
             return -ENOBUFS;
         }
     }
-    return append(stream, bytes, size, padding);
+    bool apart = stream_tls(stream) != NULL && waiting <= RECORDS_APART_MAX;
+    return (apart ? append_apart : append)(stream, bytes, size, padding);
 }
 
 void stream_finish(struct stream *stream, unsigned seconds)

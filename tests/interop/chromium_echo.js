@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two RTCPeerConnections in a headless Chromium page, relayed only: bytes go over a data channel to
-// the second, which echoes them. Reads {modules, ice, bytes (base64), timeout} on standard input and
+// the second, which echoes them. Reads {modules, ice, bytes (base64), timeout, arguments} on standard input and
 // writes {echo (base64), ms, pairs: [{local, remote, protocol, sent, received}]} or {error}.
 'use strict';
 const fs = require('fs');
@@ -84,7 +84,7 @@ async function main() {
   const browser = await chromium.launchPersistentContext(home, {
     executablePath: task.chromium, headless: true, timeout: 60000,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
+      '--disable-component-update', '--disable-sync', ...task.arguments],
   });
   try {
     const page = await browser.newPage();

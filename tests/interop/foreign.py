@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+import pki
 import postern
 import tap
 
@@ -80,6 +81,13 @@ def server(port, workers, more="", addresses=("127.0.0.1",)):
     if os.environ.get("INTEROP_SERVER") == "coturn":
         return Coturn(port)
     return postern.server(postern.config(port, workers, addresses=addresses, more=more))
+
+
+def server_tls(port, workers, transports=("udp", "tcp", "tls"), more=""):
+    """The server with TLS on the same port, and the authority that signed its certificate."""
+    authority = pki.Authority(postern.temporary_folder())
+    tls = authority.issue("127.0.0.1").settings()
+    return postern.server(postern.config(port, workers, transports=transports, more=tls + more)), authority
 
 
 def uclient(port, *flags, clients, messages, length=160, timeout=90, address="127.0.0.1"):

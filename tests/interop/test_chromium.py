@@ -10,6 +10,7 @@ import shutil
 import signal
 
 import foreign
+import pki
 import postern
 import stunwire
 import tap
@@ -22,11 +23,12 @@ if not CHROMIUM or not shutil.which("node") or not (MODULES / "playwright-core")
     tap.skip_all(f"Chromium, node or {MODULES}/playwright-core is not there: ./dev deps browser")
 
 
-def echo(port, transport, user, password):
+def echo(port, transport, user, password, scheme="turn", arguments=(), timeout=60000):
     """What the page has to tell after echoing SIZE random bytes, which it has to bring back unharmed."""
     data = os.urandom(SIZE)
-    task = {"modules": str(MODULES), "chromium": CHROMIUM, "bytes": base64.b64encode(data).decode(), "timeout": 60000,
-            "ice": {"urls": [f"turn:127.0.0.1:{port}?transport={transport}"], "username": user, "credential": password}}
+    task = {"modules": str(MODULES), "chromium": CHROMIUM, "bytes": base64.b64encode(data).decode(), "timeout": timeout,
+            "arguments": list(arguments),
+            "ice": {"urls": [f"{scheme}:127.0.0.1:{port}?transport={transport}"], "username": user, "credential": password}}
     script = pathlib.Path(__file__).with_name("chromium_echo.js")
     ended = postern.run("node", script, input=json.dumps(task).encode(), timeout=120)
     tap.true(ended.status == 0 and ended.out, f"the browser ran: {ended}")
@@ -36,7 +38,8 @@ def echo(port, transport, user, password):
     tap.equal((len(back), hashlib.sha256(back).hexdigest()), (SIZE, hashlib.sha256(data).hexdigest()), "what came back")
     tap.equal(len(told["pairs"]), 2, "nominated pairs")
     for pair in told["pairs"]:
-        tap.equal((pair["local"], pair["remote"], pair["protocol"]), ("relay", "relay", transport), "the path")
+        tap.equal((pair["local"], pair["remote"], pair["protocol"]),
+                  ("relay", "relay", "tls" if scheme == "turns" else transport), "the path")
         tap.true(min(pair["sent"], pair["received"]) > SIZE, f"the path carried it both ways: {pair}")
     tap.diag(f"{transport}: sent {[pair['sent'] for pair in told['pairs']]}, {told['ms']:.0f} ms from the first call to the last byte")
     return told
@@ -62,6 +65,28 @@ def relays(transport, workers):
         to_peers, to_clients = counted(server)
         tap.true(min(to_peers, to_clients) > 2 * SIZE, f"carried there and back: {to_peers}, {to_clients} bytes")
         tap.diag(f"the server counted {to_peers} bytes to peers, {to_clients} to clients")
+
+
+@tap.test(timeout=180, workers=[1, 3], transports=[["tls"], ["tcp", "tls"]])
+def relays_over_tls(workers, transports):
+    """Chromium over turns:, on a port of its own and on one that plain TCP has too"""
+    port = postern.free_port()
+    authority = pki.Authority(postern.temporary_folder())
+    certificate = authority.issue("127.0.0.1")
+    postern.server(postern.config(port, workers, transports=transports, more=certificate.settings()))
+    public = pki.openssl("x509", "-in", certificate.certificate, "-pubkey", "-noout")
+    pin = base64.b64encode(hashlib.sha256(pki.openssl("pkey", "-pubin", "-outform", "DER", input=public)).digest())
+    echo(port, "tcp", postern.USER, postern.PASSWORD, "turns",
+         [f"--ignore-certificate-errors-spki-list={pin.decode()}"])
+
+
+@tap.test(timeout=180)
+def refuses_an_unknown_certificate():
+    """Chromium over turns: without knowing our authority gets no relay, so its checks are on"""
+    port = postern.free_port()
+    authority = pki.Authority(postern.temporary_folder())
+    postern.server(postern.config(port, transports=["tls"], more=authority.issue("127.0.0.1").settings()))
+    tap.raises(AssertionError, echo, port, "tcp", postern.USER, postern.PASSWORD, "turns", (), 10000)
 
 
 @tap.test(timeout=180, workers=[1, 3])

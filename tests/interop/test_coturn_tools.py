@@ -68,6 +68,20 @@ def tokens_tcp(workers):
     relay_by_peer(workers, "-J", "-t", "-s", more=TOKEN_KEYS)
 
 
+@tap.test(timeout=120, flags=["", "-s"], **BOTH)
+def tls(workers, flags):
+    """turnutils_uclient, TLS, channels or indications, the certificate verified
+
+    It takes a record of TLS for a message, so that it also sees that frames are not joined."""
+    port, peer = postern.free_port(), foreign.Peer()
+    _, authority = foreign.server_tls(port, workers, transports=("tls",))
+    sent, received, lost = foreign.uclient(port, "-t", "-S", "-E", authority.certificate, *flags.split(), "-c",
+                                           "-e", peer.address[0], "-r", peer.address[1], clients=4, messages=50)
+    tap.equal((sent, peer.count), (200, 200), "sent, and counted by the peer")
+    tap.equal({len(payloads) for payloads in peer.seen.values()}, {50})
+    tap.equal((received, lost), (200, 0), "returned, and lost")
+
+
 @tap.test(timeout=120, **BOTH)
 def large_udp(workers):
     """turnutils_uclient, UDP, channels, payloads of 1,400 bytes"""
