@@ -56,6 +56,8 @@ struct connection {
     struct stream *stream;
     struct tunnel *tunnel;
     int descriptor; /* while it opens; -1: somebody else's */
+    int peer;       /* what it is about to be joined with, or -1 */
+    enum outbox_transport transport;
     struct stun_address remote, local;
     struct stun_address counted;     /* as whose it is counted in the limit */
     struct connection *next, **link; /* acceptor->connections */
@@ -133,6 +135,9 @@ static void remove_connection(struct connection *connection)
     opening_free(connection->opening);
     if (connection->descriptor >= 0) {
         close(connection->descriptor);
+    }
+    if (connection->peer >= 0) {
+        close(connection->peer);
     }
     stream_free(connection->stream);
     tunnel_free(connection->tunnel);
@@ -255,6 +260,7 @@ static void open_stream(struct connection *connection, bool tls)
         remove_connection(connection);
         return;
     }
+    connection->transport = tls ? TRANSPORT_TLS : TRANSPORT_TCP;
     connection->closing = false;
     if (acceptor->user.opened != NULL) {
         acceptor->user.opened(connection, acceptor->user.context);
@@ -263,8 +269,8 @@ static void open_stream(struct connection *connection, bool tls)
 
 static void on_tunnel_ended(void *context, const char *text)
 {
-    (void)text;
-    remove_connection(context);
+    /* Of a tunnel to an upstream the user has never known: it is closing all along. */
+    end_connection(context, text != NULL ? text : "both ends closed");
 }
 
 static void open_tunnel(struct connection *connection)
@@ -374,6 +380,7 @@ static void open_connection(const struct listening *listening, const struct arri
         .acceptor = acceptor,
         .listening = listening,
         .descriptor = arrival->descriptor,
+        .peer = -1,
         .remote = arrival->remote,
         .local = arrival->local,
         .counted = arrival->counted,
@@ -420,19 +427,20 @@ const struct stun_address *connection_remote(const struct connection *connection
 
 enum outbox_transport connection_transport(const struct connection *connection)
 {
-    return stream_tls(connection->stream) != NULL ? TRANSPORT_TLS : TRANSPORT_TCP;
+    return connection->transport;
 }
 
 int connection_send(struct connection *connection, const uint8_t *bytes, size_t size)
 {
-    return stream_send(connection->stream, bytes, size);
+    return connection->stream != NULL ? stream_send(connection->stream, bytes, size) : -EPIPE;
 }
 
 void connection_hold(struct connection *connection, bool held)
 {
     const struct acceptor_policy *policy = &connection->acceptor->policy;
 
-    if (connection->closing || connection->held == held) {
+    if (connection->closing || connection->held == held || connection->stream == NULL ||
+        connection->peer >= 0) {
         return;
     }
     connection->held = held;
@@ -441,9 +449,53 @@ void connection_hold(struct connection *connection, bool held)
     set_deadline(connection, connection->last_frame);
 }
 
+static void on_handed_over(struct bufferevent *bufferevent, void *context)
+{
+    struct connection *connection = context;
+    int peer = connection->peer;
+
+    connection->acceptor->counters.dropped_frames += stream_dropped(connection->stream);
+    connection->stream = NULL;
+    connection->peer = -1;
+    connection->tunnel = tunnel_join(bufferevent, peer, on_tunnel_ended, connection);
+    if (connection->tunnel == NULL) {
+        end_connection(connection, "no memory");
+    }
+}
+
+int connection_join(struct connection *connection, int descriptor)
+{
+    int status = -EPIPE;
+
+    if (!connection->closing && connection->stream != NULL) {
+        status = stream_hand_over(connection->stream, on_handed_over, connection);
+    }
+    if (status != 0) {
+        close(descriptor);
+        return status;
+    }
+    connection->peer = descriptor;
+    connection->held = true;
+    timer_wheel_cancel(&connection->acceptor->deadlines, &connection->deadline);
+    return 0;
+}
+
+void connection_joined_bytes(const struct connection *connection, uint64_t *from_client,
+                             uint64_t *to_client)
+{
+    const struct tunnel *tunnel = connection->tunnel;
+
+    *from_client = tunnel != NULL ? tunnel_bytes_from_client(tunnel) : 0;
+    *to_client = tunnel != NULL ? tunnel_bytes_to_client(tunnel) : 0;
+}
+
 void connection_close(struct connection *connection)
 {
     connection->closing = true;
+    if (connection->stream == NULL || connection->peer >= 0) {
+        remove_connection(connection);
+        return;
+    }
     timer_wheel_cancel(&connection->acceptor->deadlines, &connection->deadline);
     stream_finish(connection->stream, LINGER_SECONDS);
 }

@@ -7,6 +7,7 @@
  *
  *   accept -> limit -> opening (if it must be looked at) -> stream, on TCP or TLS
  *                                                        -> tunnel to an upstream
+ *   stream -> tunnel to the peer of a relay, by connection_join
  *
  * All of it belongs to one event loop and its thread.
  */
@@ -115,11 +116,22 @@ const struct stun_address *connection_local(const struct connection *connection)
 /* The client's own address, though a proxy be between. */
 const struct stun_address *connection_remote(const struct connection *connection);
 enum outbox_transport connection_transport(const struct connection *connection);
-/* As stream_send. */
+/* As stream_send; -EPIPE once it is joined. */
 int connection_send(struct connection *connection, const uint8_t *bytes, size_t size);
 /* Whether it may be idle, and has the larger limits. */
 void connection_hold(struct connection *connection, bool held);
-/* Sends what waits, then closes; `closed` is not called. The connection is gone for the caller. */
+/*
+ * Leaves STUN behind: what was sent so far goes out, then the connection carries bytes to and from
+ * `descriptor`, a connected socket that belongs to it, also when it fails. It is held, takes no
+ * more frames, and ends (`closed`) when both directions have ended or one has failed. Returns 0, or
+ * -EPIPE when it has ended or was joined before.
+ */
+int connection_join(struct connection *connection, int descriptor);
+/* What a joined connection has carried; zeros for another. */
+void connection_joined_bytes(const struct connection *connection, uint64_t *from_client,
+                             uint64_t *to_client);
+/* Sends what waits, then closes, or at once if it is joined; `closed` is not called. The connection
+ * is gone for the caller. */
 void connection_close(struct connection *connection);
 
 #endif

@@ -28,6 +28,7 @@
 
 enum stream_state {
     STREAM_OPEN,
+    STREAM_LEAVING,   /* takes no more frames; the loop hands the bufferevent over */
     STREAM_FINISHING, /* takes no more frames; ends once all is sent, or its time is over */
     STREAM_ENDED,     /* `closed` has been called, or will be from the loop */
 };
@@ -44,10 +45,12 @@ struct stream {
     uint64_t dropped;
     enum stream_state state;
     enum stream_end end; /* why, once it is not open */
-    int error;           /* errno of STREAM_END_ERROR */
-    char *tls_text;      /* of STREAM_END_TLS; NULL: memory was out */
-    bool freed;          /* by its owner, in a callback */
-    unsigned depth;      /* of our own callbacks; it is not destroyed inside one */
+    stream_take *take;   /* of a leaving stream */
+    void *take_context;
+    int error;      /* errno of STREAM_END_ERROR */
+    char *tls_text; /* of STREAM_END_TLS; NULL: memory was out */
+    bool freed;     /* by its owner, in a callback */
+    unsigned depth; /* of our own callbacks; it is not destroyed inside one */
 };
 
 /* ---- life ---------------------------------------------------------------------------------------
@@ -113,9 +116,25 @@ static size_t output_size(const struct stream *stream)
     return evbuffer_get_length(bufferevent_get_output(stream->bufferevent));
 }
 
+static void give_bufferevent(struct stream *stream)
+{
+    struct bufferevent *bufferevent = stream->bufferevent;
+
+    bufferevent_setcb(bufferevent, NULL, NULL, NULL, NULL);
+    bufferevent_setwatermark(bufferevent, EV_READ, 0, 0);
+    stream->take(bufferevent, stream->take_context);
+    free(stream->tls_text);
+    free(stream);
+}
+
 static void on_later(evutil_socket_t descriptor, short what, void *context)
 {
     struct stream *stream = context;
+
+    if (stream->state == STREAM_LEAVING) {
+        give_bufferevent(stream);
+        return;
+    }
     bool stuck = stream->state == STREAM_FINISHING && output_size(stream) > 0;
 
     (void)descriptor;
@@ -269,7 +288,7 @@ static void on_readable(struct bufferevent *bufferevent, void *context)
     enter(stream);
     if (stream->state == STREAM_OPEN) {
         read_frames(stream);
-    } else {
+    } else if (stream->state != STREAM_LEAVING) {
         struct evbuffer *input = bufferevent_get_input(bufferevent);
         evbuffer_drain(input, evbuffer_get_length(input));
     }
@@ -331,8 +350,8 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
 
     (void)bufferevent;
     enter(stream);
-    if (stream->state == STREAM_ENDED) {
-        /* Told already, or about to be. */
+    if (stream->state == STREAM_ENDED || stream->state == STREAM_LEAVING) {
+        /* Told already, or about to be; whoever takes it over will meet it again. */
     } else if ((what & BEV_EVENT_CONNECTED) != 0) {
         if (stream->user->connected != NULL) {
             stream->user->connected(stream, stream->context);
@@ -480,7 +499,7 @@ static int append_apart(struct stream *stream, const uint8_t *bytes, size_t size
 int stream_send(struct stream *stream, const uint8_t *bytes, size_t size)
 {
     assert(size >= STUN_CHANNEL_HEADER_SIZE);
-    if (stream->state != STREAM_OPEN || stream->freed) {
+    if ((stream->state != STREAM_OPEN && stream->state != STREAM_LEAVING) || stream->freed) {
         return -EPIPE;
     }
     size_t padding = -size & 3u;
@@ -504,6 +523,19 @@ void stream_finish(struct stream *stream, unsigned seconds)
     if (stream->state == STREAM_OPEN) {
         finish(stream, STREAM_END_FINISHED, seconds);
     }
+}
+
+int stream_hand_over(struct stream *stream, stream_take *take, void *context)
+{
+    if (stream->state != STREAM_OPEN || stream->freed) {
+        return -EPIPE;
+    }
+    stream->state = STREAM_LEAVING;
+    stream->take = take;
+    stream->take_context = context;
+    bufferevent_disable(stream->bufferevent, EV_READ);
+    event_active(&stream->later, EV_TIMEOUT, 0);
+    return 0;
 }
 
 void stream_set_limits(struct stream *stream, const struct stream_limits *limits)

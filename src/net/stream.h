@@ -94,6 +94,15 @@ void stream_free(struct stream *stream);
 int stream_send(struct stream *stream, const uint8_t *bytes, size_t size);
 /* Takes no more frames, sends what waits for at most `seconds`, then ends. */
 void stream_finish(struct stream *stream, unsigned seconds);
+/*
+ * Leaves framing: takes no more frames, but still sends, until the loop calls `take` in its next
+ * turn with what the stream stood on. That has in its input all that came behind the last frame, in
+ * its output what was not sent yet; neither watermarks nor callbacks. It belongs to `take`, and the
+ * stream is gone. `take` is called unless the stream ends or is freed before. Returns 0, or -EPIPE
+ * when the stream has ended or leaves already.
+ */
+typedef void stream_take(struct bufferevent *bufferevent, void *context);
+int stream_hand_over(struct stream *stream, stream_take *take, void *context);
 
 void stream_set_limits(struct stream *stream, const struct stream_limits *limits);
 const struct stun_address *stream_local(const struct stream *stream);

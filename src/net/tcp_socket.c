@@ -93,8 +93,8 @@ int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remot
     return 0;
 }
 
-int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
-                       const struct stun_address *local)
+static int connect_from(int *descriptor, const struct stun_address *remote,
+                        const struct stun_address *local, bool shared)
 {
     union socket_address name;
     int opened = open_stream(remote);
@@ -105,6 +105,9 @@ int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
     }
     if (local != NULL) {
         status = set_option(opened, SOL_SOCKET, SO_REUSEADDR);
+        if (status == 0 && shared) {
+            status = set_option(opened, SOL_SOCKET, SO_REUSEPORT);
+        }
         status = status != 0 ? status : bind_to(opened, local);
     }
     socklen_t size = socket_address_write(&name, remote);
@@ -117,6 +120,18 @@ int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
     }
     *descriptor = opened;
     return 0;
+}
+
+int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
+                       const struct stun_address *local)
+{
+    return connect_from(descriptor, remote, local, false);
+}
+
+int tcp_socket_connect_shared(int *descriptor, const struct stun_address *remote,
+                              const struct stun_address *local)
+{
+    return connect_from(descriptor, remote, local, true);
 }
 
 void tcp_socket_keep_alive(int descriptor)

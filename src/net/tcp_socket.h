@@ -15,6 +15,9 @@ int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remot
  * `local` (may be NULL) says from where. */
 int tcp_socket_connect(int *descriptor, const struct stun_address *remote,
                        const struct stun_address *local);
+/* The same from an address and port at which tcp_socket_listen listens too, with `reuse_port`. */
+int tcp_socket_connect_shared(int *descriptor, const struct stun_address *remote,
+                              const struct stun_address *local);
 /* Lets the kernel find out within two minutes that the other end is gone. */
 void tcp_socket_keep_alive(int descriptor);
 

@@ -5,7 +5,10 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +19,9 @@ struct side {
     struct tunnel *tunnel;
     struct side *other;
     struct bufferevent *bufferevent;
-    bool ended;  /* it sends no more, and all of it has been handed to the other side */
-    bool closed; /* it has been told that no more comes */
+    uint64_t taken; /* bytes that came from it */
+    bool ended;     /* it sends no more, and all of it has been handed to the other side */
+    bool closed;    /* it has been told that no more comes */
 };
 
 struct tunnel {
@@ -31,6 +35,18 @@ static size_t waiting(const struct side *side)
     return evbuffer_get_length(bufferevent_get_output(side->bufferevent));
 }
 
+static void tell_end(const struct side *side)
+{
+    SSL *ssl = bufferevent_openssl_get_ssl(side->bufferevent);
+
+    if (ssl != NULL) {
+        (void)SSL_shutdown(ssl);
+        ERR_clear_error();
+    } else {
+        (void)shutdown(bufferevent_getfd(side->bufferevent), SHUT_WR);
+    }
+}
+
 /* Tells a side that the other has ended, once nothing waits any more. Returns false when that was
  * the end of the tunnel. */
 static bool pass_end(struct side *to)
@@ -41,7 +57,7 @@ static bool pass_end(struct side *to)
         return true;
     }
     to->closed = true;
-    (void)shutdown(bufferevent_getfd(to->bufferevent), SHUT_WR);
+    tell_end(to);
     if (to->other->closed) {
         tunnel->ended(tunnel->context, NULL);
         return false;
@@ -54,6 +70,7 @@ static void on_readable(struct bufferevent *bufferevent, void *context)
     struct side *from = context;
     struct side *to = from->other;
 
+    from->taken += evbuffer_get_length(bufferevent_get_input(bufferevent));
     (void)bufferevent_read_buffer(bufferevent, bufferevent_get_output(to->bufferevent));
     if (waiting(to) >= TUNNEL_WAITING_MAX / 2) {
         bufferevent_disable(bufferevent, EV_READ); /* until `to` has read */
@@ -83,40 +100,59 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
         on_readable(bufferevent, side);
         side->ended = true;
         bufferevent_disable(bufferevent, EV_READ);
+        /* libevent stops writing too when TLS has ended in one direction. */
+        bufferevent_enable(bufferevent, EV_WRITE);
         (void)pass_end(side->other);
     } else {
         tunnel->ended(tunnel->context, strerror(error));
     }
 }
 
+static void use_side(struct side *side, struct bufferevent *bufferevent)
+{
+    side->bufferevent = bufferevent;
+    bufferevent_setcb(side->bufferevent, on_readable, on_written, on_event, side);
+    bufferevent_setwatermark(side->bufferevent, EV_READ, 0, TUNNEL_WAITING_MAX / 2);
+    tcp_socket_keep_alive(bufferevent_getfd(bufferevent));
+}
+
 static bool open_side(struct side *side, struct event_base *base, int descriptor)
 {
-    side->bufferevent = bufferevent_socket_new(base, descriptor, BEV_OPT_CLOSE_ON_FREE);
-    if (side->bufferevent == NULL) {
+    struct bufferevent *bufferevent =
+        bufferevent_socket_new(base, descriptor, BEV_OPT_CLOSE_ON_FREE);
+
+    if (bufferevent == NULL) {
         close(descriptor);
         return false;
     }
-    bufferevent_setcb(side->bufferevent, on_readable, on_written, on_event, side);
-    bufferevent_setwatermark(side->bufferevent, EV_READ, 0, TUNNEL_WAITING_MAX / 2);
-    tcp_socket_keep_alive(descriptor);
+    use_side(side, bufferevent);
     return true;
+}
+
+static struct tunnel *tunnel_make(void (*ended)(void *context, const char *text), void *context)
+{
+    struct tunnel *tunnel = calloc(1, sizeof *tunnel);
+
+    if (tunnel != NULL) {
+        tunnel->client = (struct side){.tunnel = tunnel, .other = &tunnel->upstream};
+        tunnel->upstream = (struct side){.tunnel = tunnel, .other = &tunnel->client};
+        tunnel->ended = ended;
+        tunnel->context = context;
+    }
+    return tunnel;
 }
 
 struct tunnel *tunnel_new(struct event_base *base, int descriptor,
                           const struct stun_address *upstream, const uint8_t *first, size_t size,
                           void (*ended)(void *context, const char *text), void *context)
 {
-    struct tunnel *tunnel = calloc(1, sizeof *tunnel);
+    struct tunnel *tunnel = tunnel_make(ended, context);
     int connecting = -1;
 
     if (tunnel == NULL) {
         close(descriptor);
         return NULL;
     }
-    tunnel->client = (struct side){.tunnel = tunnel, .other = &tunnel->upstream};
-    tunnel->upstream = (struct side){.tunnel = tunnel, .other = &tunnel->client};
-    tunnel->ended = ended;
-    tunnel->context = context;
     if (!open_side(&tunnel->client, base, descriptor) ||
         tcp_socket_connect(&connecting, upstream, NULL) != 0 ||
         !open_side(&tunnel->upstream, base, connecting) ||
@@ -128,6 +164,38 @@ struct tunnel *tunnel_new(struct event_base *base, int descriptor,
         return NULL;
     }
     return tunnel;
+}
+
+struct tunnel *tunnel_join(struct bufferevent *client, int descriptor,
+                           void (*ended)(void *context, const char *text), void *context)
+{
+    struct tunnel *tunnel = tunnel_make(ended, context);
+
+    if (tunnel == NULL) {
+        bufferevent_free(client);
+        close(descriptor);
+        return NULL;
+    }
+    use_side(&tunnel->client, client);
+    if (!open_side(&tunnel->upstream, bufferevent_get_base(client), descriptor) ||
+        bufferevent_enable(tunnel->upstream.bufferevent, EV_READ | EV_WRITE) != 0 ||
+        bufferevent_enable(client, EV_READ | EV_WRITE) != 0) {
+        tunnel_free(tunnel);
+        return NULL;
+    }
+    /* Bytes that the stream has read already cause no event of their own. */
+    bufferevent_trigger(client, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+    return tunnel;
+}
+
+uint64_t tunnel_bytes_from_client(const struct tunnel *tunnel)
+{
+    return tunnel->client.taken;
+}
+
+uint64_t tunnel_bytes_to_client(const struct tunnel *tunnel)
+{
+    return tunnel->upstream.taken;
 }
 
 void tunnel_free(struct tunnel *tunnel)
