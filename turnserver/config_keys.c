@@ -116,6 +116,7 @@ const struct config_key config_keys[] = {
     {"relay.ports", CONFIG_GROUP, RESTART, 0, 0, "(see its keys)", NULL, 0},
     {"relay.ports.min", CONFIG_INTEGER, RESTART, 1024, 65535, "49152", NULL, AT(relay_port_min)},
     {"relay.ports.max", CONFIG_INTEGER, RESTART, 1024, 65535, "65535", NULL, AT(relay_port_max)},
+    {"relay.tcp", CONFIG_BOOLEAN, RELOAD, 0, 0, "true", NULL, AT(relay_tcp)},
     {"relay.default_family", CONFIG_CHOICE, RELOAD, 0, 0, "ipv4", families, AT(relay_default_family)},
 
     {"peers", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
@@ -135,6 +136,7 @@ const struct config_key config_keys[] = {
     {"limits.allocations_per_worker", CONFIG_INTEGER, RELOAD, 0, 10000000, "0", NULL, AT(allocations_per_worker)},
     {"limits.permissions_per_allocation", CONFIG_INTEGER, RELOAD, 1, 65535, "256", NULL, AT(permissions_per_allocation)},
     {"limits.channels_per_allocation", CONFIG_INTEGER, RELOAD, 1, 4096, "256", NULL, AT(channels_per_allocation)},
+    {"limits.tcp_peers_per_allocation", CONFIG_INTEGER, RELOAD, 1, 1000, "32", NULL, AT(tcp_peers_per_allocation)},
     {"limits.lifetime_default", CONFIG_DURATION, RELOAD, 60, 86400, "10m", NULL, AT(lifetime_default)},
     {"limits.lifetime_max", CONFIG_DURATION, RELOAD, 60, 86400, "1h", NULL, AT(lifetime_max)},
     {"limits.nonce_lifetime", CONFIG_DURATION, RELOAD, 1, 86400, "1h", NULL, AT(nonce_lifetime)},

@@ -82,6 +82,7 @@ struct config_draft {
     uint32_t tls_min_version;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;
+    bool relay_tcp;
     uint32_t channel_numbers;
     bool mobility, classic_stun;
     struct draft_alternate alternates[CONFIG_ALTERNATES_MAX];
@@ -91,7 +92,7 @@ struct config_draft {
     uint32_t alternate_port;
     uint32_t user_allocations;
     uint32_t unauthenticated_per_source, allocations_per_worker;
-    uint32_t permissions_per_allocation, channels_per_allocation;
+    uint32_t permissions_per_allocation, channels_per_allocation, tcp_peers_per_allocation;
     uint32_t lifetime_default, lifetime_max, nonce_lifetime;
     uint32_t tcp_connections, tcp_connections_per_source, tcp_idle_timeout;
     uint32_t workers, datapath;

@@ -396,6 +396,7 @@ static bool build_turn(const struct building *building)
     turn->unauthenticated_per_source = draft->unauthenticated_per_source;
     turn->permissions_per_allocation = draft->permissions_per_allocation;
     turn->channels_per_allocation = draft->channels_per_allocation;
+    turn->tcp_connections_per_allocation = draft->relay_tcp ? draft->tcp_peers_per_allocation : 0;
     turn->allocations_max = draft->allocations_per_worker;
     turn->rfc5766_channels = draft->channel_numbers != 0;
     turn->mobility = draft->mobility;

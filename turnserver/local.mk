@@ -44,6 +44,9 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/binding.c \
 	turnserver/turn/channel.c \
 	turnserver/turn/channel_table.c turnserver/turn/channel_table.h \
+	turnserver/turn/connect.c \
+	turnserver/turn/connection_bind.c \
+	turnserver/turn/deferred.c turnserver/turn/deferred.h \
 	turnserver/turn/event_queue.c turnserver/turn/event_queue.h \
 	turnserver/turn/handover.c \
 	turnserver/turn/icmp.c \
@@ -62,6 +65,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/server.c \
 	turnserver/turn/source_limit.c turnserver/turn/source_limit.h \
 	turnserver/turn/special_ranges.c turnserver/turn/special_ranges.h \
+	turnserver/turn/tcp_connection.c turnserver/turn/tcp_connection.h \
 	turnserver/turn/turn.h turnserver/turn/turn_internal.h
 turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
@@ -125,6 +129,8 @@ noinst_LTLIBRARIES += turnserver/libworker.la
 turnserver_libworker_la_SOURCES = \
 	turnserver/listener.c turnserver/listener.h \
 	turnserver/streams.c turnserver/streams.h \
+	turnserver/tcp_relay.c turnserver/tcp_relay.h \
+	turnserver/tcp_sockets.c turnserver/tcp_sockets.h \
 	turnserver/worker.c turnserver/worker.h
 turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
 

@@ -47,13 +47,13 @@ static bool make_shared(struct service *service)
         return false;
     service->quota = local_quota_new(service->config->policy->user_allocations);
     shared->boot = boot;
-    shared->workers = service->workers;
-    shared->worker_count = boot->workers;
     shared->pool = port_pool_new(boot->relay_addresses, boot->relay_address_count,
                                  boot->relay_port_min, boot->relay_port_max);
     shared->reservations = reservation_table_new();
     shared->connections =
         connection_limit_new(boot->tcp_connections_max, boot->tcp_connections_per_source, &key);
+    shared->workers = service->workers;
+    shared->worker_count = boot->workers;
     shared->event = on_event;
     shared->event_context = service->log;
     if (!service->quota || !shared->pool || !shared->reservations || !shared->connections)

@@ -3,7 +3,9 @@
 
 #include "net/acceptor.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* A via: bit 31 set, bit 30 not, 10 bits of generation, 20 bits of place in the table. */
 #define VIA_STREAM 0x80000000u
@@ -207,6 +209,35 @@ void streams_hold(struct streams *streams, uint32_t via, bool held)
     struct connection *connection = find_connection(streams, via);
     if (connection) {
         connection_hold(connection, held);
+    }
+}
+
+int streams_join(struct streams *streams, uint32_t via, int descriptor)
+{
+    struct connection *connection = find_connection(streams, via);
+    if (!connection) {
+        close(descriptor);
+        return -EPIPE;
+    }
+    return connection_join(connection, descriptor);
+}
+
+void streams_joined_bytes(const struct streams *streams, uint32_t via, uint64_t *from_client,
+                          uint64_t *to_client)
+{
+    const struct connection *connection = find_connection(streams, via);
+    *from_client = *to_client = 0;
+    if (connection) {
+        connection_joined_bytes(connection, from_client, to_client);
+    }
+}
+
+void streams_close(struct streams *streams, uint32_t via)
+{
+    struct connection *connection = find_connection(streams, via);
+    if (connection) {
+        connection_close(connection);
+        give_place_back(streams, via & PLACE_MASK);
     }
 }
 

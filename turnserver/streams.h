@@ -42,6 +42,14 @@ void streams_send(struct streams *streams, const struct outbox_entry *entry);
 /* Whether the connection carries an allocation: then it may be idle. */
 void streams_hold(struct streams *streams, uint32_t via, bool held);
 
+/* As connection_join: `descriptor` belongs to the connection. -EPIPE also when there is none. */
+int streams_join(struct streams *streams, uint32_t via, int descriptor);
+/* What a joined connection has carried; zeros when there is none. */
+void streams_joined_bytes(const struct streams *streams, uint32_t via, uint64_t *from_client,
+                          uint64_t *to_client);
+/* Closes a connection; `closed` is not called. */
+void streams_close(struct streams *streams, uint32_t via);
+
 const struct acceptor_counters *streams_counters(const struct streams *streams);
 
 #endif

@@ -7,6 +7,7 @@
 #include "turnserver/datapath/datapath.h"
 #include "turnserver/listener.h"
 #include "turnserver/streams.h"
+#include "turnserver/tcp_relay.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -26,6 +27,7 @@ enum message_type {
     MESSAGE_FINDING, /* pointer: a struct auth_finding, ours */
     MESSAGE_MOVE, /* pointer: a struct letter, ours: another worker's client has a ticket of ours */
     MESSAGE_MOVED, /* the same letter with the answer */
+    MESSAGE_TCP,   /* pointer: a struct tcp_relay_message, ours */
     MESSAGE_STOP,
 };
 
@@ -57,6 +59,7 @@ struct worker {
     struct datapath *datapath;
     struct streams *streams;
     struct associations *associations; /* NULL: no listener has "dtls" */
+    struct tcp_relay *tcp_relay;
     struct stun_crypto *crypto;
     struct auth *auth;
     struct turn_server *turn;
@@ -288,7 +291,15 @@ static void on_flow_closed(void *context, const struct flow *flow)
     struct worker *worker = context;
     begin_turn(worker);
     flush(worker); /* data that the client sent before it closed still goes out */
+    tcp_relay_client_closed(worker->tcp_relay, flow->via);
     turn_server_flow_closed(worker->turn, worker->now, flow);
+}
+
+static struct monotime begin_tcp(void *context)
+{
+    struct worker *worker = context;
+    begin_turn(worker);
+    return worker->now;
 }
 
 static void on_timer(evutil_socket_t descriptor, short what, void *context)
@@ -399,6 +410,28 @@ static void take_move(struct worker *worker, struct letter *letter)
     free(letter);
 }
 
+static void take_tcp_message(struct worker *worker, struct tcp_relay_message *message)
+{
+    if (worker->turn) {
+        tcp_relay_receive(worker->tcp_relay, message);
+    } else {
+        tcp_relay_message_free(message);
+    }
+}
+
+/* Never waits, so that two workers cannot wait for one another. One that stops tells nobody: its
+ * connections end by themselves. */
+static int send_tcp_message(void *context, unsigned number, struct tcp_relay_message *message)
+{
+    const struct worker *worker = context;
+    const struct worker_shared *shared = worker->shared;
+    if (worker->stopping || number >= shared->worker_count) {
+        return -ESRCH;
+    }
+    return mailbox_send(shared->workers[number]->mailbox,
+                        &(struct mailbox_message){.type = MESSAGE_TCP, .pointer = message});
+}
+
 static void on_message(const struct mailbox_message *message, void *context)
 {
     struct worker *worker = context;
@@ -419,6 +452,9 @@ static void on_message(const struct mailbox_message *message, void *context)
         break;
     case MESSAGE_MOVED:
         take_move(worker, message->pointer);
+        break;
+    case MESSAGE_TCP:
+        take_tcp_message(worker, message->pointer);
         break;
     case MESSAGE_STOP:
         worker->stopping = true;
@@ -522,8 +558,13 @@ static bool make_ways(struct worker *worker)
     if (worker->streams) {
         streams_set_policy(worker->streams, worker->policy);
     }
-    return worker->datapath && worker->streams &&
-           (!wants_dtls(worker->shared->boot) || make_associations(worker));
+    if (!worker->datapath || !worker->streams) {
+        return false;
+    }
+    const struct tcp_relay_user tcp_user = {worker, begin_tcp, send_tcp_message};
+    worker->tcp_relay =
+        tcp_relay_new(worker->base, &tcp_user, worker->number, worker->streams, &worker->outbox);
+    return worker->tcp_relay && (!wants_dtls(worker->shared->boot) || make_associations(worker));
 }
 
 static bool make_machines(struct worker *worker, const struct turn_nat_behavior *nat_behavior)
@@ -543,6 +584,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .reservations = worker->shared->reservations,
         .ports = {worker, open_port, close_port},
         .passing = passing,
+        .tcp = tcp_relay_ports(worker->tcp_relay),
         .quota = worker->shared->quota,
         .nat_behavior = *nat_behavior,
         .random = draw_random,
@@ -550,6 +592,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .worker_count = worker->shared->worker_count,
     };
     worker->turn = turn_server_new(&setup);
+    tcp_relay_serve(worker->tcp_relay, worker->turn);
     auth_set_wall_clock(worker->auth, clock_now(), clock_unix_seconds());
     return worker->turn != NULL;
 }
@@ -666,6 +709,7 @@ void worker_free(struct worker *worker)
     worker->turn = NULL;
     auth_free(worker->auth);
     stun_crypto_free(worker->crypto);
+    tcp_relay_free(worker->tcp_relay);
     streams_free(worker->streams);
     associations_free(worker->associations);
     if (worker->operations) {

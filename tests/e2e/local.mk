@@ -29,6 +29,7 @@ e2e_tests = \
 	tests/e2e/test_turn_redirect.py \
 	tests/e2e/test_turn_relay.py \
 	tests/e2e/test_turn_streams.py \
+	tests/e2e/test_turn_tcp_relay.py \
 	tests/e2e/test_turn_tls.py \
 	tests/e2e/test_users.py \
 	tests/e2e/test_users_redis.py

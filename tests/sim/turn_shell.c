@@ -226,8 +226,9 @@ void shell_start(struct shell *shell, const struct turn_nat_behavior *behavior)
     setup.pool = shell->pool;
     setup.ports = (struct turn_ports){shell, shell_open, shell_close};
     setup.passing = (struct turn_passing){shell_give, shell_take_port, shell_discard};
-    setup.worker = shell->worker;
     setup.worker_count = shell->worker_count;
+    setup.tcp = shell->tcp;
+    setup.worker = shell->worker;
     setup.quota = (struct turn_quota){shell, shell_reserve, shell_release};
     if (behavior != NULL) {
         setup.nat_behavior = *behavior;

@@ -53,6 +53,7 @@ struct shell {
 
     uint32_t worker, worker_count;
 
+    struct turn_tcp_ports tcp; /* all NULL unless a test sets them before shell_start */
     unsigned quota; /* allocations a user, 0: no limit */
     struct shell_user_count users[SHELL_USERS_MAX];
 

@@ -219,6 +219,10 @@ unit_tests += tests/unit/test_turn_strangers
 tests_unit_test_turn_strangers_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_strangers_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_tcp
+tests_unit_test_turn_tcp_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_tcp_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 # ---- users ------------------------------------------------------------------------------------
 if HAVE_SQLITE
 unit_tests += tests/unit/test_user_source

@@ -59,6 +59,7 @@ static void test_empty_file_is_a_stun_server(void **state)
     assert_int_equal(turn->allocations_max, 0);
     assert_int_equal(turn->permissions_per_allocation, 256);
     assert_int_equal(turn->channels_per_allocation, 256);
+    assert_int_equal(turn->tcp_connections_per_allocation, 32);
     assert_int_equal(turn->lifetime_default_s, 600);
     assert_int_equal(turn->lifetime_max_s, 3600);
     assert_int_equal(turn->permission_lifetime_s, 300);
@@ -127,7 +128,7 @@ static void test_keys_of_policy(void **state)
                   "\"sha256:8493fbc53ba582fb4c044c456bdc40eb8493fbc53ba582fb4c044c456bdc40eb\"; },"
                   " { name = \"carol\"; key = \"md5:8493fbc53ba582fb4c044c456bdc40eb\"; } );"
                   "rest : { secrets : ( \"" SECRET "\", \"fedcba9876543210\" ) }"
-                  "relay = { default_family = \"client\" };"
+                  "relay = { tcp = false; default_family = \"client\" };"
                   "peers = { allow = [ \"10.1.0.0/16\", \"fd00::/8\", \"192.168.0.1\" ];"
                   " deny = ( \"10.1.2.3-10.1.2.9\" ); };"
                   "quotas = { user = { allocations = 0; }; };"
@@ -147,6 +148,7 @@ static void test_keys_of_policy(void **state)
     assert_int_equal(policy->turn.allocations_max, 10000000);
     assert_int_equal(policy->turn.permissions_per_allocation, 65535);
     assert_int_equal(policy->turn.channels_per_allocation, 1);
+    assert_int_equal(policy->turn.tcp_connections_per_allocation, 0);
     assert_int_equal(policy->turn.lifetime_default_s, 60);
     assert_int_equal(policy->turn.lifetime_max_s, 86400);
     assert_false(policy->turn.rfc5766_channels);

@@ -642,6 +642,11 @@ void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
     }
 }
 
+void auth_identity_wipe(struct auth_identity *identity)
+{
+    OPENSSL_cleanse(identity, sizeof *identity);
+}
+
 void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
                         struct stun_builder *builder)
 {

@@ -114,6 +114,9 @@ struct auth_identity {
     uint32_t lifetime_max_s; /* no allocation may be given longer (RFC 7635 §9); UINT32_MAX: any */
 };
 
+/* Leaves nothing of it in memory. */
+void auth_identity_wipe(struct auth_identity *identity);
+
 struct auth_answer {
     enum auth_outcome outcome;
     uint16_t code;   /* AUTH_REFUSED: 400, 401, 438, or 500: users cannot be looked up now */

@@ -72,6 +72,18 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
                   log_string("reason", peer_verdict_text(event->verdict)),
                   log_u64("worker", worker));
         return;
+    case TURN_PEER_CONNECTED:
+        log_event(log, LOG_DEBUG, "peer connected", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("relayed", &event->relayed),
+                  log_address("peer", &event->peer), log_u64("worker", worker));
+        return;
+    case TURN_PEER_DISCONNECTED:
+        log_event(log, LOG_DEBUG, "peer disconnected", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("peer", &event->peer),
+                  log_duration("duration_s", (int64_t)event->duration_us),
+                  log_u64("sent_bytes", event->sent_bytes),
+                  log_u64("received_bytes", event->received_bytes), log_u64("worker", worker));
+        return;
     case TURN_QUOTA_REACHED:
         log_event(log, LOG_WARNING, "allocation refused: the user's quota is reached",
                   log_string("user", event->user), log_address("client", &event->client),
@@ -117,6 +129,11 @@ void counters_log(struct log *log, const struct worker_counters *counters)
         log_u64("requests_parked", turn->requests_parked),
         log_u64("dropped_parking", turn->dropped_parking), log_u64("icmp_told", turn->icmp_told),
         log_u64("icmp_dropped", turn->icmp_dropped), log_u64("events_lost", turn->events_lost),
+        log_u64("tcp_peers_now", turn->tcp_connections_now),
+        log_u64("tcp_peers_joined", turn->tcp_connections_made),
+        log_u64("tcp_connect_failures", turn->tcp_connect_failures),
+        log_u64("tcp_peers_refused", turn->tcp_refused),
+        log_u64("tcp_peers_unbound", turn->tcp_unbound),
         log_u64("datagrams_received", datapath->received_packets),
         log_u64("datagrams_sent", datapath->sent_packets),
         log_u64("dropped_send_buffer_full", datapath->dropped_full),

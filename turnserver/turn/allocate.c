@@ -12,6 +12,7 @@
 /* ---- what is wished -------------------------------------------------------------------------- */
 
 struct allocate_wish {
+    bool tcp; /* to peers */
     uint8_t family;
     bool dual; /* both families; `family` is IPv4 */
     bool mobile;
@@ -26,13 +27,37 @@ static bool wish_refuse(struct turn_request *request, uint16_t code, const char 
     return false;
 }
 
-static bool read_transport(struct turn_request *request)
+/* RFC 6062 §5.1. */
+static bool read_tcp(struct turn_request *request)
 {
+    const struct stun_view *view = request->view;
+    uint8_t transport = request->flow->transport;
+
+    if (transport != TRANSPORT_TCP && transport != TRANSPORT_TLS) {
+        return wish_refuse(request, 400, "Bad Request: to relay TCP, come over TCP or TLS");
+    }
+    if (stun_view_has(view, STUN_EVEN_PORT) || stun_view_has(view, STUN_RESERVATION_TOKEN) ||
+        stun_view_has(view, STUN_DONT_FRAGMENT)) {
+        return wish_refuse(
+            request, 400,
+            "Bad Request: EVEN-PORT, RESERVATION-TOKEN and DONT-FRAGMENT are for UDP");
+    }
+    return true;
+}
+
+static bool read_transport(struct turn_request *request, struct allocate_wish *wish)
+{
+    const struct turn_server *server = request->server;
     uint8_t transport;
 
     if (stun_view_u8(request->view, STUN_REQUESTED_TRANSPORT, &transport) != STUN_OK) {
         return wish_refuse(request, 400,
                            "Bad Request: REQUESTED-TRANSPORT is missing or malformed");
+    }
+    wish->tcp = transport == STUN_TRANSPORT_TCP && server->setup.tcp.listen != NULL &&
+                server->policy->tcp_connections_per_allocation > 0;
+    if (wish->tcp) {
+        return read_tcp(request);
     }
     if (transport != STUN_TRANSPORT_UDP) {
         return wish_refuse(request, 442, NULL);
@@ -131,7 +156,8 @@ static bool read_mobility(struct turn_request *request, struct allocate_wish *wi
 {
     const struct stun_attribute_view *ticket = stun_view_find(request->view, STUN_MOBILITY_TICKET);
 
-    if (ticket != NULL && !request->server->policy->mobility) {
+    /* Connections to peers do not move: what moves is a port (RFC 8016 §3). */
+    if (ticket != NULL && (!request->server->policy->mobility || wish->tcp)) {
         return wish_refuse(request, 405, NULL);
     }
     if (ticket != NULL && ticket->size != 0) {
@@ -155,11 +181,6 @@ static void pool_give_back(struct turn_server *server, const struct stun_address
     }
 }
 
-static int port_open(struct turn_server *server, struct relay_opened *port)
-{
-    return server->setup.ports.open(server->setup.ports.context, &port->relayed, &port->via);
-}
-
 /* Ports that turn out to be taken stay out of the pool until the end, so that none is tried twice.
  */
 static bool port_open_any(struct turn_server *server, uint8_t family, enum port_parity parity,
@@ -172,7 +193,7 @@ static bool port_open_any(struct turn_server *server, uint8_t family, enum port_
     while (status == -EADDRINUSE && taken_count < PORT_TRIES &&
            port_pool_take(server->setup.pool, family, parity, turn_server_random(server),
                           &port->relayed)) {
-        status = port_open(server, port);
+        status = relay_open(server, port);
         if (status != 0) {
             taken[taken_count++] = port->relayed;
         }
@@ -189,7 +210,7 @@ static bool port_open_reserved(struct turn_server *server, uint64_t token,
     if (!reservation_take(server->reservations, token, &port->relayed)) {
         return false;
     }
-    if (port_open(server, port) != 0) {
+    if (relay_open(server, port) != 0) {
         port_pool_give_back(server->setup.pool, &port->relayed);
         return false;
     }
@@ -272,7 +293,7 @@ static void ports_open_family(struct turn_server *server, uint8_t family, enum p
 static bool ports_open(struct turn_server *server, const struct allocate_wish *wish,
                        struct allocate_ports *ports)
 {
-    *ports = (struct allocate_ports){0};
+    *ports = (struct allocate_ports){.opened = {{.tcp = wish->tcp}, {.tcp = wish->tcp}}};
     if (wish->token != RESERVATION_TOKEN_NONE) {
         ports->count = port_open_reserved(server, wish->token, &ports->opened[0]);
     } else {
@@ -287,8 +308,7 @@ static bool ports_open(struct turn_server *server, const struct allocate_wish *w
 static void ports_close(struct turn_server *server, const struct allocate_ports *ports)
 {
     for (size_t i = 0; i < ports->count; i++) {
-        server->setup.ports.close(server->setup.ports.context, ports->opened[i].via);
-        port_pool_give_back(server->setup.pool, &ports->opened[i].relayed);
+        relay_close(server, &ports->opened[i]);
     }
 }
 
@@ -412,7 +432,7 @@ void allocate_handle(struct turn_request *request)
         allocate_again(request);
         return;
     }
-    if (!read_transport(request) || !read_reservation(request, &wish) ||
+    if (!read_transport(request, &wish) || !read_reservation(request, &wish) ||
         !read_family(request, &wish) || !read_lifetime(request, &wish) ||
         !read_mobility(request, &wish)) {
         return;

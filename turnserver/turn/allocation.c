@@ -137,15 +137,46 @@ static bool port_insert(struct allocation_table *table, struct allocation *alloc
     port->allocation = allocation;
     port->relayed = opened->relayed;
     port->via = opened->via;
+    port->tcp = opened->tcp;
     port->open = hash_map_insert(&table->by_via, &port->by_via, &port->via) == 0;
     return port->open;
 }
 
-static void port_close(struct turn_server *server, struct relay_port *port)
+int relay_open(struct turn_server *server, struct relay_opened *opened)
 {
+    const struct turn_setup *setup = &server->setup;
+    int status;
+
+    if (!opened->tcp) {
+        return setup->ports.open(setup->ports.context, &opened->relayed, &opened->via);
+    }
+    status = setup->tcp.listen(setup->tcp.context, &opened->relayed, &opened->via);
+    if (status == 0) {
+        port_pool_set_listening(setup->pool, &opened->relayed, true);
+    }
+    return status;
+}
+
+void relay_close(struct turn_server *server, const struct relay_opened *opened)
+{
+    const struct turn_setup *setup = &server->setup;
+
+    if (opened->tcp) {
+        port_pool_set_listening(setup->pool, &opened->relayed, false);
+        setup->tcp.unlisten(setup->tcp.context, opened->via);
+    } else {
+        setup->ports.close(setup->ports.context, opened->via);
+    }
+    port_pool_give_back(setup->pool, &opened->relayed);
+}
+
+static void port_close(struct turn_server *server, struct monotime now, struct relay_port *port)
+{
+    const struct relay_opened opened = {port->relayed, port->via, port->tcp};
+
+    tcp_connection_close_all(server, now, port->allocation, port->relayed.family);
     hash_map_remove(&server->allocations.by_via, &port->by_via);
-    server->setup.ports.close(server->setup.ports.context, port->via);
-    port_pool_give_back(server->setup.pool, &port->relayed);
+    relay_close(server, &opened);
     port->open = false;
 }
 
@@ -249,6 +280,7 @@ struct allocation *allocation_new(struct turn_server *server, struct monotime no
     }
     allocation->account = begin->account;
     allocation->created = now;
+    allocation->tcp = begin->ports[0].tcp;
     allocation->reservation = begin->reservation;
     allocation->reservation_expires = monotime_add_seconds(now, RESERVATION_LIFETIME_S);
     allocation->first_lifetime_s = begin->lifetime_s;
@@ -304,24 +336,22 @@ void allocation_free(struct turn_server *server, struct allocation *allocation)
 void allocation_end(struct turn_server *server, struct monotime now, struct allocation *allocation,
                     enum turn_end_reason reason)
 {
-    const struct turn_event ended = {
-        .type = TURN_ENDED,
-        .end_reason = reason,
-        .sent_bytes = allocation->sent_bytes,
-        .sent_packets = allocation->sent_packets,
-        .received_bytes = allocation->received_bytes,
-        .received_packets = allocation->received_packets,
-        .duration_us = (uint64_t)monotime_difference_us(now, allocation->created),
-    };
+    struct turn_event ended = {.type = TURN_ENDED, .end_reason = reason};
 
+    tcp_connection_close_all(server, now, allocation, STUN_FAMILY_NONE);
+    ended.sent_bytes = allocation->sent_bytes;
+    ended.sent_packets = allocation->sent_packets;
+    ended.received_bytes = allocation->received_bytes;
+    ended.received_packets = allocation->received_packets;
+    ended.duration_us = (uint64_t)monotime_difference_us(now, allocation->created);
     allocation_report(server, allocation, &ended);
     timer_wheel_cancel(&server->allocations.timers, &allocation->timer);
     allocation_detach(server, allocation);
     if (allocation->port.open) {
-        port_close(server, &allocation->port);
+        port_close(server, now, &allocation->port);
     }
     if (allocation->second != NULL && allocation->second->open) {
-        port_close(server, allocation->second);
+        port_close(server, now, allocation->second);
     }
     mobility_end(server, allocation);
     if (server->setup.quota.release != NULL) {
@@ -348,10 +378,10 @@ void allocation_prolong(struct turn_server *server, struct monotime now,
     allocation_set_timer(server, allocation);
 }
 
-void allocation_close_port(struct turn_server *server, struct allocation *allocation,
-                           struct relay_port *port)
+void allocation_close_port(struct turn_server *server, struct monotime now,
+                           struct allocation *allocation, struct relay_port *port)
 {
-    port_close(server, port);
+    port_close(server, now, port);
     allocation_set_timer(server, allocation);
 }
 
@@ -367,7 +397,7 @@ static void allocation_expire(struct turn_server *server, struct monotime now,
         return;
     }
     if (first_over || second_over) {
-        port_close(server, first_over ? &allocation->port : allocation->second);
+        port_close(server, now, first_over ? &allocation->port : allocation->second);
     }
     if (allocation->reservation != RESERVATION_TOKEN_NONE &&
         monotime_reached(now, allocation->reservation_expires)) {

@@ -22,17 +22,21 @@ struct relay_port {
     struct stun_address relayed; /* what peers see; kept when the port is closed */
     uint32_t via;
     bool open;
+    bool tcp; /* it listens for TCP */
 };
 
 struct allocation {
     struct hash_node by_flow;
     struct timer_node timer; /* expiry, or the end of the reservation if that is sooner */
     struct account *account;
-    struct auth_session *session; /* of the token that was brought last, or NULL */
-    struct flow flow;             /* to the client */
-    struct relay_port port;       /* the only one, or the one for IPv4 */
-    struct relay_port *second;    /* the one for IPv6 of a dual allocation, or NULL */
-    struct mobility *mobility;    /* mobility.h, or NULL */
+    struct auth_session *session;       /* of the token that was brought last, or NULL */
+    struct flow flow;                   /* to the client */
+    struct relay_port port;             /* the only one, or the one for IPv4 */
+    struct relay_port *second;          /* the one for IPv6 of a dual allocation, or NULL */
+    struct mobility *mobility;          /* mobility.h, or NULL */
+    struct tcp_connection *connections; /* to peers, of one that relays TCP */
+    uint32_t connection_count;
+    bool tcp;
     struct monotime created;
     struct monotime reservation_expires; /* while there is a reservation */
     uint64_t reservation;                /* token, or RESERVATION_TOKEN_NONE */
@@ -63,7 +67,13 @@ void allocation_table_clear(struct allocation_table *table);
 struct relay_opened {
     struct stun_address relayed;
     uint32_t via;
+    bool tcp; /* it listens for TCP, instead of being a UDP port */
 };
+
+/* Opens opened->relayed, as opened->tcp says. Returns 0 and fills in the via, or -errno. */
+int relay_open(struct turn_server *server, struct relay_opened *opened);
+/* Closes what relay_open has opened, and gives it back to the pool. */
+void relay_close(struct turn_server *server, const struct relay_opened *opened);
 
 /* What an allocation begins with. */
 struct allocation_begin {
@@ -103,8 +113,8 @@ bool allocation_is_dual(const struct allocation *allocation);
 void allocation_prolong(struct turn_server *server, struct monotime now,
                         struct allocation *allocation, uint8_t family, uint32_t lifetime_s);
 /* Closes one port of a dual allocation, which then is no longer dual. */
-void allocation_close_port(struct turn_server *server, struct allocation *allocation,
-                           struct relay_port *port);
+void allocation_close_port(struct turn_server *server, struct monotime now,
+                           struct allocation *allocation, struct relay_port *port);
 
 /* NULL when there is none. The verdicts in its tables are those of the policy that holds now. */
 struct allocation *allocation_of_flow(struct turn_server *server, const struct flow *flow);

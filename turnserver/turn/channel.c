@@ -10,6 +10,14 @@ struct channel_wish {
     enum peer_verdict verdict;
 };
 
+static bool refuse_tcp(struct turn_request *request)
+{
+    if (request->allocation->tcp) {
+        reply_error(request, 403, "Forbidden: an allocation that relays TCP has no channels");
+    }
+    return request->allocation->tcp;
+}
+
 static bool read_wish(struct turn_request *request, struct channel_wish *wish)
 {
     const struct stun_view *view = request->view;
@@ -76,7 +84,7 @@ void channel_handle(struct turn_request *request)
     struct channel *channel;
 
     if (request_refuse_unknown(request, known, 2) || !request_owns_allocation(request) ||
-        !read_wish(request, &wish)) {
+        refuse_tcp(request) || !read_wish(request, &wish)) {
         return;
     }
     channel = channel_for(request, &wish);

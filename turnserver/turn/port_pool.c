@@ -21,11 +21,12 @@ struct port_pool {
     size_t words_per_address;
     size_t count;
     struct stun_address *addresses;
-    _Atomic uint64_t *words; /* words_per_address of them for each address */
+    _Atomic uint64_t *words;     /* words_per_address of them for each address … */
+    _Atomic uint64_t *listening; /* … and as many: which of the taken ones listen for TCP */
 };
 
 struct place {
-    _Atomic uint64_t *word;
+    _Atomic uint64_t *word, *listening;
     unsigned bit;
 };
 
@@ -39,7 +40,9 @@ static bool find_place(const struct port_pool *pool, const struct stun_address *
     for (size_t i = 0; i < pool->count; i++) {
         if (address_equal_ip(&pool->addresses[i], address)) {
             uint32_t offset = address->port - pool->word_base;
-            place->word = &pool->words[i * pool->words_per_address + offset / WORD_BITS];
+            size_t number = i * pool->words_per_address + offset / WORD_BITS;
+            place->word = &pool->words[number];
+            place->listening = &pool->listening[number];
             place->bit = offset % WORD_BITS;
             return true;
         }
@@ -73,7 +76,8 @@ struct port_pool *port_pool_new(const struct stun_address *addresses, size_t cou
     /* One more than needed: a pool without addresses is not out of memory. */
     pool->addresses = calloc(count + 1, sizeof(*pool->addresses));
     pool->words = calloc(count * pool->words_per_address + 1, sizeof(*pool->words));
-    if (pool->addresses == NULL || pool->words == NULL) {
+    pool->listening = calloc(count * pool->words_per_address + 1, sizeof(*pool->listening));
+    if (pool->addresses == NULL || pool->words == NULL || pool->listening == NULL) {
         port_pool_free(pool);
         return NULL;
     }
@@ -92,6 +96,7 @@ void port_pool_free(struct port_pool *pool)
     }
     free(pool->addresses);
     free((void *)pool->words);
+    free((void *)pool->listening);
     free(pool);
 }
 
@@ -211,11 +216,37 @@ void port_pool_give_back(struct port_pool *pool, const struct stun_address *rela
     (void)before;
 }
 
+void port_pool_set_listening(struct port_pool *pool, const struct stun_address *relayed,
+                             bool listening)
+{
+    struct place place;
+    if (!find_place(pool, relayed, &place)) {
+        return;
+    }
+    uint64_t bit = UINT64_C(1) << place.bit;
+    if (listening) {
+        atomic_fetch_or(place.listening, bit);
+    } else {
+        atomic_fetch_and(place.listening, ~bit);
+    }
+}
+
+static bool is_set(const _Atomic uint64_t *word, unsigned bit)
+{
+    return (atomic_load_explicit(word, memory_order_acquire) >> bit & 1) != 0;
+}
+
+bool port_pool_is_listening(const struct port_pool *pool, const struct stun_address *address)
+{
+    struct place place;
+    return find_place(pool, address, &place) && is_set(place.listening, place.bit);
+}
+
 bool port_pool_is_live(const struct port_pool *pool, const struct stun_address *address)
 {
     struct place place;
-    return find_place(pool, address, &place) &&
-           (atomic_load_explicit(place.word, memory_order_acquire) >> place.bit & 1) != 0;
+    return find_place(pool, address, &place) && is_set(place.word, place.bit) &&
+           !is_set(place.listening, place.bit);
 }
 
 bool port_pool_has_family(const struct port_pool *pool, uint8_t family)

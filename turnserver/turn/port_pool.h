@@ -37,7 +37,13 @@ bool port_pool_take(struct port_pool *pool, uint8_t family, enum port_parity par
                     uint64_t random, struct stun_address *out);
 /* Gives back one port, which must be taken; the two of a pair are given back one by one. */
 void port_pool_give_back(struct port_pool *pool, const struct stun_address *relayed);
-/* Whether this is a relayed port that an allocation of this process holds now. */
+/* Says of a port that is taken whether a relay listens there for TCP, instead of being a UDP port.
+ */
+void port_pool_set_listening(struct port_pool *pool, const struct stun_address *relayed,
+                             bool listening);
+/* Whether a relay of this process listens there for TCP now. */
+bool port_pool_is_listening(const struct port_pool *pool, const struct stun_address *address);
+/* Whether this is a relayed UDP port that an allocation of this process holds now. */
 bool port_pool_is_live(const struct port_pool *pool, const struct stun_address *address);
 /* Whether the pool has an address of the family. */
 bool port_pool_has_family(const struct port_pool *pool, uint8_t family);

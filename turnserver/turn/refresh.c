@@ -57,7 +57,7 @@ static void refresh_delete(struct turn_request *request, uint8_t family)
         request->outbox->flush(request->outbox, request->outbox->context);
     }
     if (family != STUN_FAMILY_NONE && allocation_is_dual(request->allocation)) {
-        allocation_close_port(server, request->allocation,
+        allocation_close_port(server, request->now, request->allocation,
                               allocation_port(request->allocation, family));
     } else {
         allocation_end(server, request->now, request->allocation, TURN_END_DELETED);

@@ -13,9 +13,13 @@ struct method {
 
 /* Requests. A method that is not here is not answered (RFC 8489 §6.3). */
 static const struct method methods[] = {
-    {STUN_BINDING, false, binding_handle},     {STUN_ALLOCATE, true, allocate_handle},
-    {STUN_REFRESH, true, refresh_handle},      {STUN_CREATE_PERMISSION, true, permission_handle},
+    {STUN_BINDING, false, binding_handle},
+    {STUN_ALLOCATE, true, allocate_handle},
+    {STUN_REFRESH, true, refresh_handle},
+    {STUN_CREATE_PERMISSION, true, permission_handle},
     {STUN_CHANNEL_BIND, true, channel_handle},
+    {STUN_CONNECT, true, connect_handle},
+    {STUN_CONNECTION_BIND, true, connection_bind_handle},
 };
 
 static const struct method *method_find(uint16_t number)
@@ -147,6 +151,10 @@ static void input_indication(struct turn_request *request)
         server->counters.dropped_no_allocation++;
         return;
     }
+    if (request->allocation->tcp) {
+        server->counters.dropped_unexpected++; /* RFC 6062 §5: its peers are not sent datagrams */
+        return;
+    }
     send_handle(server, request->now, request->allocation, request->view, request->outbox);
 }
 
@@ -264,6 +272,7 @@ static bool server_make_tables(struct turn_server *server)
     account_table_init(&server->accounts, &key);
     allocation_table_init(&server->allocations, &key);
     mobility_table_init(&server->tickets, &key);
+    tcp_table_init(&server->tcp, &key);
     server->sources = source_limit_new(turn_server_random(server));
     server->icmp = source_limit_new(turn_server_random(server));
     server->reservations = server->setup.reservations;
@@ -303,6 +312,7 @@ void turn_server_free(struct turn_server *server)
     event_queue_free(&server->events, &server->accounts);
     allocation_table_clear(&server->allocations);
     hash_map_clear(&server->tickets);
+    tcp_table_clear(&server->tcp);
     account_table_clear(&server->accounts);
     source_limit_free(server->sources);
     source_limit_free(server->icmp);
@@ -365,12 +375,15 @@ void turn_server_tick(struct turn_server *server, struct monotime now, struct ou
     }
     server->counters.dropped_parking += parking_expire(&server->parking, now);
     allocation_table_expire(server, now);
+    tcp_table_expire(server, now, outbox);
 }
 
 struct monotime turn_server_due(const struct turn_server *server)
 {
-    return monotime_earlier(timer_wheel_due(&server->allocations.timers),
-                            parking_due(&server->parking));
+    struct monotime due = monotime_earlier(timer_wheel_due(&server->allocations.timers),
+                                           parking_due(&server->parking));
+
+    return monotime_earlier(due, tcp_table_due(server));
 }
 
 bool turn_server_event(struct turn_server *server, struct turn_event *event)

@@ -8,6 +8,9 @@
  *   binding           Binding, RFC 8489 and 5780
  *   allocate, refresh, permission, channel, send: a method each
  *   relay             both directions of the data path
+ *   connect, connection_bind: the methods of RFC 6062
+ *   tcp_connection    connections between relays and peers
+ *   deferred          requests that are answered later
  *   icmp              what the way to a peer says, on its way to the client
  *   allocation        an allocation's life, and the table of all
  *   permission_table, channel_table: whom an allocation may hear and reach
@@ -50,10 +53,11 @@ struct turn_policy {
     uint32_t unauthenticated_per_source; /* answers a second, 0: no limit */
     uint32_t permissions_per_allocation; /* bound of the table */
     uint32_t channels_per_allocation;
-    uint32_t allocations_max;    /* of this worker, 0: no limit but memory */
-    bool relay_enabled;          /* false: STUN only; TURN methods get 400 */
-    bool rfc5766_channels;       /* channel numbers up to 0x7FFF, not just to 0x4FFF */
-    bool mobility;               /* RFC 8016; false: 405 */
+    uint32_t tcp_connections_per_allocation; /* to peers; 0: no relaying of TCP (442) */
+    uint32_t allocations_max;                /* of this worker, 0: no limit but memory */
+    bool relay_enabled;                      /* false: STUN only; TURN methods get 400 */
+    bool rfc5766_channels;                   /* channel numbers up to 0x7FFF, not just to 0x4FFF */
+    bool mobility;                           /* RFC 8016; false: 405 */
     bool relay_family_of_client; /* no REQUESTED-ADDRESS-FAMILY: the client's, not IPv4 */
     bool classic_stun;           /* RFC 3489 clients get a Binding answer */
     bool redirect_always;        /* to an alternate: every new allocation, or just those for which
@@ -84,6 +88,36 @@ struct turn_passing {
     void (*discard)(void *context, int handle);
 };
 
+/*
+ * Relaying of TCP (RFC 6062). A relayed address that listens has a `via` as a port has, and none
+ * that a port could have. A connection to a peer is known by the `id` that the machine gave it;
+ * until it is joined nothing is read from it. All may be NULL: no relaying of TCP.
+ */
+struct turn_tcp_bytes {
+    uint64_t to_peer, to_client;
+};
+
+struct turn_tcp_ports {
+    void *context;
+    /* As turn_ports.open, and close; peers come by turn_server_tcp_accepted. */
+    int (*listen)(void *context, const struct stun_address *relayed, uint32_t *via);
+    void (*unlisten)(void *context, uint32_t via);
+    /* Begins to connect from `relayed`; turn_server_tcp_connected tells the end, later. Returns 0
+     * or -errno. */
+    int (*connect)(void *context, uint32_t id, const struct stun_address *relayed,
+                   const struct stun_address *peer);
+    /* Ends an attempt or a connection, which the worker `holder` has; nothing is told of it any
+     * more. Fills in what it carried, as far as that is known here. An id that is not there is
+     * ignored. */
+    void (*close)(void *context, uint32_t id, uint32_t holder, struct turn_tcp_bytes *bytes);
+    /* Joins it with a client's connection, once the outbox has been sent; turn_server_tcp_ended
+     * tells the worker whose number the id carries of the end. Returns 0 or -errno. */
+    int (*join)(void *context, uint32_t id, const struct flow *client);
+    /* Asks the worker whose number the id carries for its connection (turn_server_tcp_claim there);
+     * turn_server_tcp_claimed tells the answer. Returns false when there is no such worker. */
+    bool (*claim)(void *context, uint32_t number, uint32_t id, const char *user);
+};
+
 /* How many allocations an account holds, over all workers. reserve returns false: 486. `user` is a
  * time-limited name without its expiry. Both may be NULL: no quota. */
 struct turn_quota {
@@ -110,11 +144,12 @@ struct turn_setup {
     struct reservation_table *reservations; /* borrowed, shared like the pool; NULL: our own */
     struct turn_ports ports;
     struct turn_passing passing;
+    struct turn_tcp_ports tcp;
     struct turn_quota quota;
     struct turn_nat_behavior nat_behavior; /* one group for each address family may follow */
     uint64_t (*random)(void *context); /* 64 unpredictable bits; simulations give a seeded one */
     void *random_context;
-    uint32_t worker;       /* this worker's number, in ids that others may carry to us */
+    uint32_t worker;       /* below 256: this worker's number, in ids that others may carry to us */
     uint32_t worker_count; /* others that may have what a client asks for; 0: nobody */
 };
 
@@ -144,6 +179,26 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
 void turn_server_icmp(struct turn_server *server, struct monotime now, uint32_t via,
                       const struct stun_address *peer, const struct stun_icmp *icmp,
                       struct outbox *outbox);
+/* A peer has connected to a relayed address. Returns false when it is to be closed, else true and
+ * its id. */
+bool turn_server_tcp_accepted(struct turn_server *server, struct monotime now, uint32_t via,
+                              const struct stun_address *peer, uint32_t *id, struct outbox *outbox);
+/* How a Connect went: `status` 0, or -errno and the id is forgotten already. */
+void turn_server_tcp_connected(struct turn_server *server, struct monotime now, uint32_t id,
+                               int status, struct outbox *outbox);
+/*
+ * The worker `holder` wants the connection for a client of that name, to join it. Returns 0, and
+ * the connection is that worker's until turn_server_tcp_ended, or the error code for its client.
+ */
+uint16_t turn_server_tcp_claim(struct turn_server *server, struct monotime now, uint32_t id,
+                               const char *user, uint32_t holder);
+/* The answer to a claim of ours. Returns whether the connection was joined; it is not ours if not.
+ */
+bool turn_server_tcp_claimed(struct turn_server *server, struct monotime now, uint32_t number,
+                             uint16_t code, struct outbox *outbox);
+/* A connection that was joined has ended. */
+void turn_server_tcp_ended(struct turn_server *server, struct monotime now, uint32_t id,
+                           const struct turn_tcp_bytes *bytes);
 /* What a question of auth_next_question was answered; requests that waited for it go on. */
 void turn_server_answer(struct turn_server *server, struct monotime now,
                         const struct auth_finding *finding, struct outbox *outbox);
@@ -213,6 +268,8 @@ enum turn_event_type {
     TURN_QUOTA_REACHED,
     TURN_MOVED, /* its client came back from another address */
     TURN_LEFT,  /* to another worker, which reports TURN_MOVED; not to be counted as an end */
+    TURN_PEER_CONNECTED, /* over TCP, and joined with the client's data connection */
+    TURN_PEER_DISCONNECTED,
 };
 
 enum turn_end_reason {
@@ -234,7 +291,7 @@ struct turn_event {
     struct stun_address previous; /* TURN_MOVED: the client before; STUN_FAMILY_NONE: not here */
     uint32_t previous_via;
     uint8_t previous_transport;
-    struct stun_address peer;        /* TURN_PEER_REFUSED */
+    struct stun_address peer;        /* TURN_PEER_… */
     enum peer_verdict verdict;       /* TURN_PEER_REFUSED */
     enum turn_end_reason end_reason; /* TURN_ENDED */
     uint32_t lifetime_s;
@@ -264,6 +321,11 @@ struct turn_counters {
     uint64_t icmp_dropped;          /* above the rate, or of no interest to anybody */
     uint64_t requests_parked;       /* waited for a look-up of their user */
     uint64_t dropped_parking;       /* should have, but found no room or no answer in time */
+    uint64_t tcp_connections_now;   /* to peers */
+    uint64_t tcp_connections_made;  /* joined with a client's */
+    uint64_t tcp_connect_failures;  /* 447 */
+    uint64_t tcp_refused;           /* above an allocation's bound */
+    uint64_t tcp_unbound;           /* closed since no client came for it */
     uint64_t events_lost;
 };
 

@@ -10,6 +10,7 @@
 #include "turnserver/turn/parking.h"
 #include "turnserver/turn/reservation.h"
 #include "turnserver/turn/source_limit.h"
+#include "turnserver/turn/tcp_connection.h"
 #include "turnserver/turn/turn.h"
 
 /* Refreshes that deleted an allocation, so that a retransmission of one is answered alike. */
@@ -25,6 +26,7 @@ struct turn_server {
     struct turn_setup setup;
     const struct turn_policy *policy;
     struct allocation_table allocations;
+    struct tcp_table tcp;
     struct account_table accounts;
     struct event_queue events;
     struct source_limit *sources;
@@ -67,6 +69,10 @@ void allocate_handle(struct turn_request *request);
 void refresh_handle(struct turn_request *request);
 void permission_handle(struct turn_request *request);
 void channel_handle(struct turn_request *request);
+void connect_handle(struct turn_request *request);
+void connection_bind_handle(struct turn_request *request);
+/* Forgets claims that are not answered in time. */
+void connection_bind_expire(struct turn_server *server, struct monotime now);
 
 /* A Send indication; nobody is told when it cannot be obeyed. */
 void send_handle(struct turn_server *server, struct monotime now, struct allocation *allocation,
