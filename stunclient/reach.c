@@ -2,6 +2,7 @@
 #include "stunclient/reach.h"
 
 #include "base/address.h"
+#include "base/text.h"
 #include "net/clock.h"
 #include "proto/stun_transaction.h"
 #include "stunclient/random.h"
@@ -45,16 +46,6 @@ const char *reach_outcome_name(enum reach_outcome outcome)
     return names[outcome];
 }
 
-void reach_copy_text(char *out, size_t capacity, const void *text, size_t size)
-{
-    const uint8_t *bytes = text;
-    size_t length = size < capacity - 1 ? size : capacity - 1;
-    for (size_t i = 0; i < length; i++) {
-        out[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '?';
-    }
-    out[length] = '\0';
-}
-
 /* ---- one candidate --------------------------------------------------------------------------- */
 
 static void fail(struct race *race, size_t i, int error, const char *text, struct monotime now)
@@ -83,7 +74,7 @@ static void send_request(struct race *race, size_t i, struct monotime now, struc
                         .remote = race->result->attempts[i].remote};
     struct stun_builder builder;
     timing.rto_ms = race->options->rto_ms;
-    stun_transaction_new_id(transaction, random_bits, NULL);
+    stun_new_id(transaction->id, random_bits, NULL);
     stun_builder_begin(&builder, transaction->request, sizeof transaction->request, STUN_REQUEST,
                        STUN_BINDING, transaction->id);
     stun_builder_put_string(&builder, STUN_SOFTWARE, PACKAGE_STRING);
@@ -142,7 +133,7 @@ static void take_error(struct reach_result *result, const struct stun_view *view
     size_t size;
     result->code = 500;
     if (stun_view_error(view, &result->code, &reason, &size) == STUN_OK) {
-        reach_copy_text(result->reason, sizeof result->reason, reason, size);
+        text_copy_printable(result->reason, sizeof result->reason, reason, size);
     }
 }
 
@@ -157,7 +148,8 @@ static void take_answer(struct race *race, size_t i, struct monotime now,
     result->took_us = monotime_difference_us(now, race->started);
     result->requests_sent = race->candidates[i].transaction.requests_sent;
     if (software != NULL) {
-        reach_copy_text(result->software, sizeof result->software, software->value, software->size);
+        text_copy_printable(result->software, sizeof result->software, software->value,
+                            software->size);
     }
     if (view->message_class == STUN_ERROR) {
         take_error(result, view);

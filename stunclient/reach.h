@@ -55,7 +55,4 @@ bool reach(struct shell *shell, const struct options *options, const struct outp
            const struct resolver_result *found, struct monotime deadline,
            struct reach_result *result, struct failure *failure);
 
-/* Text from the network, for people: what is not printable ASCII becomes '?'. */
-void reach_copy_text(char *out, size_t capacity, const void *text, size_t size);
-
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stunclient/secure.h"
 
+#include "base/text.h"
+
 #include "base/address.h"
 #include "net/tls_context.h"
 #include "stunclient/reach.h"
@@ -86,7 +88,7 @@ struct dtls *secure_associate(const struct secure *secure, const struct dtls_set
 
 static void copy(char out[SECURE_TEXT_SIZE], const char *text)
 {
-    reach_copy_text(out, SECURE_TEXT_SIZE, text, strlen(text));
+    text_copy_printable(out, SECURE_TEXT_SIZE, text, strlen(text));
 }
 
 static void note_name(char out[SECURE_TEXT_SIZE], const X509_NAME *name)
@@ -97,7 +99,7 @@ static void note_name(char out[SECURE_TEXT_SIZE], const X509_NAME *name)
     if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
         size = BIO_read(bio, text, sizeof text);
     }
-    reach_copy_text(out, SECURE_TEXT_SIZE, text, size > 0 ? (size_t)size : 0);
+    text_copy_printable(out, SECURE_TEXT_SIZE, text, size > 0 ? (size_t)size : 0);
     BIO_free(bio);
 }
 

@@ -27,6 +27,17 @@ bool text_parse_u64(const char *text, size_t size, uint64_t max, uint64_t *out)
     return true;
 }
 
+void text_copy_printable(char *out, size_t capacity, const void *text, size_t size)
+{
+    const unsigned char *bytes = text;
+    size_t length = size < capacity - 1 ? size : capacity - 1;
+
+    for (size_t i = 0; i < length; i++) {
+        out[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '?';
+    }
+    out[length] = '\0';
+}
+
 /* ---- UTF-8 --------------------------------------------------------------------------------------
  */
 

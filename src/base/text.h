@@ -28,6 +28,12 @@ bool text_utf8_valid(const char *bytes, size_t size);
  * DEL, no mark that changes the direction of the text. */
 bool text_is_printable(uint32_t code_point);
 
+/*
+ * Copies text from the network for people: what is not printable ASCII becomes '?', what does not
+ * fit is left out. `out` ends with zero; capacity is at least 1.
+ */
+void text_copy_printable(char *out, size_t capacity, const void *text, size_t size);
+
 /* ---- a buffer whose failure sticks -------------------------------------------------------------
  */
 

@@ -2,6 +2,7 @@
 #include "proto/nat_hairpin.h"
 
 #include "base/address.h"
+#include "proto/stun_transaction.h"
 
 #include <string.h>
 
@@ -13,11 +14,8 @@ void nat_hairpin_init(struct nat_hairpin *hairpin, const struct nat_hairpin_setu
     *hairpin = (struct nat_hairpin){.setup = *setup, .due = MONOTIME_NEVER};
     for (size_t i = 0; i < 2; i++) {
         struct nat_hairpin_socket *socket = &hairpin->sockets[i];
-        uint64_t bits[3] = {setup->random(setup->random_context),
-                            setup->random(setup->random_context),
-                            setup->random(setup->random_context)};
-        memcpy(socket->server_id, bits, sizeof socket->server_id);
-        memcpy(socket->peer_id, (uint8_t *)bits + sizeof socket->server_id, sizeof socket->peer_id);
+        stun_new_id(socket->server_id, setup->random, setup->random_context);
+        stun_new_id(socket->peer_id, setup->random, setup->random_context);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "proto/nat_lifetime.h"
 
 #include "base/address.h"
+#include "proto/stun_transaction.h"
 
 #include <string.h>
 
@@ -78,12 +79,9 @@ static void begin_trial(struct nat_lifetime *lifetime, int64_t age_us, struct mo
                         struct outbox *outbox)
 {
     struct nat_trial *trial = &lifetime->trials[lifetime->used++];
-    uint64_t bits[3] = {lifetime->setup.random(lifetime->setup.random_context),
-                        lifetime->setup.random(lifetime->setup.random_context),
-                        lifetime->setup.random(lifetime->setup.random_context)};
     *trial = (struct nat_trial){.state = NAT_TRIAL_OPENING, .age_us = age_us};
-    memcpy(trial->open_id, bits, sizeof trial->open_id);
-    memcpy(trial->ask_id, (uint8_t *)bits + sizeof trial->open_id, sizeof trial->ask_id);
+    stun_new_id(trial->open_id, lifetime->setup.random, lifetime->setup.random_context);
+    stun_new_id(trial->ask_id, lifetime->setup.random, lifetime->setup.random_context);
     open_mapping(lifetime, trial, now, outbox);
 }
 

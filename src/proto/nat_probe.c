@@ -2,7 +2,9 @@
 #include "proto/nat_probe.h"
 
 #include "base/address.h"
+#include "base/text.h"
 #include "proto/nat_probe_internal.h"
+#include "proto/stun_transaction.h"
 
 #include <string.h>
 
@@ -73,9 +75,7 @@ static void start_test(struct nat_probe *probe, enum nat_test_name name,
     if (test->attempts > 0) {
         return;
     }
-    uint64_t bits[2] = {probe->setup.random(probe->setup.random_context),
-                        probe->setup.random(probe->setup.random_context)};
-    memcpy(test->id, bits, ID_TEST_SIZE);
+    stun_new_id(test->id, probe->setup.random, probe->setup.random_context);
     test->active = true;
     test->socket = (uint8_t)socket;
     test->change = change;
@@ -148,22 +148,13 @@ static int view_mapped(const struct stun_view *view, struct stun_address *mapped
     return status == STUN_OK ? status : stun_view_address(view, STUN_MAPPED_ADDRESS, mapped);
 }
 
-static void copy_software(char *out, size_t capacity, const struct stun_attribute_view *software)
-{
-    size_t size = software->size < capacity - 1 ? software->size : capacity - 1;
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = software->value[i];
-        out[i] = byte >= ' ' && byte <= '~' ? (char)byte : '?';
-    }
-    out[size] = '\0';
-}
-
 /* What the primary endpoint tells about its server. CHANGED-ADDRESS is what RFC 3489 called it. */
 static void learn_server(struct nat_report *report, const struct stun_view *view)
 {
     const struct stun_attribute_view *software = stun_view_find(view, STUN_SOFTWARE);
     if (software != NULL) {
-        copy_software(report->software, sizeof report->software, software);
+        text_copy_printable(report->software, sizeof report->software, software->value,
+                            software->size);
     }
     if (report->other.family == STUN_FAMILY_NONE &&
         stun_view_address(view, STUN_OTHER_ADDRESS, &report->other) != STUN_OK) {

@@ -11,14 +11,14 @@ const struct stun_timing stun_timing_default = {
     .reliable_timeout_ms = 39500,
 };
 
-void stun_transaction_new_id(struct stun_transaction *transaction,
-                             uint64_t (*random)(void *context), void *random_context)
+void stun_new_id(uint8_t id[STUN_TRANSACTION_ID_SIZE], uint64_t (*random)(void *context),
+                 void *random_context)
 {
     uint64_t bits[2] = {random(random_context), random(random_context)};
-    memcpy(transaction->id, bits, sizeof transaction->id);
+    memcpy(id, bits, STUN_TRANSACTION_ID_SIZE);
 }
 
-static bool is_reliable(const struct flow *flow)
+bool stun_flow_is_reliable(const struct flow *flow)
 {
     return flow->transport == TRANSPORT_TCP || flow->transport == TRANSPORT_TLS;
 }
@@ -38,7 +38,7 @@ static void send_request(struct stun_transaction *transaction, struct monotime n
 static int64_t wait_ms(const struct stun_transaction *transaction)
 {
     const struct stun_timing *timing = &transaction->timing;
-    if (is_reliable(&transaction->flow)) {
+    if (stun_flow_is_reliable(&transaction->flow)) {
         return timing->reliable_timeout_ms;
     }
     if (transaction->requests_sent >= timing->requests_max) {
@@ -100,7 +100,7 @@ void stun_transaction_tick(struct stun_transaction *transaction, struct monotime
     if (!monotime_reached(now, stun_transaction_due(transaction))) {
         return;
     }
-    bool last = is_reliable(&transaction->flow) ||
+    bool last = stun_flow_is_reliable(&transaction->flow) ||
                 transaction->requests_sent >= transaction->timing.requests_max ||
                 monotime_reached(now, transaction->give_up);
     if (last) {

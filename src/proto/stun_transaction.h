@@ -4,6 +4,7 @@
  * §6.2.2). The owner builds the request in the transaction's buffer, starts it, looks for it with
  * stun_transaction_matches when a response arrives, and calls tick when it is due.
  *
+ *     stun_new_id(transaction->id, random, context);
  *     size = build(transaction->request, sizeof transaction->request, transaction->id);
  *     stun_transaction_start(transaction, now, &timing, &flow, size, give_up, outbox);
  */
@@ -51,9 +52,11 @@ struct stun_transaction {
     uint8_t request[STUN_REQUEST_SIZE_MAX];
 };
 
-/* Makes a new id of 96 bits out of `random`. */
-void stun_transaction_new_id(struct stun_transaction *transaction,
-                             uint64_t (*random)(void *context), void *random_context);
+/* Writes an id of 96 bits out of `random`. */
+void stun_new_id(uint8_t id[STUN_TRANSACTION_ID_SIZE], uint64_t (*random)(void *context),
+                 void *random_context);
+/* Whether the flow is a stream: what is sent arrives, or the connection ends. */
+bool stun_flow_is_reliable(const struct flow *flow);
 
 /*
  * Sends the request for the first time.

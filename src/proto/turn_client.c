@@ -101,15 +101,9 @@ const char *turn_client_failure_text(enum turn_client_failure failure)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-static bool is_stream(const struct turn_client *client)
-{
-    return client->setup.flow.transport == TRANSPORT_TCP ||
-           client->setup.flow.transport == TRANSPORT_TLS;
-}
-
 static struct monotime keepalive_due(const struct turn_client *client)
 {
-    if (client->setup.keepalive_ms == 0 || is_stream(client)) {
+    if (client->setup.keepalive_ms == 0 || stun_flow_is_reliable(&client->setup.flow)) {
         return MONOTIME_NEVER;
     }
     return monotime_add_ms(client->last_sent, client->setup.keepalive_ms);
@@ -139,11 +133,11 @@ void turn_client_sent(struct turn_client *client, struct monotime now)
 
 static void send_keepalive(struct turn_client *client, struct monotime now, struct outbox *outbox)
 {
-    struct stun_transaction id;
+    uint8_t id[STUN_TRANSACTION_ID_SIZE];
     struct stun_builder builder;
     uint8_t *bytes = outbox_reserve(outbox, STUN_HEADER_SIZE);
-    stun_transaction_new_id(&id, client->setup.random, client->setup.random_context);
-    stun_builder_begin(&builder, bytes, STUN_HEADER_SIZE, STUN_INDICATION, STUN_BINDING, id.id);
+    stun_new_id(id, client->setup.random, client->setup.random_context);
+    stun_builder_begin(&builder, bytes, STUN_HEADER_SIZE, STUN_INDICATION, STUN_BINDING, id);
     int size = stun_builder_finish(&builder);
     if (size > 0) {
         outbox_add(outbox, &client->setup.flow, bytes, (uint32_t)size);
@@ -313,7 +307,8 @@ void turn_client_delete_ended(struct turn_client *client, struct monotime now,
 static bool is_our_flow(const struct turn_client *client, const struct flow *flow)
 {
     return flow->via == client->setup.flow.via &&
-           (is_stream(client) || address_equal(&flow->remote, &client->setup.flow.remote));
+           (stun_flow_is_reliable(&client->setup.flow) ||
+            address_equal(&flow->remote, &client->setup.flow.remote));
 }
 
 static enum turn_client_input input_stun(struct turn_client *client, struct monotime now,

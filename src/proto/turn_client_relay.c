@@ -9,12 +9,6 @@
 #define ATTRIBUTE_HEADER_SIZE 4
 #define DATA_SIZE_MAX 65507u /* what fits into one UDP datagram */
 
-static bool is_stream(const struct turn_client *client)
-{
-    return client->setup.flow.transport == TRANSPORT_TCP ||
-           client->setup.flow.transport == TRANSPORT_TLS;
-}
-
 static void count_sent(struct turn_client *client, struct monotime now, uint32_t size)
 {
     client->counters.sent_packets++;
@@ -34,7 +28,8 @@ static void send_channel(struct turn_client *client, uint16_t channel, const str
                          struct outbox *outbox)
 {
     uint8_t *header = packet->bytes - STUN_CHANNEL_HEADER_SIZE;
-    uint32_t padding = is_stream(client) ? pad(packet->bytes, packet->size) : 0;
+    uint32_t padding =
+        stun_flow_is_reliable(&client->setup.flow) ? pad(packet->bytes, packet->size) : 0;
     stun_channel_write(header, channel, (uint16_t)packet->size);
     outbox_add(outbox, &client->setup.flow, header,
                STUN_CHANNEL_HEADER_SIZE + packet->size + padding);
@@ -47,12 +42,12 @@ static void send_channel(struct turn_client *client, uint16_t channel, const str
 static int send_indication(struct turn_client *client, const struct stun_address *peer,
                            const struct packet *packet, struct outbox *outbox)
 {
-    struct stun_transaction id;
+    uint8_t id[STUN_TRANSACTION_ID_SIZE];
     struct stun_builder builder;
     uint8_t head[TURN_CLIENT_HEADROOM];
-    stun_transaction_new_id(&id, client->setup.random, client->setup.random_context);
+    stun_new_id(id, client->setup.random, client->setup.random_context);
     stun_builder_begin(&builder, head, sizeof head - ATTRIBUTE_HEADER_SIZE, STUN_INDICATION,
-                       STUN_SEND, id.id);
+                       STUN_SEND, id);
     stun_builder_put_xor_address(&builder, STUN_XOR_PEER_ADDRESS, peer);
     if (client->setup.dont_fragment) {
         stun_builder_put_flag(&builder, STUN_DONT_FRAGMENT);
@@ -77,7 +72,8 @@ static int send_indication(struct turn_client *client, const struct stun_address
 
 static bool has_room(const struct turn_client *client, const struct packet *packet, bool channel)
 {
-    uint32_t padding = channel && !is_stream(client) ? 0 : (4 - (packet->size & 3)) & 3;
+    uint32_t padding =
+        channel && !stun_flow_is_reliable(&client->setup.flow) ? 0 : (4 - (packet->size & 3)) & 3;
     return packet->headroom >= (channel ? STUN_CHANNEL_HEADER_SIZE : TURN_CLIENT_HEADROOM) &&
            packet->tailroom >= padding;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "proto/turn_client_internal.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +79,7 @@ static bool send_request(struct turn_client *client, struct turn_request *reques
 {
     struct stun_transaction *transaction = &request->transaction;
     struct stun_builder builder;
-    stun_transaction_new_id(transaction, client->setup.random, client->setup.random_context);
+    stun_new_id(transaction->id, client->setup.random, client->setup.random_context);
     stun_builder_begin(&builder, transaction->request, sizeof transaction->request, STUN_REQUEST,
                        kinds[request->kind].method, transaction->id);
     if (client->setup.software != NULL) {
@@ -174,16 +176,6 @@ static enum turn_client_failure failure_of_code(uint16_t code)
     }
 }
 
-/* Text from the network, for people: printable ASCII only. */
-static void copy_text(char *out, size_t capacity, const char *text, size_t size)
-{
-    size_t length = size < capacity - 1 ? size : capacity - 1;
-    for (size_t i = 0; i < length; i++) {
-        out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-    }
-    out[length] = '\0';
-}
-
 static struct turn_outcome outcome_of(const struct stun_view *response)
 {
     struct turn_outcome outcome = {.response = response};
@@ -193,7 +185,7 @@ static struct turn_outcome outcome_of(const struct stun_view *response)
         outcome.failure = TURN_CLIENT_BROKEN;
         if (stun_view_error(response, &outcome.code, &reason, &size) == STUN_OK) {
             outcome.failure = failure_of_code(outcome.code);
-            copy_text(outcome.reason, sizeof outcome.reason, reason, size);
+            text_copy_printable(outcome.reason, sizeof outcome.reason, reason, size);
         }
     }
     return outcome;
@@ -205,8 +197,7 @@ static enum long_term_verdict judge(struct turn_client *client, const struct tur
                                     const struct stun_view *response)
 {
     uint16_t code = 0;
-    bool reliable = client->setup.flow.transport == TRANSPORT_TCP ||
-                    client->setup.flow.transport == TRANSPORT_TLS;
+    bool reliable = stun_flow_is_reliable(&client->setup.flow);
     if (client->has_credentials) {
         return long_term_judge(&client->credentials, response, request->was_signed, reliable);
     }
@@ -221,8 +212,8 @@ static void remember_software(struct turn_client *client, const struct stun_view
 {
     const struct stun_attribute_view *software = stun_view_find(response, STUN_SOFTWARE);
     if (software != NULL) {
-        copy_text(client->software, sizeof client->software, (const char *)software->value,
-                  software->size);
+        text_copy_printable(client->software, sizeof client->software, software->value,
+                            software->size);
     }
 }
 

@@ -14,7 +14,7 @@ static void start(struct stun_transaction *transaction, enum outbox_transport tr
     struct stun_builder builder;
     *transaction = (struct stun_transaction){0};
     wire_init(&wire);
-    stun_transaction_new_id(transaction, test_random, &seed);
+    stun_new_id(transaction->id, test_random, &seed);
     stun_builder_begin(&builder, transaction->request, sizeof transaction->request, STUN_REQUEST,
                        STUN_BINDING, transaction->id);
     int size = stun_builder_finish(&builder);
@@ -143,8 +143,8 @@ static void ids_differ(void **state)
     struct stun_transaction a = {0};
     struct stun_transaction b = {0};
     (void)state;
-    stun_transaction_new_id(&a, test_random, &seed);
-    stun_transaction_new_id(&b, test_random, &seed);
+    stun_new_id(a.id, test_random, &seed);
+    stun_new_id(b.id, test_random, &seed);
     assert_memory_not_equal(a.id, b.id, sizeof a.id);
 }
 
