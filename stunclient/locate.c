@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "net/clock.h"
+#include "stunclient/verbs.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -89,19 +90,58 @@ static void tell(const struct output *output, const struct options *options,
     }
 }
 
+static bool is_secure(const struct options *options)
+{
+    return options->protocol == PROTOCOL_TLS || options->protocol == PROTOCOL_DTLS;
+}
+
+/* RFC 8489 §8.1, RFC 8656 §3.1; NAT tests have a service of their own (RFC 5780 §5.1). */
+static const char *first_service(const struct options *options)
+{
+    bool secure = is_secure(options);
+    if (options->verb->bit == VERB_NAT && !options->is_uri) {
+        return "stun-behavior";
+    }
+    if (options->uri.turn) {
+        return secure ? "turns" : "turn";
+    }
+    return secure ? "stuns" : "stun";
+}
+
+static uint32_t left_ms(struct monotime deadline)
+{
+    int64_t left_us = monotime_difference_us(deadline, clock_now());
+    return left_us <= 0 ? 1 : (uint32_t)(left_us / MONOTIME_MILLISECOND) + 1;
+}
+
+/* By the service of NAT tests, and where that is not in DNS by that of STUN. */
+static bool resolve_services(struct shell *shell, const struct options *options,
+                             struct resolver_request *request, struct monotime deadline,
+                             struct resolver_result *found)
+{
+    bool has_found = resolve(shell, options, request, deadline, found);
+    if (strcmp(request->service, "stun-behavior") == 0 && request->port == 0 && has_found &&
+        !found->by_srv && resolver_knows_srv()) {
+        *found = (struct resolver_result){0};
+        request->service = "stun";
+        request->timeout_ms = left_ms(deadline);
+        has_found = resolve(shell, options, request, deadline, found);
+    }
+    return has_found;
+}
+
 bool locate(struct shell *shell, const struct options *options, const struct output *output,
             struct monotime deadline, struct resolver_result *found, struct failure *failure)
 {
     const struct stun_host *host = &options->uri.host;
-    bool secure = options->protocol == PROTOCOL_TLS || options->protocol == PROTOCOL_DTLS;
     struct resolver_request request = {
         .host = host->name,
-        .service = secure ? (options->uri.turn ? "turns" : "stuns")
-                          : (options->uri.turn ? "turn" : "stun"),
+        .service = first_service(options),
         .protocol = options_transport(options) == TRANSPORT_TCP ? "tcp" : "udp",
         .port = host->port,
-        .default_port = secure ? STUN_TLS_PORT : STUN_PORT,
+        .default_port = is_secure(options) ? STUN_TLS_PORT : STUN_PORT,
         .family = options->family,
+        .timeout_ms = left_ms(deadline),
     };
     *found = (struct resolver_result){0};
     if (host->is_ip) {
@@ -110,12 +150,10 @@ bool locate(struct shell *shell, const struct options *options, const struct out
         found->addresses[0].port = host->port != 0 ? host->port : request.default_port;
         return true;
     }
-    int64_t left_us = monotime_difference_us(deadline, clock_now());
-    request.timeout_ms = left_us <= 0 ? 1 : (uint32_t)(left_us / MONOTIME_MILLISECOND) + 1;
     if (!resolver_knows_srv()) {
         output_tell(output, 1, "SRV records are not looked up: built without c-ares");
     }
-    if (resolve(shell, options, &request, deadline, found)) {
+    if (resolve_services(shell, options, &request, deadline, found)) {
         tell(output, options, found);
         return true;
     }

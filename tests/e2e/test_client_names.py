@@ -86,6 +86,30 @@ def srv_leads_to_host_and_port():
 
 
 @tap.test
+def nat_tests_have_a_service_of_their_own():
+    """the verb nat asks for _stun-behavior, and for _stun where that is not there"""
+    need_srv()
+    odd = good()
+    for service in ("stun-behavior", "stun"):
+        dns = client.Dns({(f"_{service}._udp.srv.test.example", SRV): [(10, 0, odd.port, "a.test.example")],
+                          ("srv.test.example", A): ["127.0.0.88"], ("a.test.example", A): ["127.0.0.1"]})
+        told = client.run_json("nat", "srv.test.example", *dns.option, status=client.INCONCLUSIVE)
+        tap.equal(told["server_address"], odd.name)
+        tap.equal(only(dns, "_stun-behavior._udp.srv.test.example"), [SRV])
+
+
+@tap.test
+def a_relay_is_found_among_addresses():
+    """the verb turn takes the address that answers"""
+    _, port = e2e.serve()
+    hole = client.Odd(lambda *_: [], "127.0.0.9", port)
+    dns = client.Dns({("turn.test.example", A): [hole.address, "127.0.0.1"]})
+    told = client.run_json("turn", f"turn.test.example:{port}", *dns.option, "--user", postern.USER, "--password",
+                           postern.PASSWORD, "--count", "5")
+    tap.equal(told["server_address"], f"127.0.0.1:{port}")
+
+
+@tap.test
 def srv_is_not_asked_for_where_a_port_is_given():
     """neither a port nor an IP address is looked up by SRV; an IP address is not looked up at all"""
     odd = good()

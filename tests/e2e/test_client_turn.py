@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """stunclient turn: through our relay, through a bad way to it, and at servers that refuse."""
+import base64
 import pathlib
 import random
 import re
@@ -58,6 +59,27 @@ def leaves_nothing_behind():
     _, port = e2e.serve(more="quotas = { user = { allocations = 2; }; };\n")
     for _ in range(3):
         client.run_json("turn", f"127.0.0.1:{port}", *CREDENTIALS, *QUICK)
+
+
+@tap.test
+def uses_what_the_server_offers():
+    """requests are signed with SHA-256 and hide the user's name, where the server offers that"""
+    _, port = e2e.serve()
+    seen = []
+
+    def look(data, to_server):
+        if to_server and not stun.is_channel(data):
+            seen.append(stun.parse(data))
+        return data
+
+    client.run_json("turn", client.Way(port, look).name, *CREDENTIALS, *QUICK)
+    signed = [one for one in seen if stun.NONCE in one]
+    tap.true(signed and all(stun.MESSAGE_INTEGRITY not in one for one in signed), str(signed))
+    key = stun.long_term_key(postern.USER, postern.REALM, postern.PASSWORD, "sha256")
+    tap.true(all(one.verify256(key) for one in signed), "MESSAGE-INTEGRITY-SHA256 is right")
+    features = int.from_bytes(base64.b64decode(signed[0].get(stun.NONCE)[9:13]), "big")
+    for one in signed:
+        tap.equal((stun.USERHASH in one, stun.USERNAME in one), (bool(features & 2), not features & 2), "user")
 
 
 # ---- credentials --------------------------------------------------------------------------------

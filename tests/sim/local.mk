@@ -22,3 +22,8 @@ unit_tests += tests/sim/sim_nat_extras
 tests_sim_sim_nat_extras_SOURCES = tests/sim/sim_nat_extras.c $(SIM_NAT_WORLD)
 tests_sim_sim_nat_extras_CFLAGS = $(UNIT_CFLAGS)
 tests_sim_sim_nat_extras_LDADD = $(SIM_LIBS)
+
+unit_tests += tests/sim/sim_turn_test
+tests_sim_sim_turn_test_CFLAGS = $(UNIT_CFLAGS)
+tests_sim_sim_turn_test_LDADD = tests/sim/libturnshell.la turnserver/libturn.la \
+	stunclient/libstunclient.la $(SIM_LIBS)

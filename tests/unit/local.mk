@@ -297,6 +297,10 @@ unit_tests += tests/unit/test_long_term
 tests_unit_test_long_term_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_long_term_LDADD = $(PROTO_TEST_LIBS)
 
+unit_tests += tests/unit/test_nat_words
+tests_unit_test_nat_words_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_nat_words_LDADD = stunclient/libstunclient.la $(PROTO_TEST_LIBS)
+
 unit_tests += tests/unit/test_stun_uri
 tests_unit_test_stun_uri_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_uri_LDADD = $(PROTO_TEST_LIBS)
