@@ -12,6 +12,14 @@ fuzz_targets =
 fuzz_targets += tests/fuzz/fuzz_address
 tests_fuzz_fuzz_address_LDADD = $(FUZZ_MAIN) src/libbase.la
 
+fuzz_targets += tests/fuzz/fuzz_associations
+tests_fuzz_fuzz_associations_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_fuzz_fuzz_associations_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la src/libcodec.la \
+	$(LIBEVENT_LIBS) $(OPENSSL_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_dtls_hello
+tests_fuzz_fuzz_dtls_hello_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la $(OPENSSL_LIBS)
+
 fuzz_targets += tests/fuzz/fuzz_net_stream
 tests_fuzz_fuzz_net_stream_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_fuzz_fuzz_net_stream_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la src/libcodec.la $(LIBEVENT_LIBS)

@@ -13,6 +13,7 @@ import sys
 here = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(here.parent / "lib"))
 sys.dont_write_bytecode = True
+import dtls  # noqa: E402
 import stunwire as w  # noqa: E402
 
 ID = bytes(range(1, 13))
@@ -181,6 +182,46 @@ def builder_programs():
     }
 
 
+def client_hellos():
+    good = dtls.client_hello()
+    return {
+        "first": good,
+        "with_cookie": dtls.client_hello(bytes(16)),
+        "other_cookie": dtls.client_hello(bytes(20)),
+        "fragment": good[:19] + b"\x00\x00\x01" + good[22:],
+        "cut": good[:60],
+        "epoch_one": good[:4] + b"\x01" + good[5:],
+        "long": dtls.client_hello(bytes(16), extra=b"\x00\x15\x04\x00" + bytes(1024)),
+        "two_records": good + dtls.client_hello(bytes(16)),
+    }
+
+
+def association_programs():
+    def datagram(data, address=0, good_cookie=False):
+        return bytes([1 if good_cookie else 0, address]) + struct.pack("!H", len(data)) + data
+
+    def hello(number, address=0):
+        return datagram(dtls.client_hello(bytes(16), bytes([number]) * 32), address, True)
+
+    later = lambda seconds: bytes([2, seconds])
+    send = lambda size: bytes([3, size])
+    key_exchange = b"\x16\xfe\xfd" + bytes(7) + b"\x02\x00\x4e\x10\x00\x00\x42\x00\x02\x00\x00\x00\x00\x00\x42\x41\x04"
+    key_exchange += bytes(64)
+    change = b"\x14\xfe\xfd" + bytes(7) + b"\x03\x00\x01\x01"
+    finished = b"\x16\xfe\xfd\x00\x01" + bytes(6) + b"\x00\x28" + bytes(40)
+    alert = b"\x15\xfe\xfd" + bytes(7) + b"\x02\x00\x02\x02\x28"
+    return {
+        "no_cookie": datagram(dtls.client_hello()),
+        "half_made": hello(1) + later(9) + later(2),
+        "same_again": hello(1) + hello(1) + hello(2),
+        "many": b"".join(hello(number, number % 4) for number in range(10)),
+        "resend": hello(1) + b"".join(later(1) for _ in range(12)),
+        "alert": hello(1) + datagram(alert) + send(10),
+        "wrong_keys": hello(1) + datagram(key_exchange + change + finished) + send(100),
+        "plain": datagram(bytes(20)) + datagram(b"") + datagram(b"\x17"),
+    }
+
+
 def main():
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
     messages = {**vectors(), **every_attribute(), **exchanges(), **broken()}
@@ -190,6 +231,8 @@ def main():
         "fuzz_stun_stream": streams(),
         "fuzz_channel": channels(),
         "fuzz_stun_builder": builder_programs(),
+        "fuzz_dtls_hello": client_hellos(),
+        "fuzz_associations": association_programs(),
     }
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
