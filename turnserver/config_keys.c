@@ -64,6 +64,8 @@ static const struct config_choice levels[] = {
 #define IN_TOKEN_KEY(member) offsetof(struct draft_token_key, member)
 #define IN_ALTERNATE(member) offsetof(struct draft_alternate, member)
 #define IN_USER(member) offsetof(struct draft_user, member)
+#define RATE_MIN 64000
+#define RATE_MAX INT64_C(1000000000000)
 #define RELOAD true
 #define RESTART false
 
@@ -130,6 +132,9 @@ const struct config_key config_keys[] = {
     {"quotas", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
     {"quotas.user", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
     {"quotas.user.allocations", CONFIG_INTEGER, RELOAD, 0, 1000000, "100", NULL, AT(user_allocations)},
+    {"quotas.user.bandwidth", CONFIG_RATE, RELOAD, RATE_MIN, RATE_MAX, "(no limit)", NULL, AT(user_bandwidth)},
+    {"quotas.total", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"quotas.total.bandwidth", CONFIG_RATE, RELOAD, RATE_MIN, RATE_MAX, "(no limit)", NULL, AT(total_bandwidth)},
 
     {"limits", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
     {"limits.unauthenticated_per_source", CONFIG_INTEGER, RELOAD, 0, 1000000, "1000", NULL, AT(unauthenticated_per_source)},
@@ -229,6 +234,10 @@ const char *config_key_expected(const struct config_key *key, char *text, size_t
     case CONFIG_DURATION:
         snprintf(text, size, "a duration from \"%s\" to \"%s\"", duration_text(min, a, sizeof(a)),
                  duration_text(max, b, sizeof(b)));
+        break;
+    case CONFIG_RATE:
+        snprintf(text, size,
+                 "a rate from \"64 kbit/s\" to \"1000 Gbit/s\", such as \"10 Mbit/s\"");
         break;
     case CONFIG_ADDRESS:
         snprintf(text, size, "an IP address such as \"192.0.2.1\" or \"2001:db8::1\"");

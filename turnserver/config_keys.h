@@ -91,6 +91,7 @@ struct config_draft {
     struct stun_address alternate_address;
     uint32_t alternate_port;
     uint32_t user_allocations;
+    uint64_t user_bandwidth, total_bandwidth; /* bytes a second; 0: no limit */
     uint32_t unauthenticated_per_source, allocations_per_worker;
     uint32_t permissions_per_allocation, channels_per_allocation, tcp_peers_per_allocation;
     uint32_t lifetime_default, lifetime_max, nonce_lifetime;
@@ -114,6 +115,7 @@ enum config_kind {
     CONFIG_SECRETS,
     CONFIG_INTEGER,
     CONFIG_BOOLEAN,
+    CONFIG_RATE,     /* a string with a unit; range in bits a second, stored in bytes */
     CONFIG_DURATION, /* a string with a unit; range in seconds */
     CONFIG_ADDRESS,  /* an IP address */
     CONFIG_ADDRESSES,
@@ -166,5 +168,7 @@ unsigned config_line_of(config_setting_t *setting);
 
 /* "10m" and its like, units s, m, h and d. Returns false for anything else. */
 bool config_parse_duration(const char *text, uint32_t *seconds);
+/* "10 Mbit/s" and its like, units bit/s, kbit/s, Mbit/s and Gbit/s. */
+bool config_parse_rate(const char *text, uint64_t *bits_per_second);
 
 #endif

@@ -400,6 +400,8 @@ static bool build_turn(const struct building *building)
     turn->allocations_max = draft->allocations_per_worker;
     turn->rfc5766_channels = draft->channel_numbers != 0;
     turn->mobility = draft->mobility;
+    turn->bandwidth_account = draft->user_bandwidth;
+    turn->bandwidth_total = draft->total_bandwidth;
     turn->classic_stun = draft->classic_stun;
     build_alternates(draft, policy);
     turn->relay_family_of_client = draft->relay_default_family != 0;

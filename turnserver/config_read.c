@@ -38,6 +38,24 @@ bool config_parse_duration(const char *text, uint32_t *seconds)
     return false;
 }
 
+bool config_parse_rate(const char *text, uint64_t *bits_per_second)
+{
+    static const struct {
+        const char *unit;
+        uint64_t bits;
+    } units[] = {{" bit/s", 1}, {" kbit/s", 1000}, {" Mbit/s", 1000000}, {" Gbit/s", 1000000000}};
+    const char *space = strchr(text, ' ');
+    uint64_t count = 0;
+    if (!space || !text_parse_u64(text, (size_t)(space - text), 1000000000, &count))
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strcmp(space, units[i].unit) == 0) {
+            *bits_per_second = count * units[i].bits;
+            return true;
+        }
+    return false;
+}
+
 unsigned config_line_of(config_setting_t *setting)
 {
     const struct config_position *position = config_setting_get_hook(setting);
@@ -174,6 +192,17 @@ static void read_duration(const struct reading *reading)
         refuse(reading, reading->setting);
     else
         *(uint32_t *)reading->target = seconds;
+}
+
+static void read_rate(const struct reading *reading)
+{
+    uint64_t bits = 0;
+    if (!is_string(reading->setting, 1, 24) ||
+        !config_parse_rate(config_setting_get_string(reading->setting), &bits) ||
+        bits < (uint64_t)reading->key->min || bits > (uint64_t)reading->key->max)
+        refuse(reading, reading->setting);
+    else
+        *(uint64_t *)reading->target = bits / 8;
 }
 
 static void read_address(const struct reading *reading)
@@ -474,6 +503,9 @@ static void read_setting(const struct reading *reading)
         return;
     case CONFIG_DURATION:
         read_duration(reading);
+        return;
+    case CONFIG_RATE:
+        read_rate(reading);
         return;
     case CONFIG_ADDRESS:
         read_address(reading);

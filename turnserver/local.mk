@@ -41,6 +41,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/account.c turnserver/turn/account.h \
 	turnserver/turn/allocate.c \
 	turnserver/turn/allocation.c turnserver/turn/allocation.h \
+	turnserver/turn/bandwidth.h \
 	turnserver/turn/binding.c \
 	turnserver/turn/channel.c \
 	turnserver/turn/channel_table.c turnserver/turn/channel_table.h \
@@ -72,6 +73,7 @@ turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 # What several workers or servers share.
 noinst_LTLIBRARIES += turnserver/libcluster.la
 turnserver_libcluster_la_SOURCES = \
+	turnserver/cluster/local_bandwidth.c turnserver/cluster/local_bandwidth.h \
 	turnserver/cluster/local_quota.c turnserver/cluster/local_quota.h
 turnserver_libcluster_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS) -pthread
 

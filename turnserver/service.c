@@ -46,6 +46,7 @@ static bool make_shared(struct service *service)
         RAND_bytes(shared->dtls_cookie_key, sizeof(shared->dtls_cookie_key)) != 1)
         return false;
     service->quota = local_quota_new(service->config->policy->user_allocations);
+    service->bandwidth = local_bandwidth_new();
     shared->boot = boot;
     shared->pool = port_pool_new(boot->relay_addresses, boot->relay_address_count,
                                  boot->relay_port_min, boot->relay_port_max);
@@ -56,9 +57,10 @@ static bool make_shared(struct service *service)
     shared->worker_count = boot->workers;
     shared->event = on_event;
     shared->event_context = service->log;
-    if (!service->quota || !shared->pool || !shared->reservations || !shared->connections)
+    if (!service->quota || !service->bandwidth || !shared->pool || !shared->reservations || !shared->connections)
         return false;
     shared->quota = local_quota_interface(service->quota);
+    shared->bandwidth = local_bandwidth_interface(service->bandwidth);
     return true;
 }
 
@@ -69,6 +71,7 @@ static void free_shared(struct service *service)
     reservation_table_free(service->shared.reservations);
     port_pool_free(service->shared.pool);
     local_quota_free(service->quota);
+    local_bandwidth_free(service->bandwidth);
 }
 
 /* ---- binding -----------------------------------------------------------------------------------

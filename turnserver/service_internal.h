@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "net/connection_limit.h"
+#include "turnserver/cluster/local_bandwidth.h"
 #include "turnserver/cluster/local_quota.h"
 #include "turnserver/priv/monitor.h"
 #include "turnserver/service.h"
@@ -21,6 +22,7 @@ struct service {
     struct local_quota *quota;
     struct user_source *users; /* NULL: all users are in the configuration */
     struct worker_shared shared;
+    struct local_bandwidth *bandwidth;
     struct worker *workers[SERVICE_WORKERS_MAX];
     unsigned worker_count;
 };

@@ -586,6 +586,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .passing = passing,
         .tcp = tcp_relay_ports(worker->tcp_relay),
         .quota = worker->shared->quota,
+        .bandwidth = worker->shared->bandwidth,
         .nat_behavior = *nat_behavior,
         .random = draw_random,
         .worker = worker->number,

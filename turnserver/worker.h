@@ -21,6 +21,7 @@ struct worker_shared {
     struct reservation_table *reservations; /* NULL: each worker has its own */
     struct connection_limit *connections;   /* NULL: no limit */
     struct turn_quota quota;
+    struct turn_bandwidth bandwidth;
     uint8_t nonce_key[AUTH_NONCE_KEY_SIZE];
     uint8_t dtls_cookie_key[DTLS_COOKIE_KEY_SIZE];
     /* All of them by number, once they run; so that one can reach another. May be empty. */

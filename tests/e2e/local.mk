@@ -20,6 +20,7 @@ e2e_tests = \
 	tests/e2e/test_stun_classic.py \
 	tests/e2e/test_tls_upstream.py \
 	tests/e2e/test_turn_auth.py \
+	tests/e2e/test_turn_bandwidth.py \
 	tests/e2e/test_turn_dtls.py \
 	tests/e2e/test_turn_dual.py \
 	tests/e2e/test_turn_icmp.py \

@@ -52,6 +52,7 @@ struct shell {
     int open_failure_errno; /* … with this number */
 
     uint32_t worker, worker_count;
+    struct turn_bandwidth bandwidth;
 
     struct turn_tcp_ports tcp; /* all NULL unless a test sets them before shell_start */
     unsigned quota; /* allocations a user, 0: no limit */

@@ -145,6 +145,10 @@ unit_tests += tests/unit/test_turn_allocate
 tests_unit_test_turn_allocate_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_allocate_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_turn_bandwidth
+tests_unit_test_turn_bandwidth_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_test_turn_bandwidth_LDADD = turnserver/libcluster.la $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_turn_binding
 tests_unit_test_turn_binding_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_binding_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)

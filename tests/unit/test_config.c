@@ -131,7 +131,8 @@ static void test_keys_of_policy(void **state)
                   "relay = { tcp = false; default_family = \"client\" };"
                   "peers = { allow = [ \"10.1.0.0/16\", \"fd00::/8\", \"192.168.0.1\" ];"
                   " deny = ( \"10.1.2.3-10.1.2.9\" ); };"
-                  "quotas = { user = { allocations = 0; }; };"
+                  "quotas = { user = { allocations = 0; bandwidth = \"64 kbit/s\"; };"
+                  " total = { bandwidth = \"1000 Gbit/s\"; }; };"
                   "limits = { unauthenticated_per_source = 0; allocations_per_worker = 10000000;"
                   " permissions_per_allocation = 65535; channels_per_allocation = 1;"
                   " lifetime_default = \"60s\"; lifetime_max = \"24h\"; nonce_lifetime = \"1s\"; };"
@@ -144,6 +145,8 @@ static void test_keys_of_policy(void **state)
     assert_string_equal(auth_policy_realm(policy->auth), "example.org");
     assert_true(policy->turn.relay_family_of_client);
     assert_int_equal(policy->user_allocations, 0);
+    assert_int_equal(policy->turn.bandwidth_account, 8000);
+    assert_int_equal(policy->turn.bandwidth_total, 125000000000);
     assert_int_equal(policy->turn.unauthenticated_per_source, 0);
     assert_int_equal(policy->turn.allocations_max, 10000000);
     assert_int_equal(policy->turn.permissions_per_allocation, 65535);
@@ -419,6 +422,13 @@ static void test_every_key_refuses(void **state)
             assert_refused(key, "\"10\"", "\"10\"");
             assert_refused(key, "\"0s\"", "\"0s\"");
             assert_refused(key, "\"86401s\"", "\"86401s\"");
+        }
+        if (key->kind == CONFIG_RATE) {
+            assert_refused(key, "\"10\"", "\"10\"");
+            assert_refused(key, "\"10Mbit/s\"", "\"10Mbit/s\"");
+            assert_refused(key, "\"63 kbit/s\"", "\"63 kbit/s\"");
+            assert_refused(key, "\"1001 Gbit/s\"", "\"1001 Gbit/s\"");
+            assert_refused(key, "\"10 Mbyte/s\"", "\"10 Mbyte/s\"");
         }
         if (key->kind == CONFIG_ADDRESS) {
             assert_refused(key, "\"localhost\"", "\"localhost\"");

@@ -15,12 +15,14 @@ static bool is_named(const struct hash_node *node, const void *name)
     return strcmp(container_of(node, const struct account, node)->name, name) == 0;
 }
 
-void account_table_init(struct account_table *table, const struct siphash_key *key)
+void account_table_init(struct account_table *table, const struct siphash_key *key,
+                        const struct turn_bandwidth *bandwidth)
 {
     static const struct hash_map_type type = {hash_name, is_named};
 
     /* Bounded by what refers to accounts: allocations and queued events. */
     hash_map_init(&table->by_name, &type, key, SIZE_MAX);
+    table->bandwidth = *bandwidth;
 }
 
 void account_table_clear(struct account_table *table)
@@ -44,6 +46,10 @@ static struct account *account_new(struct account_table *table, const char *name
         free(account);
         return NULL;
     }
+    account->bandwidth =
+        table->bandwidth.acquire == NULL
+            ? NULL
+            : table->bandwidth.acquire(table->bandwidth.context, account_quota_name(account));
     return account;
 }
 
@@ -70,6 +76,9 @@ void account_release(struct account_table *table, struct account *account)
 {
     if (account != NULL && --account->references == 0) {
         hash_map_remove(&table->by_name, &account->node);
+        if (account->bandwidth != NULL) {
+            table->bandwidth.release(table->bandwidth.context, account->bandwidth);
+        }
         free(account);
     }
 }

@@ -7,21 +7,26 @@
 #define TURN_ACCOUNT_H
 
 #include "base/hash_map.h"
+#include "turnserver/turn/turn.h"
 
 #include <stdint.h>
 
 struct account {
     struct hash_node node;
     unsigned references;
-    uint16_t quota_offset; /* name + quota_offset is whom quotas count */
+    struct bandwidth *bandwidth; /* shared with other workers, or NULL */
+    uint16_t quota_offset;       /* name + quota_offset is whom quotas count */
     char name[];
 };
 
 struct account_table {
     struct hash_map by_name;
+    struct turn_bandwidth bandwidth;
 };
 
-void account_table_init(struct account_table *table, const struct siphash_key *key);
+/* `bandwidth` is copied. */
+void account_table_init(struct account_table *table, const struct siphash_key *key,
+                        const struct turn_bandwidth *bandwidth);
 /* All references have been released. */
 void account_table_clear(struct account_table *table);
 

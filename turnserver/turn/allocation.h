@@ -46,6 +46,7 @@ struct allocation {
     uint32_t policy_generation; /* the one that the verdicts in the tables are of */
     uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE]; /* of Allocate */
     uint8_t refusals_reported;                        /* a bit for each enum peer_verdict */
+    bool bandwidth_reported;
     bool attached;          /* `flow` leads to the client, and finds the allocation */
     uint8_t refused_family; /* ADDRESS-ERROR-CODE of Allocate's answer; STUN_FAMILY_NONE: none */
     uint16_t refused_code;

@@ -29,7 +29,25 @@ bool relay_may_send(struct turn_server *server, enum peer_verdict verdict,
     return may;
 }
 
-void relay_to_peer(struct turn_server *server, struct allocation *allocation,
+/* Whether so much more may be relayed now; counts and reports it when not. */
+static bool relay_has_bandwidth(struct turn_server *server, struct monotime now,
+                                struct allocation *allocation, uint32_t size)
+{
+    const struct turn_policy *policy = server->policy;
+
+    if (bandwidth_take(allocation->account->bandwidth, now, size, policy->bandwidth_account) &&
+        bandwidth_take(server->setup.bandwidth.total, now, size, policy->bandwidth_total)) {
+        return true;
+    }
+    server->counters.dropped_bandwidth++;
+    if (!allocation->bandwidth_reported) {
+        allocation->bandwidth_reported = true;
+        allocation_report(server, allocation, &(struct turn_event){.type = TURN_BANDWIDTH_REACHED});
+    }
+    return false;
+}
+
+void relay_to_peer(struct turn_server *server, struct monotime now, struct allocation *allocation,
                    const struct stun_address *peer, const struct relay_datagram *datagram,
                    struct outbox *outbox)
 {
@@ -38,6 +56,9 @@ void relay_to_peer(struct turn_server *server, struct allocation *allocation,
 
     if (port == NULL) { /* deleted since the permission was given */
         server->counters.dropped_no_permission++;
+        return;
+    }
+    if (!relay_has_bandwidth(server, now, allocation, datagram->size)) {
         return;
     }
     flow = (struct flow){port->via, TRANSPORT_UDP, *peer, port->relayed};
@@ -75,7 +96,7 @@ void relay_channel_data(struct turn_server *server, struct monotime now, const s
         return;
     }
     if (relay_may_send(server, channel->verdict, &channel->peer)) {
-        relay_to_peer(server, allocation, &channel->peer,
+        relay_to_peer(server, now, allocation, &channel->peer,
                       &(struct relay_datagram){view.data, view.size, false}, outbox);
     }
 }
@@ -194,6 +215,9 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
     permission = permission_table_find(&allocation->permissions, now, peer);
     if (permission == NULL || permission->verdict >= PEER_REFUSED_ALWAYS) {
         server->counters.dropped_no_permission++;
+        return;
+    }
+    if (!relay_has_bandwidth(server, now, allocation, size)) {
         return;
     }
     if (!frame_for_client(server, now, allocation, peer, packet)) {

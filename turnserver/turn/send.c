@@ -22,7 +22,7 @@ void send_handle(struct turn_server *server, struct monotime now, struct allocat
     }
     /* A permission is for an IP; some ports of it may be ours. So the rules are asked again. */
     if (relay_may_send(server, peer_rules_check(server->policy->peers, &peer), &peer)) {
-        relay_to_peer(server, allocation, &peer,
+        relay_to_peer(server, now, allocation, &peer,
                       &(struct relay_datagram){data->value, data->size,
                                                stun_view_has(view, STUN_DONT_FRAGMENT)},
                       outbox);

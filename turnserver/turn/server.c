@@ -269,7 +269,7 @@ static bool server_make_tables(struct turn_server *server)
 
     key.words[0] = turn_server_random(server);
     key.words[1] = turn_server_random(server);
-    account_table_init(&server->accounts, &key);
+    account_table_init(&server->accounts, &key, &server->setup.bandwidth);
     allocation_table_init(&server->allocations, &key);
     mobility_table_init(&server->tickets, &key);
     tcp_table_init(&server->tcp, &key);

@@ -30,6 +30,7 @@
 #include "base/monotime.h"
 #include "base/outbox.h"
 #include "turnserver/auth/auth.h"
+#include "turnserver/turn/bandwidth.h"
 #include "turnserver/turn/peer_rules.h"
 #include "turnserver/turn/port_pool.h"
 
@@ -53,6 +54,8 @@ struct turn_policy {
     uint32_t unauthenticated_per_source; /* answers a second, 0: no limit */
     uint32_t permissions_per_allocation; /* bound of the table */
     uint32_t channels_per_allocation;
+    uint64_t bandwidth_account; /* relayed bytes a second, both ways together, 0: no limit */
+    uint64_t bandwidth_total;   /* of all accounts and workers together */
     uint32_t tcp_connections_per_allocation; /* to peers; 0: no relaying of TCP (442) */
     uint32_t allocations_max;                /* of this worker, 0: no limit but memory */
     bool relay_enabled;                      /* false: STUN only; TURN methods get 400 */
@@ -126,6 +129,18 @@ struct turn_quota {
     void (*release)(void *context, const char *user);
 };
 
+/*
+ * The buckets that workers share: one for each account that holds something, whose name is as
+ * quotas have it, and one for all. acquire returns NULL when memory is out: then that account has
+ * no limit. All NULL: no bandwidth is counted.
+ */
+struct turn_bandwidth {
+    void *context;
+    struct bandwidth *(*acquire)(void *context, const char *user);
+    void (*release)(void *context, struct bandwidth *bandwidth);
+    struct bandwidth *total;
+};
+
 /* RFC 5780: the four listening endpoints that belong together, and the `via` of each. */
 struct turn_nat_behavior {
     bool enabled;
@@ -146,6 +161,7 @@ struct turn_setup {
     struct turn_passing passing;
     struct turn_tcp_ports tcp;
     struct turn_quota quota;
+    struct turn_bandwidth bandwidth;
     struct turn_nat_behavior nat_behavior; /* one group for each address family may follow */
     uint64_t (*random)(void *context); /* 64 unpredictable bits; simulations give a seeded one */
     void *random_context;
@@ -266,8 +282,9 @@ enum turn_event_type {
     TURN_ENDED,        /* deleted, expired, or its connection closed */
     TURN_PEER_REFUSED, /* 403; reported once a peer address class and allocation */
     TURN_QUOTA_REACHED,
-    TURN_MOVED, /* its client came back from another address */
-    TURN_LEFT,  /* to another worker, which reports TURN_MOVED; not to be counted as an end */
+    TURN_BANDWIDTH_REACHED, /* packets are dropped; reported once an allocation */
+    TURN_MOVED,             /* its client came back from another address */
+    TURN_LEFT, /* to another worker, which reports TURN_MOVED; not to be counted as an end */
     TURN_PEER_CONNECTED, /* over TCP, and joined with the client's data connection */
     TURN_PEER_DISCONNECTED,
 };
@@ -317,6 +334,7 @@ struct turn_counters {
     uint64_t dropped_no_allocation; /* ChannelData or Send from a stranger */
     uint64_t dropped_no_permission; /* either direction */
     uint64_t dropped_peer_rule;     /* own or protected endpoint */
+    uint64_t dropped_bandwidth;     /* either direction, above an account's or the total's */
     uint64_t icmp_told;             /* errors of the way to a peer that a client heard of */
     uint64_t icmp_dropped;          /* above the rate, or of no interest to anybody */
     uint64_t requests_parked;       /* waited for a look-up of their user */

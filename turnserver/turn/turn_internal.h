@@ -108,7 +108,7 @@ struct relay_datagram {
     uint32_t size;
     bool unfragmented;
 };
-void relay_to_peer(struct turn_server *server, struct allocation *allocation,
+void relay_to_peer(struct turn_server *server, struct monotime now, struct allocation *allocation,
                    const struct stun_address *peer, const struct relay_datagram *datagram,
                    struct outbox *outbox);
 /* Fills in a transaction id that no other indication of this server has. */
