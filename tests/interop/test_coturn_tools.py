@@ -99,6 +99,26 @@ def between_relays(workers):
 
 
 @tap.test(timeout=120, **BOTH)
+def tcp_relays(workers):
+    """turnutils_uclient -T: TCP from relay to relay (RFC 6062), each client with a data connection to every other"""
+    port = postern.free_port()
+    foreign.server(port, workers)
+    for flags in (["-y", "-T"], ["-y", "-t", "-T"]):
+        sent, received, lost = foreign.uclient(port, *flags, "-c", clients=4, messages=20)
+        tap.equal((sent, received, lost), (80, 80, 0), f"sent, received, lost with {flags}")
+
+
+@tap.test(timeout=120, **BOTH)
+def tcp_relays_tls(workers):
+    """turnutils_uclient -T -S: the same with control and data connections over TLS"""
+    port = postern.free_port()
+    _, authority = foreign.server_tls(port, workers, transports=("tls",))
+    sent, received, lost = foreign.uclient(port, "-y", "-t", "-T", "-S", "-E", authority.certificate, "-c", clients=4,
+                                           messages=20)
+    tap.equal((sent, received, lost), (80, 80, 0), "sent, received, lost")
+
+
+@tap.test(timeout=120, **BOTH)
 def pairs_of_ports(workers):
     """turnutils_uclient without -c: an even port, and the next one by its reservation token"""
     port = postern.free_port()

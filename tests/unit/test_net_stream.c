@@ -13,6 +13,7 @@
 #include "seeded.h"
 
 #include <errno.h>
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ static struct {
     unsigned frame_count, flush_count, connected_count, closed_count;
     enum stream_end end;
     char end_text[128];
+    struct bufferevent *taken;
 } seen;
 
 enum reaction {
@@ -41,6 +43,7 @@ enum reaction {
     REACT_FREE,
     REACT_FINISH,
     REACT_ANSWER,
+    REACT_HAND_OVER,
 };
 static enum reaction on_first_frame;
 
@@ -54,6 +57,13 @@ static void release(void)
 {
     stream_free(stream);
     stream = NULL;
+}
+
+static void saw_taken(struct bufferevent *bufferevent, void *context)
+{
+    assert_ptr_equal(context, &seen);
+    stream = NULL; /* it is gone */
+    seen.taken = bufferevent;
 }
 
 static void saw_frame(struct stream *from, struct packet *packet, void *context)
@@ -77,6 +87,11 @@ static void saw_frame(struct stream *from, struct packet *packet, void *context)
         release();
         break;
     case REACT_ANSWER:
+        assert_int_equal(stream_send(from, answer, sizeof answer), 0);
+        break;
+    case REACT_HAND_OVER:
+        assert_int_equal(stream_hand_over(from, saw_taken, &seen), 0);
+        assert_int_equal(stream_hand_over(from, saw_taken, &seen), -EPIPE);
         assert_int_equal(stream_send(from, answer, sizeof answer), 0);
         break;
     case REACT_FINISH:
@@ -645,6 +660,42 @@ static void test_tells_why_it_cannot_connect(void **state)
     assert_string_equal(seen.end_text, "Connection refused");
 }
 
+static void test_hands_over_what_is_behind_a_frame(void **state)
+{
+    static const uint8_t answer[] = {0x40, 0x01, 0x00, 0x01, 'x', 0, 0, 0};
+    uint8_t wire[64], got[64];
+    size_t size = put_stun(wire, 0x000B, 0);
+
+    (void)state;
+    on_first_frame = REACT_HAND_OVER;
+    memcpy(wire + size, "not STUN any more", 17);
+    feed(wire, size + 17);
+    assert_int_equal(seen.frame_count, 1);
+    assert_int_equal(seen.flush_count, 1);
+    assert_int_equal(seen.closed_count, 0);
+    assert_non_null(seen.taken);
+    struct evbuffer *input = bufferevent_get_input(seen.taken);
+    assert_int_equal(evbuffer_get_length(input), 17);
+    assert_memory_equal(evbuffer_pullup(input, 17), "not STUN any more", 17);
+    assert_int_equal(take(got, sizeof got), sizeof answer);
+    assert_memory_equal(got, answer, sizeof answer);
+    bufferevent_free(seen.taken);
+}
+
+static void test_hands_nothing_over_once_it_is_freed(void **state)
+{
+    uint8_t wire[32];
+    size_t size = put_stun(wire, 0x0001, 0);
+
+    (void)state;
+    feed(wire, size);
+    assert_int_equal(stream_hand_over(stream, saw_taken, &seen), 0);
+    release();
+    run();
+    assert_null(seen.taken);
+    assert_int_equal(seen.closed_count, 0);
+}
+
 int main(void)
 {
 #define stream_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -663,6 +714,8 @@ int main(void)
         stream_test(test_drops_data_but_not_answers),
         stream_test(test_ends_when_answers_pile_up),
         stream_test(test_freed_before_its_end_is_told),
+        stream_test(test_hands_over_what_is_behind_a_frame),
+        stream_test(test_hands_nothing_over_once_it_is_freed),
         stream_test(test_freed_in_frame),
         stream_test(test_finished_in_frame),
         stream_test(test_finish_is_told_from_the_loop),

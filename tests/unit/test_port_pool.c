@@ -254,6 +254,26 @@ static void test_knows_its_families(void **state)
     port_pool_free(NULL);
 }
 
+static void test_what_listens_is_no_udp_port(void **state)
+{
+    (void)state;
+    struct port_pool *pool = pool_of("192.0.2.1", 1000, 1100);
+    struct stun_address relayed;
+    struct stun_address outside = ip("192.0.2.2");
+
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_false(port_pool_is_listening(pool, &relayed));
+    port_pool_set_listening(pool, &relayed, true);
+    assert_true(port_pool_is_listening(pool, &relayed));
+    assert_false(port_pool_is_live(pool, &relayed));
+    outside.port = relayed.port;
+    assert_false(port_pool_is_listening(pool, &outside));
+    port_pool_set_listening(pool, &relayed, false);
+    assert_false(port_pool_is_listening(pool, &relayed));
+    port_pool_give_back(pool, &relayed);
+    port_pool_free(pool);
+}
+
 static void test_live_is_only_what_is_held(void **state)
 {
     (void)state;
@@ -343,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_spreads_over_addresses_of_a_family),
         cmocka_unit_test(test_knows_its_families),
         cmocka_unit_test(test_live_is_only_what_is_held),
+        cmocka_unit_test(test_what_listens_is_no_udp_port),
         cmocka_unit_test(test_two_threads_never_hold_one_port),
     };
 
