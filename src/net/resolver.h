@@ -43,7 +43,7 @@ typedef void resolver_done(const struct resolver_result *result, void *context);
  * system's configuration cannot be read.
  */
 struct resolver *resolver_new(struct event_base *base, const struct stun_address *server);
-/* Requests under way end without a call. NULL is allowed. */
+/* Requests under way end without a call. Not from inside the loop. NULL is allowed. */
 void resolver_free(struct resolver *resolver);
 /*
  * Begins a request; one at a time. `request` is copied, its strings must live until the end.

@@ -58,6 +58,8 @@ void resolver_backend_free(struct resolver *resolver)
     }
     resolver_backend_give_up(resolver);
     if (backend->dns != NULL) {
+        /* evdns reports what was cancelled from the loop, and reads its base for that. */
+        event_base_loop(resolver->base, EVLOOP_NONBLOCK);
         evdns_base_free(backend->dns, 0);
     }
     free(backend);
