@@ -39,35 +39,33 @@ enum client_color {
 
 struct options {
     const struct verb *verb;
-    bool help; /* --help: tell about `verb` instead of running it */
-    bool version;
-
     const char *target;  /* as given; NULL: none */
     struct stun_uri uri; /* the parsed target; also of HOST[:PORT] */
+    const char *topic;   /* of the verb help */
+    bool help;           /* --help: tell about `verb` instead of running it */
+    bool version;
     bool is_uri;
-    const char *topic; /* of the verb help */
+    bool json;
+    bool insecure; /* any certificate will do */
+    bool hairpin;
 
-    enum client_protocol protocol;
-    uint8_t family;            /* enum stun_family; NONE: both */
+    uint8_t family; /* enum stun_family; NONE: both */
+    uint8_t relay_family;
     struct stun_address local; /* family NONE: any; port 0: a free one */
-    const char *ca_file;       /* authorities to trust; NULL: the system's */
-    const char *server_name;   /* to expect in the certificate; NULL: the target's */
-    bool insecure;             /* any certificate will do */
+    enum client_protocol protocol;
+    enum client_mode mode;
+    enum client_color color;
+    int verbosity;
+    const char *ca_file;     /* authorities to trust; NULL: the system's */
+    const char *server_name; /* to expect in the certificate; NULL: the target's */
+    const char *dns;         /* HOST[:PORT] of the DNS server to ask; NULL: the system's */
     uint32_t timeout_ms;
     uint32_t rto_ms;
-    const char *dns; /* HOST[:PORT] of the DNS server to ask; NULL: the system's */
-    bool json;
-    int verbosity;
-    enum client_color color;
-
-    enum client_mode mode;
-    bool hairpin;
     uint32_t lifetime_max_s; /* 0: not asked for */
+    uint32_t count, size, interval_ms;
 
     const char *user, *password_file, *secret_file;
     char *password, *secret; /* copies */
-    uint32_t count, size, interval_ms;
-    uint8_t relay_family;
 };
 
 /* What the table of options says about one. */
