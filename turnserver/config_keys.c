@@ -61,6 +61,7 @@ static const struct config_choice levels[] = {
 
 #define AT(member) offsetof(struct config_draft, member)
 #define IN_LISTENER(member) offsetof(struct draft_listener, member)
+#define IN_REALM(member) offsetof(struct draft_realm, member)
 #define IN_TOKEN_KEY(member) offsetof(struct draft_token_key, member)
 #define IN_ALTERNATE(member) offsetof(struct draft_alternate, member)
 #define IN_USER(member) offsetof(struct draft_user, member)
@@ -78,6 +79,7 @@ const struct config_key config_keys[] = {
     {"listeners[].upstream", CONFIG_STRING, RESTART, 1, 64, "(none)", NULL, IN_LISTENER(upstream)},
     {"listeners[].upstream_proxy_header", CONFIG_BOOLEAN, RESTART, 0, 0, "false", NULL, IN_LISTENER(upstream_proxy_header)},
     {"listeners[].server_names", CONFIG_STRINGS, RESTART, 0, CONFIG_SERVER_NAMES_MAX, "(all)", NULL, IN_LISTENER(server_names)},
+    {"listeners[].realm", CONFIG_STRING, RELOAD, 1, AUTH_REALM_SIZE_MAX - 1, "(the first)", NULL, IN_LISTENER(realm)},
     {"listeners[].transports", CONFIG_CHOICES, RESTART, 0, 0, "(udp and tcp)", transports, IN_LISTENER(transports)},
 
     {"tls", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
@@ -103,6 +105,15 @@ const struct config_key config_keys[] = {
     {"rest", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
     {"rest.secrets", CONFIG_SECRETS, RELOAD, 0, 16, "(none)", NULL, AT(secrets)},
 
+    {"realms", CONFIG_GROUPS, RELOAD, 0, CONFIG_REALMS_MAX, "(none)", NULL, 0},
+    {"realms[].name", CONFIG_STRING, RELOAD, 1, AUTH_REALM_SIZE_MAX - 1, NULL, NULL, IN_REALM(name)},
+    {"realms[].origins", CONFIG_STRINGS, RELOAD, 0, 1000, "(none)", NULL, IN_REALM(origins)},
+    {"realms[].secrets", CONFIG_SECRETS, RELOAD, 0, 16, "(none)", NULL, IN_REALM(secrets)},
+    {"realms[].users", CONFIG_GROUPS, RELOAD, 0, 1000000, "(none)", NULL, 0},
+    {"realms[].users[].name", CONFIG_STRING, RELOAD, 1, 508, NULL, NULL, IN_USER(name)},
+    {"realms[].users[].password", CONFIG_SECRET, RELOAD, 1, 512, "(none)", NULL, IN_USER(password)},
+    {"realms[].users[].key", CONFIG_SECRET, RELOAD, 1, 128, "(none)", NULL, IN_USER(key)},
+    {"realms[].allocations", CONFIG_INTEGER, RELOAD, 0, 10000000, "0", NULL, IN_REALM(allocations)},
     {"username_anonymity", CONFIG_BOOLEAN, RELOAD, 0, 0, "(with stored users, without secrets)", NULL, AT(username_anonymity)},
     {"oauth", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
     {"oauth.server_name", CONFIG_STRING, RELOAD, 1, 255, "(the realm)", NULL, AT(oauth_server_name)},
@@ -134,6 +145,7 @@ const struct config_key config_keys[] = {
     {"quotas.user.allocations", CONFIG_INTEGER, RELOAD, 0, 1000000, "100", NULL, AT(user_allocations)},
     {"quotas.user.bandwidth", CONFIG_RATE, RELOAD, RATE_MIN, RATE_MAX, "(no limit)", NULL, AT(user_bandwidth)},
     {"quotas.total", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
+    {"quotas.total.allocations", CONFIG_INTEGER, RELOAD, 0, 10000000, "0", NULL, AT(total_allocations)},
     {"quotas.total.bandwidth", CONFIG_RATE, RELOAD, RATE_MIN, RATE_MAX, "(no limit)", NULL, AT(total_bandwidth)},
 
     {"limits", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},

@@ -33,13 +33,23 @@ struct draft_listener {
     uint32_t port;
     uint32_t transports; /* of enum config_transport */
     config_setting_t *proxies, *server_names;
-    const char *upstream;
+    const char *upstream, *realm;
     bool upstream_proxy_header;
 };
 
 struct draft_user {
     unsigned line;
+    size_t realm; /* 0: the first; else realms[realm - 1] */
     const char *name, *password, *key;
+};
+
+#define CONFIG_REALMS_MAX 64
+
+struct draft_realm {
+    unsigned line;
+    const char *name;
+    config_setting_t *origins, *secrets;
+    uint32_t allocations;
 };
 
 #define CONFIG_TOKEN_KEYS_MAX 64
@@ -69,6 +79,8 @@ struct config_draft {
     size_t user_count, user_capacity;
 
     const char *realm, *software;
+    struct draft_realm realms[CONFIG_REALMS_MAX];
+    size_t realm_count;
     const char *users_sqlite;
     struct stun_address redis_address;
     uint32_t redis_port, redis_database;
@@ -90,7 +102,7 @@ struct config_draft {
     uint32_t alternate_when;
     struct stun_address alternate_address;
     uint32_t alternate_port;
-    uint32_t user_allocations;
+    uint32_t user_allocations, total_allocations;
     uint64_t user_bandwidth, total_bandwidth; /* bytes a second; 0: no limit */
     uint32_t unauthenticated_per_source, allocations_per_worker;
     uint32_t permissions_per_allocation, channels_per_allocation, tcp_peers_per_allocation;

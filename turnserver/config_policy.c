@@ -19,6 +19,7 @@ struct building {
     const struct config_draft *draft;
     struct config_policy *policy;
     const struct config_files *files;
+    struct auth_policy *realms[CONFIG_REALMS_MAX + 1]; /* the first, and those of `realms` */
 };
 
 static void report_memory(const struct building *building)
@@ -90,9 +91,11 @@ static void add_user(const struct building *building, size_t index)
                             user->key ? "both" : "neither");
         return;
     }
-    int result = user->key
-                     ? add_user_key(building->policy->auth, user)
-                     : auth_policy_add_user(building->policy->auth, user->name, user->password);
+    struct auth_policy *realm = building->realms[user->realm];
+    if (!realm)
+        return; /* reported */
+    int result = user->key ? add_user_key(realm, user)
+                           : auth_policy_add_user(realm, user->name, user->password);
     if (result == -EEXIST)
         config_report_error(report, place, "expected each name once, got \"%s\" again", user->name);
     else if (result == -EBADMSG)
@@ -106,22 +109,126 @@ static void add_user(const struct building *building, size_t index)
         report_memory(building);
 }
 
-static void add_secrets(const struct building *building)
+static void add_secrets(const struct building *building, struct auth_policy *realm,
+                        config_setting_t *secrets, const char *path)
 {
     const struct config_draft *draft = building->draft;
-    for (int i = 0; draft->secrets && i < config_setting_length(draft->secrets); i++) {
-        config_setting_t *element = config_setting_get_elem(draft->secrets, (unsigned)i);
+    for (int i = 0; secrets && i < config_setting_length(secrets); i++) {
+        config_setting_t *element = config_setting_get_elem(secrets, (unsigned)i);
         const char *secret = config_setting_get_string(element);
-        char key[32];
-        snprintf(key, sizeof(key), "rest.secrets[%d]", i);
+        char key[64];
+        snprintf(key, sizeof(key), "%s[%d]", path, i);
         struct config_place place = config_text_place(draft->text, config_line_of(element), key);
         if (strlen(secret) < SECRET_SIZE_ADVISED)
             config_report_warning(draft->report, place,
                                   "fewer than 16 bytes can be guessed by anybody who holds one "
                                   "credential: \"openssl rand -hex 32\" makes a better one");
-        if (auth_policy_add_secret(building->policy->auth, secret) < 0)
+        if (auth_policy_add_secret(realm, secret) < 0)
             report_memory(building);
     }
+}
+
+/* ---- realms beside the first ------------------------------------------------------------------
+ */
+
+static struct config_place realm_place(const struct config_draft *draft, size_t index)
+{
+    char key[32];
+    snprintf(key, sizeof(key), "realms[%zu]", index);
+    return config_text_place(draft->text, draft->realms[index].line, key);
+}
+
+static void add_origins(const struct building *building, struct auth_policy *realm,
+                        config_setting_t *origins)
+{
+    for (int i = 0; origins && i < config_setting_length(origins); i++)
+        if (auth_policy_add_origin(realm, config_setting_get_string_elem(origins, i)) < 0)
+            report_memory(building);
+}
+
+static void add_realm(struct building *building, size_t index)
+{
+    const struct config_draft *draft = building->draft;
+    const struct draft_realm *from = &draft->realms[index];
+    struct config_place place = realm_place(draft, index);
+    if (!from->name)
+        return; /* reported as missing or wrong */
+    if (!auth_realm_is_valid(from->name)) {
+        config_report_error(draft->report, place,
+                            "expected a name of printable ASCII without quotes and backslashes, "
+                            "got \"%s\"",
+                            from->name);
+        return;
+    }
+    struct auth_policy *realm = auth_policy_new(from->name, draft->nonce_lifetime);
+    int result = realm ? auth_policy_add_realm(building->policy->auth, realm) : -ENOMEM;
+    if (result < 0) {
+        auth_policy_free(realm);
+        if (result == -EEXIST)
+            config_report_error(draft->report, place, "expected each realm once, got \"%s\" again",
+                                from->name);
+        else
+            report_memory(building);
+        return;
+    }
+    building->realms[index + 1] = realm;
+    char path[64];
+    snprintf(path, sizeof(path), "realms[%zu].secrets", index);
+    add_secrets(building, realm, from->secrets, path);
+    add_origins(building, realm, from->origins);
+    if (config_draft_has(draft, "username_anonymity"))
+        auth_policy_set_username_anonymity(realm, draft->username_anonymity);
+}
+
+static void add_listener(const struct building *building, size_t index)
+{
+    const struct config_draft *draft = building->draft;
+    const struct draft_listener *listener = &draft->listeners[index];
+    struct stun_address address = listener->address;
+    address.port = (uint16_t)listener->port;
+    if (!listener->realm || strcmp(listener->realm, draft->realm) == 0)
+        return;
+    for (size_t i = 0; i < draft->realm_count; i++)
+        if (building->realms[i + 1] && strcmp(draft->realms[i].name, listener->realm) == 0) {
+            if (auth_policy_add_listener(building->realms[i + 1], &address) < 0)
+                report_memory(building);
+            return;
+        }
+    char key[32];
+    snprintf(key, sizeof(key), "listeners[%zu].realm", index);
+    config_report_error(draft->report, config_text_place(draft->text, listener->line, key),
+                        "expected the name of a realm in realms, got \"%s\"", listener->realm);
+}
+
+/* Names and limits for the quota: those of `realms`. */
+static bool keep_realm_limits(const struct building *building)
+{
+    const struct config_draft *draft = building->draft;
+    struct config_policy *policy = building->policy;
+    policy->total_allocations = draft->total_allocations;
+    policy->realm_names = calloc(draft->realm_count + 1, sizeof(*policy->realm_names));
+    policy->realm_allocations = calloc(draft->realm_count + 1, sizeof(*policy->realm_allocations));
+    if (!policy->realm_names || !policy->realm_allocations)
+        return false;
+    for (size_t i = 0; i < draft->realm_count; i++) {
+        if (!building->realms[i + 1])
+            continue;
+        /* The name lives in the realm, which lives as long as the policy. */
+        policy->realm_names[policy->realm_count] = auth_policy_realm(building->realms[i + 1]);
+        policy->realm_allocations[policy->realm_count++] = draft->realms[i].allocations;
+    }
+    return true;
+}
+
+static bool any_stands_in(const struct config_draft *draft, config_setting_t *list,
+                          const struct config_text_file *file)
+{
+    for (int i = 0; list && i < config_setting_length(list); i++) {
+        config_setting_t *element = config_setting_get_elem(list, (unsigned)i);
+        if (config_text_file_of(draft->text, config_line_of(element)) == file)
+            return true;
+    }
+    return false;
 }
 
 /* Whether a password, a key or a secret stands in this file. */
@@ -130,12 +237,10 @@ static bool holds_secrets(const struct config_draft *draft, const struct config_
     for (size_t i = 0; i < draft->user_count; i++)
         if (config_text_file_of(draft->text, draft->users[i].line) == file)
             return true;
-    for (int i = 0; draft->secrets && i < config_setting_length(draft->secrets); i++) {
-        config_setting_t *element = config_setting_get_elem(draft->secrets, (unsigned)i);
-        if (config_text_file_of(draft->text, config_line_of(element)) == file)
+    for (size_t i = 0; i < draft->realm_count; i++)
+        if (any_stands_in(draft, draft->realms[i].secrets, file))
             return true;
-    }
-    return false;
+    return any_stands_in(draft, draft->secrets, file);
 }
 
 static void check_readers(const struct config_draft *draft)
@@ -150,7 +255,7 @@ static void check_readers(const struct config_draft *draft)
     }
 }
 
-static bool build_auth(const struct building *building, const struct config_boot *boot)
+static bool build_auth(struct building *building, const struct config_boot *boot)
 {
     const struct config_draft *draft = building->draft;
     struct config_policy *policy = building->policy;
@@ -162,13 +267,21 @@ static bool build_auth(const struct building *building, const struct config_boot
     policy->auth = auth_policy_new(valid ? draft->realm : "-", draft->nonce_lifetime);
     if (!policy->auth)
         return false;
+    building->realms[0] = policy->auth;
+    for (size_t i = 0; i < draft->realm_count; i++)
+        add_realm(building, i);
+    for (size_t i = 0; i < draft->listener_count; i++)
+        add_listener(building, i);
     for (size_t i = 0; i < draft->user_count; i++)
         add_user(building, i);
-    add_secrets(building);
-    if (boot->users_database.kind != USER_SOURCE_NONE) {
+    add_secrets(building, policy->auth, draft->secrets, "rest.secrets");
+    for (size_t i = 0; i <= draft->realm_count; i++) {
         struct auth_source_traits traits = user_source_traits(&boot->users_database);
-        auth_policy_set_source(policy->auth, &traits);
+        if (boot->users_database.kind != USER_SOURCE_NONE && building->realms[i])
+            auth_policy_set_source(building->realms[i], &traits);
     }
+    if (!keep_realm_limits(building))
+        return false;
     if (!config_oauth_build(policy->auth, draft))
         return false;
     if (config_draft_has(draft, "username_anonymity"))
@@ -429,7 +542,7 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
                                           const struct config_files *files)
 {
     struct config_policy *policy = calloc(1, sizeof(*policy));
-    struct building building = {draft, policy, files};
+    struct building building = {draft, policy, files, {NULL}};
     if (!policy)
         return NULL;
     atomic_init(&policy->references, 1);
@@ -461,6 +574,8 @@ void config_policy_release(struct config_policy *policy)
     config_certificate_free(policy->certificate);
     free(policy->certificate_path);
     free(policy->key_path);
+    free((void *)policy->realm_names);
+    free(policy->realm_allocations);
     free(policy->software);
     free(policy->log_file);
     free(policy);

@@ -360,7 +360,7 @@ static void refuse_unknown(struct config_draft *draft, const char *group, const 
     const char *elsewhere = NULL;
     for (const struct config_key *key = config_keys; key->path; key++) {
         const char *last = strrchr(key->path, '.');
-        if (strcmp(last ? last + 1 : key->path, name) == 0)
+        if (!elsewhere && strcmp(last ? last + 1 : key->path, name) == 0)
             elsewhere = key->path;
         const char *candidate = name_in_group(key->path, group);
         size_t away = candidate ? distance(name, candidate) : least;
@@ -425,15 +425,29 @@ static void *new_token_key(struct config_draft *draft, unsigned line)
     return key;
 }
 
+static void *new_realm(struct config_draft *draft, unsigned line)
+{
+    struct draft_realm *realm = &draft->realms[draft->realm_count++];
+    *realm = (struct draft_realm){.line = line};
+    return realm;
+}
+
+static void *new_user_of_realm(struct config_draft *draft, unsigned line)
+{
+    struct draft_user *user = new_user(draft, line);
+    if (user)
+        user->realm = draft->realm_count;
+    return user;
+}
+
 /* The lists of groups, and what makes room for one more element; bounds are in the table. */
 static const struct {
     const char *path;
     void *(*make)(struct config_draft *draft, unsigned line);
 } element_makers[] = {
-    {"listeners", new_listener},
-    {"users", new_user},
-    {"oauth.keys", new_token_key},
-    {"alternate_servers", new_alternate},
+    {"listeners", new_listener},   {"users", new_user},
+    {"oauth.keys", new_token_key}, {"alternate_servers", new_alternate},
+    {"realms", new_realm},         {"realms[].users", new_user_of_realm},
 };
 
 static void *new_element(struct config_draft *draft, const char *path, unsigned line)
@@ -468,7 +482,7 @@ static void read_groups(const struct reading *reading)
             return refuse(reading, element);
         set_defaults(target, base);
         char path[PATH_SIZE];
-        snprintf(path, sizeof(path), "%s[%d]", key->path, i);
+        snprintf(path, sizeof(path), "%s[%d]", reading->path, i);
         read_group(reading->draft, element, base, path, target);
     }
 }

@@ -47,6 +47,8 @@ static bool make_shared(struct service *service)
         return false;
     service->quota = local_quota_new(service->config->policy->user_allocations);
     service->bandwidth = local_bandwidth_new();
+    if (service->quota && !service_set_quotas(service->quota, service->config->policy))
+        return false;
     shared->boot = boot;
     shared->pool = port_pool_new(boot->relay_addresses, boot->relay_address_count,
                                  boot->relay_port_min, boot->relay_port_max);

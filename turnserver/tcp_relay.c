@@ -30,7 +30,7 @@ struct tcp_relay_message {
     uint16_t code;                             /* CLAIMED */
     int descriptor;                            /* CLAIMED: the peer's socket, or -1 */
     struct turn_tcp_bytes bytes;               /* ENDED */
-    char claimant[STUN_USERNAME_SIZE_MAX + 1]; /* CLAIM */
+    char claimant[AUTH_USER_SIZE]; /* CLAIM */
 };
 
 /* A client's data connection that is joined with a peer's. */

@@ -28,6 +28,7 @@ e2e_tests = \
 	tests/e2e/test_turn_oauth.py \
 	tests/e2e/test_turn_proxy.py \
 	tests/e2e/test_turn_redirect.py \
+	tests/e2e/test_turn_realms.py \
 	tests/e2e/test_turn_relay.py \
 	tests/e2e/test_turn_streams.py \
 	tests/e2e/test_turn_tcp_relay.py \

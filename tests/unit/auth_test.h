@@ -86,7 +86,7 @@ static inline struct challenge ask_challenge(struct auth_test *test, int64_t at,
     stun_builder_begin(&builder, bytes, sizeof bytes, STUN_ERROR, STUN_ALLOCATE,
                        (const uint8_t *)"abcdefghijkl");
     stun_builder_put_error(&builder, 401, NULL);
-    auth_put_challenge(test->auth, seconds(at), &flow, &builder);
+    auth_put_challenge(test->auth, seconds(at), &flow, &(struct stun_view){0}, &builder);
     int size = stun_builder_finish(&builder);
     assert_true(size > 0);
     assert_int_equal(stun_view_parse(&view, bytes, (size_t)size), STUN_OK);

@@ -107,6 +107,10 @@ unit_tests += tests/unit/test_auth_policy
 tests_unit_test_auth_policy_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_policy_LDADD = $(TURN_TEST_LIBS)
 
+unit_tests += tests/unit/test_auth_realms
+tests_unit_test_auth_realms_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_realms_LDADD = $(TURN_TEST_LIBS)
+
 unit_tests += tests/unit/test_auth_rest
 tests_unit_test_auth_rest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_rest_LDADD = $(TURN_TEST_LIBS)

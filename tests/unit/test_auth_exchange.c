@@ -51,7 +51,8 @@ static enum long_term_verdict answer(struct exchange *exchange, int64_t at, uint
                        STUN_ALLOCATE, TRANSACTION_ID);
     if (code != 0) {
         stun_builder_put_error(&builder, code, NULL);
-        auth_put_challenge(exchange->server.auth, seconds(at), &flow, &builder);
+        auth_put_challenge(exchange->server.auth, seconds(at), &flow, &(struct stun_view){0},
+                           &builder);
     } else if (identity->sha256) {
         stun_builder_put_integrity_sha256(&builder, exchange->server.crypto, &identity->key);
     } else {

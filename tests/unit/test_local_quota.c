@@ -126,6 +126,41 @@ static void test_counts_for_all_workers(void **state)
     local_quota_free(local);
 }
 
+static void test_limits_realms_and_all(void **state)
+{
+    (void)state;
+    struct local_quota *local = local_quota_new(2);
+    struct turn_quota quota = local_quota_interface(local);
+    const char *const names[] = {"b.org", "c.org"};
+    const uint32_t limits[] = {3, 0};
+
+    assert_true(local_quota_set_realms(local, 2, names, limits));
+    assert_true(reserve(&quota, "alice\\b.org"));
+    assert_true(reserve(&quota, "alice\\b.org"));
+    assert_false(reserve(&quota, "alice\\b.org"));
+    assert_true(reserve(&quota, "alice")); /* somebody else */
+    assert_true(reserve(&quota, "bob\\b.org"));
+    assert_false(reserve(&quota, "carol\\b.org"));
+    assert_false(reserve(&quota, "\\b.org")); /* nobody's, but of the realm */
+    assert_true(reserve(&quota, "carol\\c.org"));
+    release(&quota, "alice\\b.org");
+    assert_true(reserve(&quota, "carol\\b.org"));
+    local_quota_set_total(local, 6);
+    assert_true(reserve(&quota, ""));
+    assert_false(reserve(&quota, "dora"));
+    assert_false(reserve(&quota, ""));
+    assert_true(local_quota_set_realms(local, 0, NULL, NULL));
+    release(&quota, "");
+    assert_true(reserve(&quota, "dora\\b.org"));
+    static const char *const held[] = {"alice\\b.org", "alice",        "bob\\b.org",
+                                       "carol\\c.org", "carol\\b.org", "dora\\b.org"};
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        release(&quota, held[i]);
+    }
+    assert_int_equal(local_quota_count(local), 0);
+    local_quota_free(local);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_forgets_who_holds_nothing),
         cmocka_unit_test(test_limit_changes_on_reload),
         cmocka_unit_test(test_counts_for_all_workers),
+        cmocka_unit_test(test_limits_realms_and_all),
     };
 
     return cmocka_run_group_tests_name("cluster/local_quota", tests, NULL, NULL);

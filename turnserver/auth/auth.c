@@ -42,8 +42,9 @@ struct auth {
 /* What a request says about who sent it. */
 struct claim {
     const struct stun_view *request;
-    bool has_sha256;      /* MESSAGE-INTEGRITY-SHA256 */
-    bool chose_algorithm; /* there was a PASSWORD-ALGORITHM */
+    const struct auth_policy *policy; /* of the realm that it names, else of the first */
+    bool has_sha256;                  /* MESSAGE-INTEGRITY-SHA256 */
+    bool chose_algorithm;             /* there was a PASSWORD-ALGORITHM */
     enum stun_password_algorithm algorithm;
     enum nonce_state nonce;
     bool realm_matches;
@@ -210,6 +211,29 @@ static void read_name(struct claim *claim)
     }
 }
 
+/* Whether a name of the first realm is how an account of another realm is called: nobody may have
+ * it. */
+static bool looks_like_another(const struct auth_policy *policy, const char *name)
+{
+    const char *realm = strrchr(name, '\\');
+
+    return policy->other_count > 0 && realm != NULL &&
+           policy_find_realm(policy, (const uint8_t *)realm + 1, strlen(realm + 1)) != NULL;
+}
+
+/* Writes how an account is called: the name, and its realm unless that is the first. */
+static void call(const struct auth *auth, const struct claim *claim, const char *name,
+                 char user[AUTH_USER_SIZE])
+{
+    size_t size = strlen(name);
+
+    memcpy(user, name, size + 1);
+    if (claim->policy != auth->policy) {
+        user[size] = '\\';
+        memcpy(user + size + 1, claim->policy->realm, strlen(claim->policy->realm) + 1);
+    }
+}
+
 /* Returns 0, or the code of the refusal. */
 static uint16_t read_claim(struct auth *auth, struct monotime now, const struct flow *flow,
                            struct claim *claim)
@@ -227,22 +251,26 @@ static uint16_t read_claim(struct auth *auth, struct monotime now, const struct 
         realm == NULL || nonce == NULL) {
         return 400;
     }
-    claim->nonce =
-        nonce_read(&auth->digests, auth->nonce_key, seconds_of(now), auth->policy->nonce_lifetime_s,
-                   &flow->remote, nonce->value, nonce->size, &nonce_claims);
+    const struct auth_policy *named = policy_find_realm(auth->policy, realm->value, realm->size);
+    claim->realm_matches = named != NULL;
+    claim->policy = named != NULL ? named : auth->policy;
+    claim->nonce = nonce_read(&auth->digests, auth->nonce_key, seconds_of(now),
+                              claim->policy->nonce_lifetime_s, &flow->remote, nonce->value,
+                              nonce->size, &nonce_claims);
     uint8_t sent =
-        claim->nonce == NONCE_FOREIGN ? policy_algorithms(auth->policy) : nonce_claims.algorithms;
+        claim->nonce == NONCE_FOREIGN ? policy_algorithms(claim->policy) : nonce_claims.algorithms;
     bool offered =
         (nonce_features(nonce->value, nonce->size) & NONCE_FEATURE_PASSWORD_ALGORITHMS) != 0;
     if (!read_algorithm(claim, offered, sent)) {
         return 400;
     }
-    const char *own = auth->policy->realm;
-    claim->realm_matches =
-        realm->size == strlen(own) && memcmp(realm->value, own, realm->size) == 0;
-    claim->token =
-        auth->policy->oauth_server_name != NULL ? stun_view_find(request, STUN_ACCESS_TOKEN) : NULL;
+    claim->token = claim->policy->oauth_server_name != NULL
+                       ? stun_view_find(request, STUN_ACCESS_TOKEN)
+                       : NULL;
     read_name(claim);
+    if (claim->policy == auth->policy && looks_like_another(auth->policy, claim->name)) {
+        claim->name[0] = '\0';
+    }
     return 0;
 }
 
@@ -258,9 +286,9 @@ static bool is_made_with(struct auth *auth, const struct claim *claim, const str
 }
 
 /* The user of the policy who is meant, or NULL. */
-static const struct user *find_user(const struct auth *auth, const struct claim *claim)
+static const struct user *find_user(const struct claim *claim)
 {
-    const struct user_table *users = &auth->policy->users;
+    const struct user_table *users = &claim->policy->users;
 
     if (claim->userhash == NULL) {
         return user_table_find(users, claim->name);
@@ -299,28 +327,28 @@ static const struct lookup_entry *ask(struct auth *auth, struct monotime now,
 }
 
 /* Fills the question for the claimed user; false when nobody can be meant. */
-static bool make_question(const struct auth *auth, const struct claim *claim,
-                          struct auth_question *question)
+static bool make_question(const struct claim *claim, struct auth_question *question)
 {
-    memcpy(question->realm, auth->policy->realm, sizeof question->realm);
+    memcpy(question->realm, claim->policy->realm, sizeof question->realm);
     if (claim->userhash == NULL) {
         question->kind = AUTH_QUESTION_NAME;
         memcpy(question->name, claim->name, strlen(claim->name) + 1);
         return claim->name[0] != '\0';
     }
     question->kind = AUTH_QUESTION_USERHASH;
-    if (claim->userhash->size != STUN_SHA256_SIZE || !auth->policy->source.userhash) {
+    if (claim->userhash->size != STUN_SHA256_SIZE || !claim->policy->source.userhash) {
         return false;
     }
     memcpy(question->userhash, claim->userhash->value, STUN_SHA256_SIZE);
     return true;
 }
 
-static void look_up_secrets(struct auth *auth, struct monotime now, struct knowledge *knowledge)
+static void look_up_secrets(struct auth *auth, struct monotime now, const struct claim *claim,
+                            struct knowledge *knowledge)
 {
     struct auth_question question = {.kind = AUTH_QUESTION_SECRETS};
 
-    memcpy(question.realm, auth->policy->realm, sizeof question.realm);
+    memcpy(question.realm, claim->policy->realm, sizeof question.realm);
     const struct lookup_entry *entry = ask(auth, now, &question, knowledge);
     if (entry != NULL) {
         knowledge->secrets = entry->secrets;
@@ -332,7 +360,7 @@ static void look_up_secrets(struct auth *auth, struct monotime now, struct knowl
 static void look_up(struct auth *auth, struct monotime now, const struct claim *claim,
                     struct knowledge *knowledge)
 {
-    const struct auth_policy *policy = auth->policy;
+    const struct auth_policy *policy = claim->policy;
     struct auth_question question = {0};
     struct rest_name rest;
 
@@ -340,12 +368,12 @@ static void look_up(struct auth *auth, struct monotime now, const struct claim *
         return;
     }
     if (policy->source.secrets) {
-        look_up_secrets(auth, now, knowledge);
+        look_up_secrets(auth, now, claim, knowledge);
     }
     bool time_limited =
         policy->secret_count + knowledge->secret_count > 0 && rest_name_parse(&rest, claim->name);
     if (knowledge->user == NULL && !knowledge->pending && !time_limited &&
-        make_question(auth, claim, &question)) {
+        make_question(claim, &question)) {
         const struct lookup_entry *entry = ask(auth, now, &question, knowledge);
         knowledge->user = entry != NULL ? &entry->user : NULL;
     }
@@ -393,7 +421,7 @@ static bool try_stored(struct auth *auth, const struct claim *claim, const struc
     if (!proved || !usable) {
         return false;
     }
-    memcpy(identity->user, user->name, strlen(user->name) + 1);
+    call(auth, claim, user->name, identity->user);
     return true;
 }
 
@@ -405,7 +433,9 @@ static bool is_rest_name(const struct auth *auth, const struct claim *claim, str
         return false;
     }
     bool lives = auth->has_wall_clock && wall_clock(auth, now) < rest->expiry;
-    return lives || (owner != NULL && strcmp(owner->name, claim->name) == 0);
+    char user[AUTH_USER_SIZE];
+    call(auth, claim, claim->name, user);
+    return lives || (owner != NULL && strcmp(owner->name, user) == 0);
 }
 
 /* Whether one of the two passwords that this secret gives the name made the request. */
@@ -420,7 +450,7 @@ static bool try_secret(struct auth *auth, const struct claim *claim, const char 
             rest_password(&auth->digests, (enum auth_hmac)which, secret, claim->name, password);
         auth->digests.count++;
         made = stun_key_long_term(auth->crypto, key, claim->algorithm, claim->name,
-                                  auth->policy->realm, password) == STUN_OK &&
+                                  claim->policy->realm, password) == STUN_OK &&
                made;
         proved = is_made_with(auth, claim, key) && made;
         OPENSSL_cleanse(password, sizeof password);
@@ -433,7 +463,7 @@ static bool try_secrets(struct auth *auth, const struct claim *claim, char *cons
 {
     for (size_t i = 0; i < count; i++) {
         if (try_secret(auth, claim, secrets[i], &identity->key) && usable) {
-            memcpy(identity->user, claim->name, sizeof identity->user);
+            call(auth, claim, claim->name, identity->user);
             return true;
         }
     }
@@ -445,7 +475,7 @@ static bool prove(struct auth *auth, const struct claim *claim, struct monotime 
                   const struct auth_owner *owner, const struct knowledge *knowledge,
                   struct auth_identity *identity)
 {
-    const struct auth_policy *policy = auth->policy;
+    const struct auth_policy *policy = claim->policy;
     struct rest_name rest = {0};
 
     identity->sha256 = claim->chose_algorithm;
@@ -499,11 +529,11 @@ static bool open_token(struct auth *auth, const struct claim *claim, struct mono
                        struct access_token *token)
 {
     static const struct token_key nobodys = {.algorithm = TOKEN_A256GCM};
-    const struct token_key *key = policy_find_token_key(auth->policy, claim->name);
+    const struct token_key *key = policy_find_token_key(claim->policy, claim->name);
     int64_t today = wall_clock(auth, now);
 
     return token_open(token, auth->cipher, key != NULL ? key : &nobodys,
-                      auth->policy->oauth_server_name, claim->token->value, claim->token->size) &&
+                      claim->policy->oauth_server_name, claim->token->value, claim->token->size) &&
            key != NULL && auth->has_wall_clock && today >= key->not_before &&
            today <= key->not_after && token_is_timely(token, today);
 }
@@ -599,7 +629,7 @@ static void accept_fresh(const struct claim *claim, struct auth_answer *answer)
 static void judge(struct auth *auth, struct monotime now, const struct claim *claim,
                   const struct auth_owner *owner, struct auth_answer *answer)
 {
-    struct knowledge knowledge = {.user = find_user(auth, claim)};
+    struct knowledge knowledge = {.user = find_user(claim)};
 
     answer->identity.lifetime_max_s = UINT32_MAX;
     if (claim->token != NULL ? prove_by_token(auth, claim, now, owner, &answer->identity)
@@ -611,7 +641,7 @@ static void judge(struct auth *auth, struct monotime now, const struct claim *cl
         answer->code = 401;
         return;
     }
-    if (claim->nonce == NONCE_FOREIGN && auth->policy->has_source) {
+    if (claim->nonce == NONCE_FOREIGN && claim->policy->has_source) {
         answer->code = 438;
         return;
     }
@@ -647,10 +677,23 @@ void auth_identity_wipe(struct auth_identity *identity)
     OPENSSL_cleanse(identity, sizeof *identity);
 }
 
-void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
-                        struct stun_builder *builder)
+/* The realm that the client has chosen already, else the one that it belongs to. */
+static const struct auth_policy *realm_of(const struct auth *auth, const struct flow *flow,
+                                          const struct stun_view *request)
 {
-    const struct auth_policy *policy = auth->policy;
+    const struct stun_attribute_view *realm = stun_view_find(request, STUN_REALM);
+    const struct auth_policy *named =
+        realm != NULL ? policy_find_realm(auth->policy, realm->value, realm->size) : NULL;
+
+    return named != NULL ? named
+                         : policy_choose_realm(auth->policy, stun_view_find(request, STUN_ORIGIN),
+                                               &flow->local);
+}
+
+void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
+                        const struct stun_view *request, struct stun_builder *builder)
+{
+    const struct auth_policy *policy = realm_of(auth, flow, request);
     const struct nonce_claims claims = {
         .seconds = seconds_of(now),
         .port = flow->remote.port,

@@ -78,6 +78,20 @@ struct auth_source_traits {
  * users come first, and while there are secrets a time-limited name is not looked up.
  */
 void auth_policy_set_source(struct auth_policy *policy, const struct auth_source_traits *traits);
+/*
+ * Another realm beside that of `policy`: `realm`, which becomes part of it and is freed with it. It
+ * has users, secrets and a source of its own, no tokens. Returns 0, -EEXIST for a name that is
+ * there already, or -ENOMEM; `realm` then stays the caller's.
+ *
+ * A client is challenged for the realm of its ORIGIN, else of the address where it came in, else
+ * for the first; in requests its REALM says which. Accounts of another realm than the first are
+ * called "name\\realm".
+ */
+int auth_policy_add_realm(struct auth_policy *policy, struct auth_policy *realm);
+/* Clients who say that they come from there belong to `realm`. Returns 0 or -ENOMEM. */
+int auth_policy_add_origin(struct auth_policy *realm, const char *origin);
+/* So do clients who came in at this address and port; the address may be unspecified. */
+int auth_policy_add_listener(struct auth_policy *realm, const struct stun_address *address);
 /* Whether there is neither a user, a secret, a source nor a key for tokens: the server then serves
  * STUN only. */
 bool auth_policy_is_empty(const struct auth_policy *policy);
@@ -101,8 +115,11 @@ struct auth_session {
     uint8_t key[TOKEN_SESSION_KEY_MAX];
 };
 
+/* A name, a backslash, a realm, and a zero. */
+#define AUTH_USER_SIZE (STUN_USERNAME_SIZE_MAX + 1 + AUTH_REALM_SIZE_MAX)
+
 struct auth_identity {
-    char user[STUN_USERNAME_SIZE_MAX + 1]; /* UTF-8 without control characters, ends with zero */
+    char user[AUTH_USER_SIZE]; /* UTF-8 without control characters, ends with zero */
     /* user + account_offset is whom quotas count: a time-limited name without its expiry. */
     uint16_t account_offset;
     struct stun_key key; /* for the answer's integrity */
@@ -217,9 +234,9 @@ void auth_answer_lookup(struct auth *auth, struct monotime now, const struct aut
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* Writes REALM, NONCE and PASSWORD-ALGORITHMS of a challenge to this client. */
+/* Writes REALM, NONCE and PASSWORD-ALGORITHMS of a challenge to who sent `request`. */
 void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
-                        struct stun_builder *builder);
+                        const struct stun_view *request, struct stun_builder *builder);
 
 /* HMACs and digests computed so far: a test counts that all refusals cost the same. */
 uint64_t auth_digest_count(const struct auth *auth);

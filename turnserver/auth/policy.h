@@ -19,6 +19,12 @@ struct auth_policy {
     char *oauth_server_name; /* NULL: no tokens */
     struct token_key *token_keys;
     size_t token_key_count;
+    struct auth_policy **others; /* more realms; theirs have none */
+    size_t other_count;
+    char **origins; /* of this realm */
+    size_t origin_count;
+    struct stun_address *listeners; /* of this realm */
+    size_t listener_count;
     uint8_t common_algorithms; /* those that every user has a key for */
     bool has_source;
     struct auth_source_traits source;
@@ -28,6 +34,15 @@ struct auth_policy {
 
 /* NULL when there is none of that id. */
 const struct token_key *policy_find_token_key(const struct auth_policy *policy, const char *id);
+
+/* The realm of that name, first or other; NULL when there is none. */
+const struct auth_policy *policy_find_realm(const struct auth_policy *policy, const uint8_t *name,
+                                            size_t size);
+/* The realm that a client is challenged for who says that it comes from `origin` (NULL: it does
+ * not) and came in at `local`. */
+const struct auth_policy *policy_choose_realm(const struct auth_policy *policy,
+                                              const struct stun_attribute_view *origin,
+                                              const struct stun_address *local);
 
 /* The set of algorithms that challenges offer, never empty. */
 uint8_t policy_algorithms(const struct auth_policy *policy);

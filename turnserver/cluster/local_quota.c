@@ -19,8 +19,16 @@ struct holder {
 
 struct local_quota {
     pthread_mutex_t mutex;
-    uint32_t limit;
-    struct hash_map holders;
+    uint32_t limit, total_limit;
+    uint64_t total;
+    struct realm_limit *realms;
+    size_t realm_count;
+    struct hash_map holders; /* accounts, and realms as "\\realm" */
+};
+
+struct realm_limit {
+    char *name;
+    uint32_t allocations;
 };
 
 static uint64_t hash_name(const struct siphash_key *key, const void *name)
@@ -56,6 +64,14 @@ struct local_quota *local_quota_new(uint32_t allocations)
     return quota;
 }
 
+static void free_realms(struct realm_limit *realms, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(realms[i].name);
+    }
+    free(realms);
+}
+
 void local_quota_free(struct local_quota *quota)
 {
     struct hash_cursor cursor;
@@ -71,6 +87,7 @@ void local_quota_free(struct local_quota *quota)
         node = hash_map_next(&quota->holders, &cursor);
     }
     hash_map_clear(&quota->holders);
+    free_realms(quota->realms, quota->realm_count);
     pthread_mutex_destroy(&quota->mutex);
     free(quota);
 }
@@ -98,21 +115,84 @@ static struct holder *add(struct local_quota *quota, const char *name)
     return holder;
 }
 
+static bool has_room(const struct holder *holder, uint32_t limit)
+{
+    return holder == NULL || limit == 0 || holder->allocations < limit;
+}
+
+static uint32_t limit_of_realm(const struct local_quota *quota, const char *realm)
+{
+    for (size_t i = 0; i < quota->realm_count; i++) {
+        if (strcmp(quota->realms[i].name, realm + 1) == 0) {
+            return quota->realms[i].allocations;
+        }
+    }
+    return 0;
+}
+
+static void give_back(struct local_quota *quota, const char *name)
+{
+    struct holder *holder = find(quota, name);
+
+    assert(holder != NULL);
+    if (holder != NULL && --holder->allocations == 0) {
+        hash_map_remove(&quota->holders, &holder->node);
+        free(holder);
+    }
+}
+
+static bool take(struct local_quota *quota, const char *name, uint32_t limit)
+{
+    struct holder *holder = find(quota, name);
+
+    if (!has_room(holder, limit)) {
+        return false;
+    }
+    holder = holder != NULL ? holder : add(quota, name);
+    if (holder != NULL) {
+        holder->allocations++;
+    }
+    return holder != NULL;
+}
+
+/* The realm of an account with the backslash before it, or NULL for the first realm. */
+static const char *realm_of(const char *name)
+{
+    return strrchr(name, '\\');
+}
+
+/* "" and "\realm" are nobody in particular. */
+static bool is_nobody(const char *name)
+{
+    return name[0] == '\0' || name == realm_of(name);
+}
+
+static bool reserve_all(struct local_quota *quota, const char *name)
+{
+    const char *realm = realm_of(name);
+
+    if (quota->total_limit > 0 && quota->total >= quota->total_limit) {
+        return false;
+    }
+    if (realm != NULL && !take(quota, realm, limit_of_realm(quota, realm))) {
+        return false;
+    }
+    if (!is_nobody(name) && !take(quota, name, quota->limit)) {
+        if (realm != NULL) {
+            give_back(quota, realm);
+        }
+        return false;
+    }
+    quota->total++;
+    return true;
+}
+
 static bool reserve(void *context, const char *name)
 {
     struct local_quota *quota = context;
 
     pthread_mutex_lock(&quota->mutex);
-    struct holder *holder = find(quota, name);
-    bool free_place = holder == NULL || quota->limit == 0 || name[0] == '\0' ||
-                      holder->allocations < quota->limit;
-    if (free_place && holder == NULL) {
-        holder = add(quota, name);
-    }
-    bool granted = free_place && holder != NULL;
-    if (granted) {
-        holder->allocations++;
-    }
+    bool granted = reserve_all(quota, name);
     pthread_mutex_unlock(&quota->mutex);
     return granted;
 }
@@ -120,14 +200,16 @@ static bool reserve(void *context, const char *name)
 static void release(void *context, const char *name)
 {
     struct local_quota *quota = context;
+    const char *realm = realm_of(name);
 
     pthread_mutex_lock(&quota->mutex);
-    struct holder *holder = find(quota, name);
-    assert(holder != NULL);
-    if (holder != NULL && --holder->allocations == 0) {
-        hash_map_remove(&quota->holders, &holder->node);
-        free(holder);
+    if (!is_nobody(name)) {
+        give_back(quota, name);
     }
+    if (realm != NULL) {
+        give_back(quota, realm);
+    }
+    quota->total--;
     pthread_mutex_unlock(&quota->mutex);
 }
 
@@ -141,6 +223,38 @@ void local_quota_set_limit(struct local_quota *quota, uint32_t allocations)
     pthread_mutex_lock(&quota->mutex);
     quota->limit = allocations;
     pthread_mutex_unlock(&quota->mutex);
+}
+
+void local_quota_set_total(struct local_quota *quota, uint32_t allocations)
+{
+    pthread_mutex_lock(&quota->mutex);
+    quota->total_limit = allocations;
+    pthread_mutex_unlock(&quota->mutex);
+}
+
+bool local_quota_set_realms(struct local_quota *quota, size_t count, const char *const *names,
+                            const uint32_t *allocations)
+{
+    struct realm_limit *realms = calloc(count + 1, sizeof *realms);
+
+    for (size_t i = 0; realms != NULL && i < count; i++) {
+        realms[i] = (struct realm_limit){strdup(names[i]), allocations[i]};
+        if (realms[i].name == NULL) {
+            free_realms(realms, i);
+            realms = NULL;
+        }
+    }
+    if (realms == NULL) {
+        return false;
+    }
+    pthread_mutex_lock(&quota->mutex);
+    struct realm_limit *before = quota->realms;
+    size_t before_count = quota->realm_count;
+    quota->realms = realms;
+    quota->realm_count = count;
+    pthread_mutex_unlock(&quota->mutex);
+    free_realms(before, before_count);
+    return true;
 }
 
 size_t local_quota_count(struct local_quota *quota)

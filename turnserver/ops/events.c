@@ -91,9 +91,9 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
                   log_u64("worker", worker));
         return;
     case TURN_QUOTA_REACHED:
-        log_event(log, LOG_WARNING, "allocation refused: the user's quota is reached",
+        log_event(log, LOG_WARNING, "allocation refused: a quota is reached",
                   log_string("user", event->user), log_address("client", &event->client),
-                  log_string("key", "quotas.user.allocations"), log_u64("worker", worker));
+                  log_string("key", "quotas"), log_u64("worker", worker));
         return;
     }
 }

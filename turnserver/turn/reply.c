@@ -130,7 +130,8 @@ void reply_challenge(struct turn_request *request, uint16_t code)
     request->server->counters.challenges++;
     reply_begin(request, &builder, STUN_ERROR);
     stun_builder_put_error(&builder, code, NULL);
-    auth_put_challenge(request->server->setup.auth, request->now, request->flow, &builder);
+    auth_put_challenge(request->server->setup.auth, request->now, request->flow, request->view,
+                       &builder);
     reply_send(request, &builder);
 }
 

@@ -228,7 +228,7 @@ struct turn_move {
     uint64_t id; /* for turn_server_take_over */
     uint32_t from;
     uint8_t ticket[TURN_TICKET_SIZE];
-    char user[STUN_USERNAME_SIZE_MAX + 1]; /* who asks */
+    char user[AUTH_USER_SIZE]; /* who asks */
 };
 
 enum turn_move_status {

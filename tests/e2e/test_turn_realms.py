@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Several realms on one server, by ORIGIN and by listener, and quotas of a realm and of all."""
+import e2e
+import postern
+import service
+import stunwire
+import tap
+
+ORIGIN = 0x802F
+OTHER, SECRET = "example.net", "a secret of the other realm"
+REALMS = f"""realms = ( {{ name = "{OTHER}"; origins = [ "https://example.net" ]; secrets = [ "{SECRET}" ];
+  users = ( {{ name = "alice"; password = "another word"; }}, {{ name = "carol"; password = "word"; }} ); %s }} );
+"""
+
+
+def serve(more="", realm="", **options):
+    return e2e.serve(more=REALMS % realm + more, **options)
+
+
+class Client(stunwire.Client):
+    origin = None
+
+    def credentials(self):
+        origin = [(ORIGIN, self.origin)] if self.origin else []
+        return origin + super().credentials()
+
+
+def client(port, user, password, origin=b"https://example.net"):
+    one = Client(e2e.udp(port), user, password)
+    one.origin = origin
+    return one
+
+
+def code_of(one):
+    answer = one.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()])
+    return 0 if answer.klass == stunwire.SUCCESS else answer.error()[0]
+
+
+@tap.test(workers=e2e.WORKERS)
+def by_origin(workers):
+    """Who comes from a realm's origin is challenged for it, and its users are others' namesakes"""
+    server, port = serve(workers=workers)
+    one = client(port, "alice", "another word")
+    one.allocate()
+    tap.equal(one.realm, OTHER.encode())
+    one.origin = None  # later requests need not say it again
+    one.refresh()
+    service.logged(server, 'user="alice\\\\example.net"')
+    tap.equal(code_of(client(port, "alice", "secret")), 401)
+    tap.equal(code_of(client(port, "alice", "secret", None)), 0)
+    tap.equal(code_of(client(port, "alice", "another word", None)), 401)
+    tap.equal(code_of(client(port, "alice", "secret", b"https://example.org")), 0)
+    name, password = stunwire.rest_credential(SECRET, "eve")
+    tap.equal(code_of(client(port, name, password)), 0)
+    tap.equal(code_of(client(port, name, password, None)), 401)
+
+
+@tap.test
+def owners_are_of_realms():
+    """A namesake of another realm gets 441 on an allocation"""
+    _, port = serve()
+    one = client(port, "alice", "another word")
+    one.allocate()
+    other = stunwire.Client(one.transport, "alice", "secret")
+    other.realm, other.nonce = postern.REALM.encode(), one.nonce
+    other.key = stunwire.long_term_key("alice", postern.REALM, "secret")
+    tap.equal(other.try_request(stunwire.REFRESH).error()[0], 441)
+
+
+@tap.test(transport=["udp", "tcp"])
+def by_listener(transport):
+    """A listener's realm is told to who comes in there"""
+    first, second = postern.free_port(), postern.free_port()
+    text = postern.config(first, more=REALMS % "")
+    extra = f'{{ address = "127.0.0.1"; port = {second}; transports = [ "udp", "tcp" ]; realm = "{OTHER}"; }}'
+    text = text.replace("listeners = ( ", f"listeners = ( {extra}, ", 1)
+    postern.server(text)
+    for port, realm, password in ((first, postern.REALM, "secret"), (second, OTHER, "another word")):
+        one = e2e.client(port, transport, password=password)
+        one.allocate()
+        tap.equal(one.realm, realm.encode())
+
+
+@tap.test
+def quota_of_a_realm():
+    """A realm's quota counts all its users, and nobody else's"""
+    _, port = serve(realm="allocations = 2;")
+    first = client(port, "alice", "another word")
+    first.allocate()
+    client(port, "carol", "word").allocate()
+    tap.equal(code_of(client(port, "carol", "word")), 486)
+    for _ in range(3):
+        e2e.allocated(port)
+    first.refresh(0)
+    tap.equal(code_of(client(port, "carol", "word")), 0)
+
+
+@tap.test(workers=e2e.WORKERS)
+def quota_of_all(workers):
+    """quotas.total.allocations counts everybody over all workers; a reload changes it"""
+    server, port = serve("quotas = { total = { allocations = 4; }; };\n", workers=workers)
+    ones = [e2e.allocated(port) for _ in range(3)]
+    client(port, "carol", "word").allocate()
+    tap.equal(code_of(e2e.client(port)), 486)
+    tap.equal(code_of(client(port, "carol", "word")), 486)
+    ones[0].refresh(0)
+    tap.equal(code_of(e2e.client(port)), 0)
+    tap.equal(code_of(e2e.client(port)), 486)
+    server.rewrite(postern.config(port, workers=workers, more=REALMS % "" + "quotas = { total = { allocations = 5; }; };\n"))
+    service.reload(server)
+    tap.equal(code_of(e2e.client(port)), 0)
+    tap.equal(code_of(e2e.client(port)), 486)
+
+
+@tap.test
+def looks_users_up_in_their_realm():
+    """Users of an SQLite file belong to the realm with which they were added"""
+    path = postern.temporary_folder() / "users.db"
+    for realm in (postern.REALM, OTHER):
+        done = postern.run(postern.turnserver, "user", "add", "dora", "--database", path, "--realm", realm,
+                           input=f"word of {realm}\n".encode())
+        if "without SQLite" in done.err:
+            tap.skip("built without SQLite")
+        tap.equal(done.status, 0, done.err)
+    _, port = serve(f'users_database = {{ sqlite = "{path}"; }};\n')
+    for realm, origin in ((postern.REALM, None), (OTHER, b"https://example.net")):
+        tap.equal(code_of(client(port, "dora", f"word of {realm}", origin)), 0, realm)
+        tap.equal(code_of(client(port, "dora", "word of another", origin)), 401, realm)
+
+
+@tap.test
+def checks_the_configuration():
+    """A realm twice, or a listener's realm that is not there, is told"""
+    for text, words in ((f'realms = ( {{ name = "{postern.REALM}"; }} );', "each realm once"),
+                        ('realms = ( { name = "a"; }, { name = "a"; } );', "each realm once"),
+                        ('realms = ( { name = "a\\\\b"; } );', "without quotes and backslashes"),
+                        ('realms = ( { users = ( { name = "x"; password = "y"; } ); } );', "required"),
+                        ('realms = ( { name = "b"; users = ( { name = "x"; } ); } );', "either password or key")):
+        done = service.check(postern.config(3478, more=text + "\n"))
+        tap.equal(done.status, 2, text)
+        tap.true(words in done.err, done.err)
+    text = postern.config(3478).replace("port = 3478;", 'port = 3478; realm = "nowhere";', 1)
+    done = service.check(text)
+    tap.equal((done.status, '"nowhere"' in done.err), (2, True), done.err)
+
+
+tap.main()
