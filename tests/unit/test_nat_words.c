@@ -6,6 +6,14 @@
 
 static struct nat_report report;
 
+static int set_up(void **state)
+{
+    (void)state;
+    report = (struct nat_report){.local = test_address("10.0.0.2:40000")};
+    report.mapped[NAT_PRIMARY] = test_address("198.51.100.7:40000");
+    return 0;
+}
+
 static void every_combination_has_a_verdict(void **state)
 {
     (void)state;
@@ -68,6 +76,15 @@ static void verdicts_differ_where_it_matters(void **state)
     assert_null(strstr(nat_verdict_text(&report), "relay"));
 }
 
+static void what_was_not_seen_has_no_verdict(void **state)
+{
+    (void)state;
+    report.mapped[NAT_PRIMARY] = (struct stun_address){0};
+    assert_null(nat_verdict_text(&report));
+    report.mapped[NAT_PRIMARY] = report.local;
+    assert_null(strstr(nat_verdict_text(&report), "behind a NAT"));
+}
+
 static void every_doubt_has_words(void **state)
 {
     (void)state;
@@ -81,10 +98,11 @@ static void every_doubt_has_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_combination_has_a_verdict),
-        cmocka_unit_test(types_are_the_known_ones),
-        cmocka_unit_test(verdicts_differ_where_it_matters),
-        cmocka_unit_test(every_doubt_has_words),
+        cmocka_unit_test_setup(every_combination_has_a_verdict, set_up),
+        cmocka_unit_test_setup(types_are_the_known_ones, set_up),
+        cmocka_unit_test_setup(verdicts_differ_where_it_matters, set_up),
+        cmocka_unit_test_setup(what_was_not_seen_has_no_verdict, set_up),
+        cmocka_unit_test_setup(every_doubt_has_words, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
