@@ -59,9 +59,10 @@ src_libwire_la_SOURCES = \
 src_libwire_la_LIBADD = src/libbase.la
 
 src_libnet_la_SOURCES = \
-	src/net/acceptor.c src/net/acceptor.h \
+	src/net/acceptor.c src/net/acceptor.h src/net/acceptor_internal.h \
 	src/net/associations.c src/net/associations.h \
 	src/net/clock.c src/net/clock.h \
+	src/net/connection.c \
 	src/net/connection_limit.c src/net/connection_limit.h \
 	src/net/dtls.c src/net/dtls.h \
 	src/net/dtls_cookie.c src/net/dtls_cookie.h \

@@ -567,6 +567,8 @@ void shell_free(struct shell *shell)
         }
     }
     if (shell->base != NULL) {
+        /* libevent keeps a stream on TLS until callbacks that wait in the loop have run. */
+        event_base_loop(shell->base, EVLOOP_NONBLOCK);
         event_base_free(shell->base);
     }
     free(shell);

@@ -131,11 +131,13 @@ static void read_names(const struct stream_keys *keys, config_setting_t *list)
     for (int i = 0; list && i < config_setting_length(list); i++) {
         const char *text = config_setting_get_string(config_setting_get_elem(list, (unsigned)i));
         char *name = copy_name(text);
-        if (name && listener->server_name_count < CONFIG_SERVER_NAMES_MAX)
+        if (name && listener->server_name_count < CONFIG_SERVER_NAMES_MAX) {
             listener->server_names[listener->server_name_count++] = name;
-        else
-            config_report_error(keys->draft->report, stream_place(keys, "server_names", key),
-                                "expected a host name, got \"%s\"", text);
+            continue;
+        }
+        free(name);
+        config_report_error(keys->draft->report, stream_place(keys, "server_names", key),
+                            "expected a host name, got \"%s\"", text);
     }
 }
 

@@ -471,11 +471,11 @@ static int append(struct stream *stream, const uint8_t *bytes, size_t size, size
     return evbuffer_commit_space(output, &space, 1) != 0 ? -ENOMEM : 0;
 }
 
-static void free_copy(const void *bytes, size_t size, void *unused)
+static void free_copy(const void *bytes, size_t size, void *copy)
 {
+    (void)bytes;
     (void)size;
-    (void)unused;
-    free((void *)(uintptr_t)bytes);
+    free(copy);
 }
 
 /* The same in a link of its own, of which libevent makes a record of TLS of its own. */
@@ -489,7 +489,7 @@ static int append_apart(struct stream *stream, const uint8_t *bytes, size_t size
     }
     memcpy(copy, bytes, size);
     memset(copy + size, 0, padding);
-    if (evbuffer_add_reference(output, copy, size + padding, free_copy, NULL) != 0) {
+    if (evbuffer_add_reference(output, copy, size + padding, free_copy, copy) != 0) {
         free(copy);
         return -ENOMEM;
     }

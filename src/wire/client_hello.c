@@ -243,7 +243,7 @@ bool client_hello_offers(const struct client_hello *hello, const char *protocol)
 
     while (list.size > 0) {
         struct part name = part_vector(&list, 1);
-        if (name.size == size && memcmp(name.bytes, protocol, size) == 0) {
+        if (!name.failed && name.size == size && memcmp(name.bytes, protocol, size) == 0) {
             return true;
         }
     }

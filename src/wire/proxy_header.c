@@ -221,20 +221,34 @@ static uint8_t *put_u16(uint8_t *bytes, size_t value)
     return bytes + 2;
 }
 
+/* An IPv4 address among IPv6 ones is written IPv4-mapped. */
+static uint8_t *put_ip(uint8_t *bytes, const struct stun_address *address, bool ipv4)
+{
+    size_t ip_size = ipv4 ? 4 : 16;
+
+    if (!ipv4 && address->family == STUN_FAMILY_IPV4) {
+        memset(bytes, 0, 10);
+        memset(bytes + 10, 0xFF, 2);
+        memcpy(bytes + 12, address->ip, 4);
+    } else {
+        memcpy(bytes, address->ip, ip_size);
+    }
+    return bytes + ip_size;
+}
+
 size_t proxy_header_write(uint8_t bytes[PROXY_HEADER_WRITE_SIZE], const struct stun_address *source,
                           const struct stun_address *destination)
 {
-    bool ipv4 = source->family == STUN_FAMILY_IPV4;
-    size_t ip_size = ipv4 ? 4 : 16;
-    uint8_t *next = bytes;
+    bool ipv4 = source->family == STUN_FAMILY_IPV4 && destination->family == STUN_FAMILY_IPV4;
+    uint8_t *next = bytes + FIXED_SIZE;
 
-    memcpy(next, signature, sizeof signature);
-    next[12] = COMMAND_PROXY;
-    next[13] = ipv4 ? FAMILY_TCP4 : FAMILY_TCP6;
-    next = put_u16(next + 14, 2 * ip_size + 4);
-    memcpy(next, source->ip, ip_size);
-    memcpy(next + ip_size, destination->ip, ip_size);
-    next = put_u16(next + 2 * ip_size, source->port);
+    memcpy(bytes, signature, sizeof signature);
+    bytes[12] = COMMAND_PROXY;
+    bytes[13] = ipv4 ? FAMILY_TCP4 : FAMILY_TCP6;
+    (void)put_u16(bytes + 14, ipv4 ? 12 : 36);
+    next = put_ip(next, source, ipv4);
+    next = put_ip(next, destination, ipv4);
+    next = put_u16(next, source->port);
     next = put_u16(next, destination->port);
     return (size_t)(next - bytes);
 }

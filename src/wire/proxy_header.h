@@ -28,7 +28,8 @@ struct proxy_header {
 int proxy_header_parse(const uint8_t *bytes, size_t size, struct proxy_header *header,
                        size_t *needed);
 
-/* Writes a header of version 2 (both addresses of one family) and returns its size. */
+/* Writes a header of version 2 and returns its size. Of two families IPv4 is written IPv4-mapped.
+ */
 size_t proxy_header_write(uint8_t bytes[PROXY_HEADER_WRITE_SIZE], const struct stun_address *source,
                           const struct stun_address *destination);
 

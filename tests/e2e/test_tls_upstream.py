@@ -149,6 +149,10 @@ def shares_the_port_with_tcp_too():
     one.refresh(0)
 
 
+def sanitized(server):
+    return "libasan" in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
+
+
 def resident(server):
     return int(pathlib.Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -171,7 +175,8 @@ def carries_much_both_ways():
     for connection in lazy:
         connection.sendall(b"GET /%d HTTP/1.1\r\n\r\n" % size)
     time.sleep(1)
-    tap.true(resident(server) - before < 8 << 20, f"{resident(server) - before} bytes more")
+    if not sanitized(server):  # a sanitizer keeps what was freed
+        tap.true(resident(server) - before < 8 << 20, f"{resident(server) - before} bytes more")
     tap.equal(get(connect(port, context, SITE), 1000), 1000, "others are served")
     tap.equal(http_length(lazy[0]), size, "and it is all there when it is read")
 

@@ -121,13 +121,16 @@ static void test_wrong(void **state)
 
 static void test_endless_line(void **state)
 {
+    static const char begin[] = "PROXY UNKNOWN ";
     uint8_t line[200];
     struct proxy_header header;
     size_t needed = 0;
 
     (void)state;
     memset(line, 'x', sizeof line);
-    memcpy(line, "PROXY UNKNOWN ", 14);
+    for (size_t i = 0; begin[i] != '\0'; i++) {
+        line[i] = (uint8_t)begin[i];
+    }
     assert_int_equal(parse(line, 106, &header, &needed), -EAGAIN);
     assert_int_equal(parse(line, 107, &header, &needed), -EPROTO);
     assert_int_equal(parse(line, 200, &header, &needed), -EPROTO);
@@ -146,6 +149,11 @@ static void test_written_is_read(void **state)
         assert_int_equal(size, i == 0 ? 28 : 52);
         assert_header(bytes, size, texts[i], texts[i]);
     }
+    uint8_t mixed[PROXY_HEADER_WRITE_SIZE];
+    struct stun_address source, destination;
+    assert_true(address_parse(&source, texts[0]) && address_parse(&destination, texts[1]));
+    assert_int_equal(proxy_header_write(mixed, &source, &destination), 52);
+    assert_header(mixed, 52, texts[0], texts[1]);
 }
 
 int main(void)
