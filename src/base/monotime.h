@@ -22,7 +22,8 @@ struct monotime {
 
 static inline struct monotime monotime_add_us(struct monotime time, int64_t us)
 {
-    return time.us > INT64_MAX - us ? MONOTIME_NEVER : (struct monotime){time.us + us};
+    bool past_the_end = us > 0 && time.us > INT64_MAX - us;
+    return past_the_end ? MONOTIME_NEVER : (struct monotime){time.us + us};
 }
 
 static inline struct monotime monotime_add_ms(struct monotime time, int64_t ms)

@@ -16,7 +16,7 @@ def behaving(workers=None, alternate_port=None):
     """A server with two addresses and two ports; its port."""
     e2e.need_address(OTHER)
     while True:
-        second = alternate_port or postern.free_port(OTHER)
+        second = alternate_port or postern.free_port()
         more = f'nat_behavior = {{ alternate_address = "{OTHER}"; alternate_port = {second}; }};\n'
         port = postern.free_port()
         if port != second:
@@ -95,7 +95,7 @@ def lying(other, obey=False):
 @tap.test(timeout=30)
 def nobody_at_the_other_address():
     """an other address that does not answer leaves both unknown"""
-    odd = lying((OTHER, postern.free_port(OTHER)))
+    odd = lying((OTHER, postern.free_port()))
     told = client.run_json("nat", odd.name, status=client.INCONCLUSIVE)
     tap.equal((told["mapping"], told["mapping_doubt"]), ("unknown", "other-address-silent"))
     tap.equal((told["filtering"], told["behind_nat"]), ("unknown", True))
@@ -104,7 +104,7 @@ def nobody_at_the_other_address():
 @tap.test
 def changes_that_are_ignored():
     """an answer to CHANGE-REQUEST from the wrong address is no evidence"""
-    odd = lying((OTHER, postern.free_port(OTHER)), obey=True)
+    odd = lying((OTHER, postern.free_port()), obey=True)
     told = client.run_json("nat", odd.name, "--timeout", "3", status=client.INCONCLUSIVE)
     tap.equal((told["filtering"], told["filtering_doubt"]), ("unknown", "change-ignored"))
 

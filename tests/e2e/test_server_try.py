@@ -163,7 +163,8 @@ def runs_as_anybody():
     folder.mkdir()
     os.chown(folder, service.NOBODY, service.NOBODY)
     port = postern.free_port()
-    prefix = [*service.unprivileged(), "env", "-u", "XDG_STATE_HOME", f"HOME={folder}"]
+    # setpriv goes last: what it starts may lie in a folder that is closed to nobody, such as /root.
+    prefix = ["env", "-u", "XDG_STATE_HOME", f"HOME={folder}", *service.unprivileged()]
     server = postern.Process([postern.turnserver, "--try", "--listen", f"127.0.0.1:{port}"], prefix)
     tap.cleanup(server.stop)
     service.wait_for(lambda: "Ctrl-C" in server.stdout or not server.running(), "its words")

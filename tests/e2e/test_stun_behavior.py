@@ -17,7 +17,7 @@ def behavior(alternate_port):
 
 
 def serve(workers=None):
-    ports = (postern.free_port("0.0.0.0"), postern.free_port("0.0.0.0"))
+    ports = (postern.free_port(), postern.free_port())
     postern.server(postern.config(ports[0], workers=workers, users=False, more=behavior(ports[1])))
     return ports
 
@@ -59,7 +59,7 @@ def answers_from_the_endpoint_asked_for(workers):
 @tap.test
 def binds_a_configured_alternate_once():
     """An alternate endpoint may be a configured listener as well"""
-    ports = (postern.free_port("0.0.0.0"), postern.free_port("0.0.0.0"))
+    ports = (postern.free_port(), postern.free_port())
     text = postern.config(ports[0], users=False, more=behavior(ports[1]))
     listeners = [postern.listener(ports[0], PRIMARY), postern.listener(ports[1], ALTERNATE),
                  postern.listener(ports[1], PRIMARY, ("udp",))]

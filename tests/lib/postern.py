@@ -6,6 +6,7 @@
 
 A server that crashed, ended by itself, or made a sanitizer speak fails the test that used it.
 """
+import errno
 import json
 import os
 import pathlib
@@ -29,18 +30,21 @@ REALM, USER, PASSWORD, SECRET = "example.org", "alice", "secret", "s3cret"
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:")
 
 
-def free_port(address="127.0.0.1"):
-    """A port that is free for UDP and TCP, below the relayed range."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+def free_port():
+    """A port below the relayed range that is free, as is the next one: UDP and TCP, any address."""
+    # A socket of IPv6 takes IPv4's ports in as well, unless the system is set otherwise.
+    family = socket.AF_INET6 if os.path.exists("/proc/net/if_inet6") else socket.AF_INET
     while True:
         port = 20000 + int.from_bytes(os.urandom(2), "big") % 12000
         try:
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                with socket.socket(family, kind) as probe:
-                    probe.bind((address, port))
+            for wanted in (port, port + 1):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    with socket.socket(family, kind) as probe:
+                        probe.bind(("", wanted))
             return port
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 def temporary_folder():
