@@ -4,6 +4,8 @@ import hashlib
 import http.client
 import os
 import pathlib
+import re
+import signal
 import socket
 import ssl
 import struct
@@ -218,6 +220,52 @@ def tells_the_upstream_who_it_is():
     wanted = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + socket.inet_aton(local[0]) + socket.inet_aton(remote[0])
               + struct.pack("!HH", local[1], remote[1]))
     tap.equal(site.headers, [wanted])
+
+
+@tap.test
+def tells_the_upstream_who_is_behind_a_proxy():
+    """Behind a load balancer the upstream gets the real client's address, IPv6 too"""
+    authority = pki.Authority(postern.temporary_folder())
+    site, port = Site(authority.issue(SITE), proxied=True), postern.free_port()
+    text = postern.config(port, transports=["tls"], more=authority.issue(OURS).settings())
+    keys = f'upstream = "127.0.0.1:{site.port}"; upstream_proxy_header = true; proxy_protocol_from = [ "127.0.0.1" ]; '
+    postern.server(text.replace("transports = [", keys + "transports = [", 1))
+    raw = socket.create_connection(("127.0.0.1", port), 10)
+    raw.sendall(b"PROXY TCP4 192.0.2.9 198.51.100.1 4660 443\r\n")
+    connection = authority.context(["http/1.1"]).wrap_socket(raw, server_hostname=SITE)
+    tap.cleanup(connection.close)
+    tap.equal(get(connection, 5), 5)
+    tap.equal(site.headers, [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + socket.inet_aton("192.0.2.9")
+                             + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 4660, port)])
+    raw = socket.create_connection(("127.0.0.1", port), 10)
+    raw.sendall(b"PROXY TCP4 192.0.2.9 198.51.100.1 4660 443\r\n")
+    ours = authority.context(["stun.turn"]).wrap_socket(raw, server_hostname=OURS)
+    tap.cleanup(ours.close)
+    tap.equal(stunwire.Client(transport(ours)).binding().mapped, ("192.0.2.9", 4660), "and so do we")
+
+
+def counted(server):
+    """The server's counters: {name: number}."""
+    before = len(server.errors)
+    server.signal(signal.SIGUSR1)
+    found = lambda: [line for line in server.errors[before:] if " counters " in line]
+    tap.true(postern.until(found), "SIGUSR1 is answered")
+    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", found()[0])}
+
+
+@tap.test
+def counts_what_becomes_of_connections():
+    """Handshakes that failed, openings that made no sense, and connections that were handed on are counted"""
+    server, port, authority, _ = serve()
+    get(connect(port, authority.context(["http/1.1"]), SITE), 1)
+    for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(data)
+            tap.true(ended(connection), repr(data))
+    stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and says so by an alert
+    tap.raises(ssl.SSLError, connect, port, stranger, OURS)
+    wanted = {"connections_tunneled": 1, "connections_opening_failed": 2, "connections_tls_failed": 1}
+    tap.true(postern.until(lambda: wanted.items() <= counted(server).items()), f"{counted(server)}")
 
 
 def hello_of(context, name):

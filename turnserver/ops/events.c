@@ -151,6 +151,9 @@ void counters_log(struct log *log, const struct worker_counters *counters)
               log_u64("connections_refused", streams->refused_total + streams->refused_source),
               log_u64("connections_timed_out", streams->timed_out),
               log_u64("connections_broken", streams->ended_broken),
+              log_u64("connections_tls_failed", streams->ended_tls),
+              log_u64("connections_opening_failed", streams->ended_opening),
+              log_u64("connections_tunneled", streams->tunneled),
               log_u64("accept_failures", streams->accept_failures),
               log_u64("dropped_slow_readers", streams->dropped_frames));
     log_associations(log, &counters->associations);
