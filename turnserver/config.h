@@ -47,6 +47,7 @@ struct config_boot {
     struct stun_address relay_addresses[CONFIG_RELAY_ADDRESSES_MAX]; /* IP only */
     size_t relay_address_count;
     uint16_t relay_port_min, relay_port_max;
+    bool relay_shared_ports;
     unsigned workers; /* 1..256; the file's default is one a core */
     enum config_datapath datapath;
     uint32_t tcp_connections_max; /* of all workers together; this and the next do reload */

@@ -145,6 +145,22 @@ static void build_relay(struct config_boot *boot, const struct config_draft *dra
     }
 }
 
+/* Each worker needs a port of its own; where nobody has said how many there are, fewer will do. */
+static void build_shared_ports(struct config_boot *boot, const struct config_draft *draft)
+{
+    unsigned ports = draft->relay_port_max - draft->relay_port_min + 1;
+    boot->relay_shared_ports = draft->relay_shared_ports;
+    if (!draft->relay_shared_ports || draft->relay_port_min > draft->relay_port_max ||
+        ports >= boot->workers)
+        return;
+    if (draft->workers == 0)
+        boot->workers = ports;
+    else
+        config_report_error(draft->report, config_draft_place(draft, "relay.shared_ports"),
+                            "expected at least one relayed port for each of %u workers, got %u",
+                            boot->workers, ports);
+}
+
 /* ---- the rest ---------------------------------------------------------------------------------
  */
 
@@ -214,6 +230,7 @@ void config_boot_build(struct config_boot *boot, const struct config_draft *draf
     config_listeners_build(boot, draft);
     build_nat_behavior(boot, draft);
     build_relay(boot, draft);
+    build_shared_ports(boot, draft);
     build_users_database(boot, draft);
 }
 
@@ -291,6 +308,7 @@ void config_boot_compare(const struct config_boot *a, const struct config_boot *
         {"relay.addresses", same_relay_addresses(a, b)},
         {"relay.ports",
          a->relay_port_min == b->relay_port_min && a->relay_port_max == b->relay_port_max},
+        {"relay.shared_ports", a->relay_shared_ports == b->relay_shared_ports},
         {"workers", a->workers == b->workers},
         {"datapath", a->datapath == b->datapath},
         {"limits.tcp_idle_timeout", a->tcp_idle_timeout_s == b->tcp_idle_timeout_s},

@@ -96,6 +96,7 @@ struct config_draft {
     uint32_t relay_port_min, relay_port_max, relay_default_family;
     bool relay_tcp;
     uint32_t channel_numbers;
+    bool relay_shared_ports;
     bool mobility, classic_stun;
     struct draft_alternate alternates[CONFIG_ALTERNATES_MAX];
     size_t alternate_count;

@@ -64,6 +64,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/reservation.c turnserver/turn/reservation.h \
 	turnserver/turn/send.c \
 	turnserver/turn/server.c \
+	turnserver/turn/shared_port.c turnserver/turn/shared_port.h \
 	turnserver/turn/source_limit.c turnserver/turn/source_limit.h \
 	turnserver/turn/special_ranges.c turnserver/turn/special_ranges.h \
 	turnserver/turn/tcp_connection.c turnserver/turn/tcp_connection.h \

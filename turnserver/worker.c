@@ -567,6 +567,13 @@ static bool make_ways(struct worker *worker)
     return worker->tcp_relay && (!wants_dtls(worker->shared->boot) || make_associations(worker));
 }
 
+/* Each worker has its part of the ports, of which config_boot leaves one at least. */
+static uint32_t shared_ports(const struct config_boot *boot)
+{
+    uint32_t ports = (uint32_t)boot->relay_port_max - boot->relay_port_min + 1;
+    return boot->relay_shared_ports ? ports / boot->workers : 0;
+}
+
 static bool make_machines(struct worker *worker, const struct turn_nat_behavior *nat_behavior)
 {
     worker->crypto = stun_crypto_new();
@@ -591,6 +598,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .random = draw_random,
         .worker = worker->number,
         .worker_count = worker->shared->worker_count,
+        .shared_ports = shared_ports(worker->shared->boot),
     };
     worker->turn = turn_server_new(&setup);
     tcp_relay_serve(worker->tcp_relay, worker->turn);

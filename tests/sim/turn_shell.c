@@ -227,6 +227,7 @@ void shell_start(struct shell *shell, const struct turn_nat_behavior *behavior)
     setup.ports = (struct turn_ports){shell, shell_open, shell_close};
     setup.passing = (struct turn_passing){shell_give, shell_take_port, shell_discard};
     setup.bandwidth = shell->bandwidth;
+    setup.shared_ports = shell->shared_ports;
     setup.worker_count = shell->worker_count;
     setup.tcp = shell->tcp;
     setup.worker = shell->worker;

@@ -53,9 +53,10 @@ struct shell {
 
     uint32_t worker, worker_count;
     struct turn_bandwidth bandwidth;
+    uint32_t shared_ports;
 
     struct turn_tcp_ports tcp; /* all NULL unless a test sets them before shell_start */
-    unsigned quota; /* allocations a user, 0: no limit */
+    unsigned quota;            /* allocations a user, 0: no limit */
     struct shell_user_count users[SHELL_USERS_MAX];
 
     uint8_t packet[PACKET_HEADROOM + SHELL_PACKET_MAX + PACKET_TAILROOM];

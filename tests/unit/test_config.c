@@ -468,6 +468,21 @@ static void test_every_key_accepts_its_limits(void **state)
 
 #define LISTENER "listeners = ( { address = \"127.0.0.1\"; } );\n"
 
+static void test_shared_ports_are_enough(void **state)
+{
+    (void)state;
+    struct config *config = load_good(LISTENER "relay = { shared_ports = true;"
+                                               " ports = { min = 2000; max = 2000; }; };\n"
+                                               "rest = { secrets = [ \"" SECRET "\" ]; };");
+    assert_true(config->boot.relay_shared_ports);
+    assert_int_equal(config->boot.workers, 1);
+    config_free(config);
+    load_bad(LISTENER "workers = 3;\n"
+                      "relay = { shared_ports = true; ports = { min = 2000; max = 2001; }; };",
+             "/etc/t.conf:3: relay.shared_ports: expected at least one relayed port for each of 3 "
+             "workers, got 2\n");
+}
+
 static void test_listeners_differ(void **state)
 {
     (void)state;
@@ -648,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_every_key_refuses),
         cmocka_unit_test(test_every_key_accepts_its_limits),
+        cmocka_unit_test(test_shared_ports_are_enough),
         cmocka_unit_test(test_listeners_differ),
         cmocka_unit_test(test_transports_of_later_versions),
         cmocka_unit_test(test_nat_behavior_needs_two_addresses),

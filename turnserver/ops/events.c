@@ -84,6 +84,15 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
                   log_u64("sent_bytes", event->sent_bytes),
                   log_u64("received_bytes", event->received_bytes), log_u64("worker", worker));
         return;
+    case TURN_PEER_AMBIGUOUS:
+        log_event(
+            log, LOG_WARNING,
+            "peer refused: another client on the same relayed port has this address as a peer "
+            "(relay.shared_ports; more relayed ports make this rarer)",
+            log_string("user", event->user), log_address("client", &event->client),
+            log_address("relayed", &event->relayed), log_address("peer", &event->peer),
+            log_u64("worker", worker));
+        return;
     case TURN_BANDWIDTH_REACHED:
         log_event(log, LOG_WARNING, "packets dropped: the bandwidth quota is reached",
                   log_string("user", event->user), log_address("client", &event->client),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Allocate: RFC 8656 §7.2. */
+#include "turnserver/turn/shared_port.h"
 #include "turnserver/turn/turn_internal.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ static bool read_transport(struct turn_request *request, struct allocate_wish *w
                            "Bad Request: REQUESTED-TRANSPORT is missing or malformed");
     }
     wish->tcp = transport == STUN_TRANSPORT_TCP && server->setup.tcp.listen != NULL &&
+                server->setup.shared_ports == 0 &&
                 server->policy->tcp_connections_per_allocation > 0;
     if (wish->tcp) {
         return read_tcp(request);
@@ -132,6 +134,9 @@ static bool read_reservation(struct turn_request *request, struct allocate_wish 
     }
     if (has_token == STUN_OK && wish->token == RESERVATION_TOKEN_NONE) {
         return wish_refuse(request, 508, "Insufficient Capacity: no such reservation");
+    }
+    if (has_even == STUN_OK && request->server->setup.shared_ports > 0) {
+        return wish_refuse(request, 508, "Insufficient Capacity: ports are shared here");
     }
     if (has_even == STUN_OK) {
         wish->parity = even & EVEN_PORT_RESERVE ? PORT_EVEN_PAIR : PORT_EVEN;
@@ -278,10 +283,32 @@ struct allocate_ports {
     uint16_t refused_code;
 };
 
+/* Opens as many as this worker may, then lets them be shared. */
+static bool port_open_shared(struct turn_server *server, uint8_t family,
+                             struct relay_opened *opened)
+{
+    if (shared_port_count(server, family) >= server->setup.shared_ports ||
+        !port_open_any(server, family, PORT_ANY, opened)) {
+        return shared_port_join(server, family, opened);
+    }
+    if (!shared_port_add(server, opened)) {
+        relay_close(server, opened);
+        return false;
+    }
+    return true;
+}
+
+static bool port_open(struct turn_server *server, uint8_t family, enum port_parity parity,
+                      struct relay_opened *opened)
+{
+    return server->setup.shared_ports > 0 ? port_open_shared(server, family, opened)
+                                          : port_open_any(server, family, parity, opened);
+}
+
 static void ports_open_family(struct turn_server *server, uint8_t family, enum port_parity parity,
                               struct allocate_ports *ports)
 {
-    if (port_open_any(server, family, parity, &ports->opened[ports->count])) {
+    if (port_open(server, family, parity, &ports->opened[ports->count])) {
         ports->count++;
         return;
     }

@@ -2,6 +2,7 @@
 #include "turnserver/turn/allocation.h"
 
 #include "base/address.h"
+#include "turnserver/turn/shared_port.h"
 #include "turnserver/turn/turn_internal.h"
 
 #include <stdlib.h>
@@ -114,6 +115,21 @@ struct relay_port *allocation_port_of_via(struct turn_server *server, uint32_t v
     return port;
 }
 
+struct relay_port *allocation_port_hearing(struct turn_server *server, uint32_t via,
+                                           const struct stun_address *peer)
+{
+    struct relay_port *port;
+
+    if (server->shared == NULL) {
+        return allocation_port_of_via(server, via);
+    }
+    port = shared_port_owner(server, via, peer);
+    if (port != NULL) {
+        (void)allocation_judge(server, port->allocation);
+    }
+    return port;
+}
+
 /* ---- ports ----------------------------------------------------------------------------------- */
 
 struct relay_port *allocation_port(struct allocation *allocation, uint8_t family)
@@ -138,7 +154,9 @@ static bool port_insert(struct allocation_table *table, struct allocation *alloc
     port->relayed = opened->relayed;
     port->via = opened->via;
     port->tcp = opened->tcp;
-    port->open = hash_map_insert(&table->by_via, &port->by_via, &port->via) == 0;
+    port->shared = opened->shared;
+    port->open =
+        port->shared != NULL || hash_map_insert(&table->by_via, &port->by_via, &port->via) == 0;
     return port->open;
 }
 
@@ -161,6 +179,10 @@ void relay_close(struct turn_server *server, const struct relay_opened *opened)
 {
     const struct turn_setup *setup = &server->setup;
 
+    if (opened->shared != NULL) {
+        shared_port_leave(server, opened->shared);
+        return;
+    }
     if (opened->tcp) {
         port_pool_set_listening(setup->pool, &opened->relayed, false);
         setup->tcp.unlisten(setup->tcp.context, opened->via);
@@ -172,10 +194,14 @@ void relay_close(struct turn_server *server, const struct relay_opened *opened)
 
 static void port_close(struct turn_server *server, struct monotime now, struct relay_port *port)
 {
-    const struct relay_opened opened = {port->relayed, port->via, port->tcp};
+    const struct relay_opened opened = {port->relayed, port->via, port->tcp, port->shared};
 
     tcp_connection_close_all(server, now, port->allocation, port->relayed.family);
-    hash_map_remove(&server->allocations.by_via, &port->by_via);
+    if (port->shared != NULL) {
+        shared_port_forget(port);
+    } else {
+        hash_map_remove(&server->allocations.by_via, &port->by_via);
+    }
     relay_close(server, &opened);
     port->open = false;
 }
@@ -219,10 +245,11 @@ void allocation_set_timer(struct turn_server *server, struct allocation *allocat
 /* Takes an allocation out of the maps again, as far as it got in; its ports stay the caller's. */
 static void allocation_withdraw(struct allocation_table *table, struct allocation *allocation)
 {
-    if (allocation->port.open) {
+    if (allocation->port.open && allocation->port.shared == NULL) {
         hash_map_remove(&table->by_via, &allocation->port.by_via);
     }
-    if (allocation->second != NULL && allocation->second->open) {
+    if (allocation->second != NULL && allocation->second->open &&
+        allocation->second->shared == NULL) {
         hash_map_remove(&table->by_via, &allocation->second->by_via);
     }
     free(allocation->second);

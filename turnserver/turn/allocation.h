@@ -22,7 +22,9 @@ struct relay_port {
     struct stun_address relayed; /* what peers see; kept when the port is closed */
     uint32_t via;
     bool open;
-    bool tcp; /* it listens for TCP */
+    bool tcp;                    /* it listens for TCP */
+    struct shared_port *shared;  /* others have it too (shared_port.h), or NULL */
+    struct shared_claim *claims; /* in that case: whose IPs are ours */
 };
 
 struct allocation {
@@ -69,6 +71,7 @@ struct relay_opened {
     struct stun_address relayed;
     uint32_t via;
     bool tcp; /* it listens for TCP, instead of being a UDP port */
+    struct shared_port *shared;
 };
 
 /* Opens opened->relayed, as opened->tcp says. Returns 0 and fills in the via, or -errno. */
@@ -120,6 +123,9 @@ void allocation_close_port(struct turn_server *server, struct monotime now,
 /* NULL when there is none. The verdicts in its tables are those of the policy that holds now. */
 struct allocation *allocation_of_flow(struct turn_server *server, const struct flow *flow);
 struct relay_port *allocation_port_of_via(struct turn_server *server, uint32_t via);
+/* The same where others may share the port: the one that hears `peer`. */
+struct relay_port *allocation_port_hearing(struct turn_server *server, uint32_t via,
+                                           const struct stun_address *peer);
 /* Keyed, so that it says nothing to others. */
 uint64_t allocation_flow_hash(const struct turn_server *server, const struct flow *flow);
 

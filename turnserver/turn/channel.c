@@ -87,6 +87,9 @@ void channel_handle(struct turn_request *request)
         refuse_tcp(request) || !read_wish(request, &wish)) {
         return;
     }
+    if (!request_claim(request, &wish.peer)) {
+        return;
+    }
     channel = channel_for(request, &wish);
     if (channel == NULL) {
         return;

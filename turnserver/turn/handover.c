@@ -70,7 +70,8 @@ enum turn_move_status turn_server_give_away(struct turn_server *server,
     struct mobility *mobility = mobility_find(server, move->ticket);
 
     *handover = NULL;
-    if (mobility == NULL || !server->policy->mobility) {
+    /* A port that others have too stays where it is. */
+    if (mobility == NULL || !server->policy->mobility || server->setup.shared_ports > 0) {
         return TURN_MOVE_UNKNOWN;
     }
     if (strcmp(mobility->allocation->account->name, move->user) != 0) {

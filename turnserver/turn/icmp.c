@@ -25,7 +25,7 @@ void turn_server_icmp(struct turn_server *server, struct monotime now, uint32_t 
                       const struct stun_address *peer, const struct stun_icmp *icmp,
                       struct outbox *outbox)
 {
-    const struct relay_port *port = allocation_port_of_via(server, via);
+    const struct relay_port *port = allocation_port_hearing(server, via, peer);
     uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE];
     struct stun_builder builder;
     uint8_t *bytes;

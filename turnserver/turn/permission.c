@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CreatePermission: RFC 8656 §10. All of its peers get their permission, or none does. */
+#include "turnserver/turn/shared_port.h"
 #include "turnserver/turn/turn_internal.h"
 
 struct permission_wish {
@@ -55,6 +56,19 @@ bool request_may_permit(struct turn_request *request, const struct stun_address 
         reply_error(request, 403, forbidden_reason(*verdict));
         return false;
     }
+}
+
+bool request_claim(struct turn_request *request, const struct stun_address *peer)
+{
+    struct relay_port *port = allocation_port(request->allocation, peer->family);
+
+    if (port->shared == NULL || shared_port_claim(request->now, port, peer)) {
+        return true;
+    }
+    allocation_report(request->server, request->allocation,
+                      &(struct turn_event){.type = TURN_PEER_AMBIGUOUS, .peer = *peer});
+    reply_error(request, 508, "Insufficient Capacity: another client of the port has this peer");
+    return false;
 }
 
 /* Reads every XOR-PEER-ADDRESS. Returns how many there are, or 0 after an error was answered. */
@@ -117,6 +131,11 @@ void permission_handle(struct turn_request *request)
                                     policy->permissions_per_allocation)) {
         reply_error(request, 508, "Insufficient Capacity: too many permissions");
         return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!request_claim(request, &wishes[i].peer)) {
+            return;
+        }
     }
     for (size_t i = 0; i < count; i++) {
         permission_table_set(&request->allocation->permissions, &wishes[i].peer, wishes[i].verdict,

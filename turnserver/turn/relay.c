@@ -202,7 +202,7 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
                          const struct stun_address *peer, struct packet *packet,
                          struct outbox *outbox)
 {
-    const struct relay_port *port = allocation_port_of_via(server, via);
+    const struct relay_port *port = allocation_port_hearing(server, via, peer);
     struct allocation *allocation;
     const struct permission *permission;
     uint32_t size = packet->size;

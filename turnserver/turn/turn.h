@@ -14,6 +14,7 @@
  *   icmp              what the way to a peer says, on its way to the client
  *   allocation        an allocation's life, and the table of all
  *   permission_table, channel_table: whom an allocation may hear and reach
+ *   shared_port       few ports for many allocations
  *   redirect          to another server
  *   mobility          tickets, and clients who change their address
  *   handover          an allocation that changes its worker
@@ -166,6 +167,8 @@ struct turn_setup {
     uint64_t (*random)(void *context); /* 64 unpredictable bits; simulations give a seeded one */
     void *random_context;
     uint32_t worker;       /* below 256: this worker's number, in ids that others may carry to us */
+    uint32_t shared_ports; /* of each family that this worker opens for all its allocations to
+                            * share; 0: an allocation has ports of its own */
     uint32_t worker_count; /* others that may have what a client asks for; 0: nobody */
 };
 
@@ -282,6 +285,7 @@ enum turn_event_type {
     TURN_ENDED,        /* deleted, expired, or its connection closed */
     TURN_PEER_REFUSED, /* 403; reported once a peer address class and allocation */
     TURN_QUOTA_REACHED,
+    TURN_PEER_AMBIGUOUS,    /* 508: another allocation has this peer on the same shared port */
     TURN_BANDWIDTH_REACHED, /* packets are dropped; reported once an allocation */
     TURN_MOVED,             /* its client came back from another address */
     TURN_LEFT, /* to another worker, which reports TURN_MOVED; not to be counted as an end */

@@ -32,7 +32,8 @@ struct turn_server {
     struct source_limit *sources;
     struct source_limit *icmp; /* by client */
     struct parking parking;
-    struct hash_map tickets; /* of mobile allocations */
+    struct shared_port *shared; /* all of them; NULL where ports are not shared */
+    struct hash_map tickets;    /* of mobile allocations */
     struct move_queue moves;
     struct reservation_table *reservations;
     bool reservations_are_ours;
@@ -92,6 +93,11 @@ bool request_may_permit(struct turn_request *request, const struct stun_address 
 /* Sends the client to an alternate server. Returns false, without an answer, when there is none for
  * it. */
 bool request_redirect(struct turn_request *request);
+/*
+ * Where relayed ports are shared: makes the peer's IP this allocation's. Answers 508 and reports it
+ * when the port has it for another one.
+ */
+bool request_claim(struct turn_request *request, const struct stun_address *peer);
 /*
  * Answers 420 and returns true when the request has a comprehension-required attribute that is not
  * among `known` nor one of those that every STUN agent knows.
