@@ -69,6 +69,12 @@ def resident(server):
         return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
 
+def measures_memory(server):
+    """A sanitizer keeps what was freed, so that its size says nothing."""
+    with open(f"/proc/{server.pid}/maps", encoding="utf-8") as maps:
+        return "asan" not in maps.read()
+
+
 def raw(port, local=None):
     """A UDP socket that speaks what it is told to."""
     return e2e.udp(port, local=local)
@@ -242,7 +248,7 @@ def is_flat_in_a_flood():
         one.close()
     after = resident(server)
     tap.diag(f"{before} KiB before, {after} KiB after")
-    tap.true(after - before < 4096, f"{before} KiB before, {after} KiB after")
+    tap.true(after - before < 4096 or not measures_memory(server), f"{before} KiB before, {after} KiB after")
     tap.true(ask(connect(port, authority)), "others are served")
     told = counters(server)
     tap.true(told["challenges"] > 10000 and told["opened"] == 2, str(told))
@@ -269,7 +275,7 @@ def half_made_handshakes_keep_nobody_out():
     tap.true(told["displaced"] >= count - 520 and told["now"] <= 540, str(told))
     grown = resident(server) - before
     tap.diag(f"{grown} KiB for {told['now']} associations")
-    tap.true(grown < 64 * 1024, f"{grown} KiB")
+    tap.true(grown < 64 * 1024 or not measures_memory(server), f"{grown} KiB")
     one.send(peer.local, b"still here")
     tap.equal(peer.receive(5), b"still here")
     tap.true(postern.until(lambda: counters(server)["now"] <= 20, 20), "half-made ones end at their deadline")

@@ -509,7 +509,9 @@ static void test_cookie_age(void **state)
     get_hellos(pair, &first, &second);
     assert_true(is_good(pair, monotime_add_seconds(pair->now, DTLS_COOKIE_SECONDS), &second));
     assert_false(is_good(pair, monotime_add_seconds(pair->now, 2 * DTLS_COOKIE_SECONDS), &second));
-    assert_false(is_good(pair, monotime_add_seconds(pair->now, -DTLS_COOKIE_SECONDS), &second));
+    /* Nor is one from a time that has not come: a worker's clock does not go back so far. */
+    pair->now.us -= DTLS_COOKIE_SECONDS * MONOTIME_SECOND;
+    assert_false(is_good(pair, pair->now, &second));
     teardown(pair);
 }
 
