@@ -69,6 +69,7 @@ src_libnet_la_SOURCES = \
 	src/net/mailbox.c src/net/mailbox.h \
 	src/net/opening.c src/net/opening.h \
 	src/net/resolver.c src/net/resolver.h src/net/resolver_backend.h \
+	src/net/interface.c src/net/interface.h \
 	src/net/socket_address.h \
 	src/net/stream.c src/net/stream.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \

@@ -2,6 +2,7 @@
 /* Every option: who takes it, what it means, how its value is read. */
 #include "base/address.h"
 #include "base/text.h"
+#include "net/interface.h"
 #include "stunclient/verbs.h"
 
 #include <stdlib.h>
@@ -146,10 +147,15 @@ static const char *set_relay_family(struct options *options, char *value)
 static const char *set_localaddr(struct options *options, char *value)
 {
     uint16_t port = options->local.port;
-    if (!address_parse_ip(&options->local, value)) {
-        return "an IP address of this host";
+    options->local_interface = NULL;
+    if (address_parse_ip(&options->local, value)) {
+        options->local.port = port;
+        return NULL;
     }
-    options->local.port = port;
+    if (!interface_exists(value)) {
+        return "an IP address or a network interface of this host";
+    }
+    options->local_interface = value; /* which of its addresses is known when the family is */
     return NULL;
 }
 
@@ -333,7 +339,8 @@ const struct option_entry option_entries[] = {
     {"family", "4|6", "use only IPv4 or only IPv6; both are tried otherwise", set_family, TESTS, 0},
     {"ipv4", NULL, "the same as --family 4", set_ipv4, TESTS, '4'},
     {"ipv6", NULL, "the same as --family 6", set_ipv6, TESTS, '6'},
-    {"localaddr", "ADDRESS", "send from this address of this host", set_localaddr, TESTS, 0},
+    {"localaddr", "ADDRESS", "send from this address, or interface, of this host", set_localaddr,
+     TESTS, 0},
     {"localport", "PORT", "send from this port", set_localport, TESTS, 0},
     {"timeout", "SECONDS", "give up after this time, look-ups included; 5", set_timeout, TESTS, 0},
     {"rto", "MS", "first wait before a request is sent again; 500", set_rto, TESTS, 0},

@@ -2,6 +2,7 @@
 #include "stunclient/options.h"
 
 #include "base/text.h"
+#include "net/interface.h"
 #include "stunclient/verbs.h"
 
 #include <openssl/crypto.h>
@@ -237,6 +238,30 @@ static bool check_family(struct reader *reader, const struct stun_address *addre
     return true;
 }
 
+/* An interface's address of the family that the other options leave. */
+static bool choose_local_address(struct reader *reader)
+{
+    struct options *options = reader->options;
+    uint8_t family = options->family;
+    uint16_t port = options->local.port;
+    if (options->local_interface == NULL) {
+        return true;
+    }
+    if (family == STUN_FAMILY_NONE) {
+        family = options->uri.host.address.family;
+    }
+    if (!interface_find_address(options->local_interface, family, &options->local)) {
+        failure_set(reader->failure, EXIT_USAGE, "interface %s has no address to send from%s",
+                    options->local_interface,
+                    family == STUN_FAMILY_NONE   ? ""
+                    : family == STUN_FAMILY_IPV4 ? " over IPv4"
+                                                 : " over IPv6");
+        return usage(reader, options->verb->name);
+    }
+    options->local.port = port;
+    return true;
+}
+
 /* The URI and --protocol may say the same, but not different things. */
 static bool choose_protocol(struct reader *reader)
 {
@@ -326,7 +351,8 @@ static bool check(struct reader *reader)
         options->topic = reader->positional_count > 0 ? reader->positionals[0] : NULL;
         return true;
     }
-    return take_target(reader) && check_family(reader, &options->local, "--localaddr") &&
+    return take_target(reader) && choose_local_address(reader) &&
+           check_family(reader, &options->local, "--localaddr") &&
            check_family(reader, &options->uri.host.address, "the server's address") &&
            choose_protocol(reader);
 }

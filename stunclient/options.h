@@ -51,7 +51,8 @@ struct options {
 
     uint8_t family; /* enum stun_family; NONE: both */
     uint8_t relay_family;
-    struct stun_address local; /* family NONE: any; port 0: a free one */
+    struct stun_address local;   /* family NONE: any; port 0: a free one */
+    const char *local_interface; /* what --localaddr named instead of an address, or NULL */
     enum client_protocol protocol;
     enum client_mode mode;
     enum client_color color;

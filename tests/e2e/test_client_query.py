@@ -52,6 +52,16 @@ def sends_from_where_it_is_told(protocol):
     tap.equal((told["mapped_address"], told["local_address"]), (f"127.0.0.3:{local}",) * 2)
 
 
+@tap.test(host=["127.0.0.1", "::1"])
+def sends_from_an_interface(host):
+    """--localaddr takes an interface's name, for its address of the family that is used"""
+    _, port = e2e.serve(addresses=("127.0.0.1", "::1"))
+    local = postern.free_port(host)
+    told = client.run_json(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "--localport", local,
+                           "--localaddr", "lo")
+    tap.equal(told["local_address"], f"[::1]:{local}" if ":" in host else f"127.0.0.1:{local}")
+
+
 @tap.test
 def a_local_address_that_is_none_is_told():
     """a --localaddr that this host does not have ends with status 4 and says so"""

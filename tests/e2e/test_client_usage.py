@@ -33,7 +33,7 @@ WRONG = [
     (["h", "--family", "5"], "expected 4 or 6"),
     (["127.0.0.1", "--family", "6"], "family"),
     (["127.0.0.1", "--localaddr", "::1"], "family"),
-    (["h", "--localaddr", "h"], "expected an IP address"),
+    (["h", "--localaddr", "no such"], "expected an IP address or a network interface"),
     (["h", "--localport", "0"], "expected a port"),
     (["h", "--timeout", "0"], "expected seconds"),
     (["h", "--timeout", "1s"], "expected seconds"),
