@@ -23,7 +23,8 @@ struct relay_run {
     struct shell *shell;
     const struct output *output;
     struct turn_test *test;
-    struct flow flows[2];
+    struct flow flows[4]; /* two, and two more for relays of TCP */
+    unsigned flow_count;
     unsigned connected; /* streams that stand */
     bool started;
     bool insecure;     /* it was TLS that failed */
@@ -49,7 +50,7 @@ static void connected(void *context, struct monotime now, uint32_t via, struct o
 {
     struct relay_run *run = context;
     (void)via;
-    if (++run->connected == 2) {
+    if (++run->connected == run->flow_count) {
         start(run, now, outbox);
     }
 }
@@ -125,6 +126,11 @@ static bool open_flow(struct relay_run *run, const struct options *options,
     return status == 0;
 }
 
+static void leave_framing(void *context, uint32_t via)
+{
+    shell_leave_framing(context, via);
+}
+
 static struct turn_test *new_test(const struct relay_run *run, const struct options *options,
                                   const struct credentials *credentials, struct stun_crypto *crypto)
 {
@@ -137,7 +143,10 @@ static struct turn_test *new_test(const struct relay_run *run, const struct opti
                    .timing = stun_timing_default,
                    .timeout_ms = options->timeout_ms,
                    .family = options->relay_family},
-        .flows = {run->flows[0], run->flows[1]},
+        .tcp = options->tcp_relay,
+        .flows = {run->flows[0], run->flows[1], run->flows[2], run->flows[3]},
+        .leave_framing = leave_framing,
+        .context = run->shell,
         .count = options->count,
         .size = options->size,
         .interval_ms = options->interval_ms,
@@ -193,9 +202,11 @@ static bool test_server(struct turn_findings *findings, struct shell *shell,
         return false;
     }
     choose_server(shell, options, output, &found, &findings->server);
-    if (!open_flow(&run, options, &findings->server, 0, &findings->failure) ||
-        !open_flow(&run, options, &findings->server, 1, &findings->failure)) {
-        return false;
+    run.flow_count = options->tcp_relay ? 4 : 2;
+    for (unsigned side = 0; side < run.flow_count; side++) {
+        if (!open_flow(&run, options, &findings->server, side, &findings->failure)) {
+            return false;
+        }
     }
     run.test = new_test(&run, options, credentials, crypto);
     if (run.test == NULL) {
@@ -225,6 +236,14 @@ enum exit_status cmd_turn(const struct options *options)
         return output_fail(&output, "turn", options->target, &findings.failure);
     }
     findings.has_credentials = credentials.given;
+    if (options->tcp_relay && options->protocol != PROTOCOL_TCP &&
+        options->protocol != PROTOCOL_TLS) {
+        failure_set(&findings.failure, EXIT_USAGE,
+                    "a relay of TCP (--tcp-relay) needs a client over TCP or TLS");
+        failure_advise(&findings.failure, "Add --protocol tcp, or --protocol tls.");
+        credentials_wipe(&credentials);
+        return output_fail(&output, "turn", options->target, &findings.failure);
+    }
     struct shell *shell = shell_new();
     struct stun_crypto *crypto = stun_crypto_new();
     if (shell == NULL || crypto == NULL) {

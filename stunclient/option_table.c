@@ -144,6 +144,13 @@ static const char *set_relay_family(struct options *options, char *value)
     return NULL;
 }
 
+static const char *set_tcp_relay(struct options *options, char *value)
+{
+    (void)value;
+    options->tcp_relay = true;
+    return NULL;
+}
+
 static const char *set_localaddr(struct options *options, char *value)
 {
     uint16_t port = options->local.port;
@@ -360,6 +367,8 @@ const struct option_entry option_entries[] = {
     {"secret-file", "FILE", "read the secret from FILE; - is standard input", set_secret_file,
      VERB_TURN, 0},
     {"relay-family", "4|6", "ask for an IPv4 or IPv6 relay", set_relay_family, VERB_TURN, 0},
+    {"tcp-relay", NULL, "test relays of TCP (RFC 6062); with --protocol tcp or tls", set_tcp_relay,
+     VERB_TURN, 0},
     {"count", "N", "packets to echo through the relay; 50", set_count, VERB_TURN, 0},
     {"size", "BYTES", "bytes of each packet; 160", set_size, VERB_TURN, 0},
     {"interval", "MS", "time between packets; 20", set_interval, VERB_TURN, 0},

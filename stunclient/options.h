@@ -48,6 +48,7 @@ struct options {
     bool json;
     bool insecure; /* any certificate will do */
     bool hairpin;
+    bool tcp_relay;
 
     uint8_t family; /* enum stun_family; NONE: both */
     uint8_t relay_family;

@@ -13,6 +13,7 @@
 #include "stunclient/shell_datagram.h"
 
 #include <errno.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -30,9 +31,10 @@ struct way {
     int descriptor; /* of a datagram socket; -1 otherwise */
     struct event *event;
     struct stream *stream;
-    struct dtls *dtls;    /* on the datagram socket, or NULL */
-    struct event *resend; /* of DTLS */
-    int send_error;       /* of what DTLS sent last */
+    struct bufferevent *raw; /* what a stream stood on that has left framing */
+    struct dtls *dtls;       /* on the datagram socket, or NULL */
+    struct event *resend;    /* of DTLS */
+    int send_error;          /* of what DTLS sent last */
     bool connected;
     struct stun_address local, remote; /* remote: of a stream or of DTLS */
 };
@@ -125,6 +127,8 @@ static size_t send_entries(struct shell *shell, struct send_failure *failures)
         }
         if (way->stream != NULL) {
             stream_send(way->stream, entry->bytes, entry->size);
+        } else if (way->raw != NULL) {
+            bufferevent_write(way->raw, entry->bytes, entry->size);
         } else if (way->dtls != NULL) {
             (void)dtls_write(way->dtls, entry->bytes, entry->size);
             error = way->send_error;
@@ -341,6 +345,51 @@ static void on_closed(struct stream *stream, enum stream_end end, void *context)
 
 static const struct stream_user stream_user = {on_connected, on_frame, on_flush, on_closed};
 
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+static void on_bytes(struct bufferevent *raw, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    struct flow flow = {
+        .via = way->via, .transport = TRANSPORT_TCP, .remote = way->remote, .local = way->local};
+    uint8_t bytes[4096];
+    size_t size;
+    while (shell->user != NULL && (size = bufferevent_read(raw, bytes, sizeof bytes)) > 0) {
+        struct packet packet = {.bytes = bytes, .size = (uint32_t)size};
+        shell->user->input(shell->user->context, clock_now(), &flow, &packet, &shell->outbox);
+        send_all(&shell->outbox, shell);
+    }
+    settle(shell);
+}
+
+static void on_bytes_ended(struct bufferevent *raw, short what, void *context)
+{
+    struct way *way = context;
+    struct shell *shell = way->shell;
+    (void)raw;
+    if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0) {
+        report(shell, way->via, &way->remote, ECONNRESET, "the data connection ended");
+        settle(shell);
+    }
+}
+
+static void on_taken(struct bufferevent *raw, void *context)
+{
+    struct way *way = context;
+    way->stream = NULL;
+    way->raw = raw;
+    bufferevent_setcb(raw, on_bytes, NULL, on_bytes_ended, way);
+    bufferevent_enable(raw, EV_READ | EV_WRITE);
+    bufferevent_trigger(raw, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void shell_leave_framing(struct shell *shell, uint32_t via)
+{
+    struct way *way = shell->ways[via];
+    (void)stream_hand_over(way->stream, on_taken, way);
+}
+
 /* ---- ways ------------------------------------------------------------------------------------ */
 
 static struct way *new_way(struct shell *shell)
@@ -382,6 +431,9 @@ void shell_close(struct shell *shell, uint32_t via)
         close(way->descriptor);
     }
     stream_free(way->stream);
+    if (way->raw != NULL) {
+        bufferevent_free(way->raw);
+    }
     free(way);
 }
 

@@ -61,6 +61,9 @@ int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
 int shell_open(struct shell *shell, enum outbox_transport transport,
                const struct stun_address *remote, const struct stun_address *local, uint32_t *via);
 void shell_close(struct shell *shell, uint32_t via);
+/* From now on a stream carries bytes in place of messages: `input` gets them as they come, and what
+ * is sent goes out unframed. */
+void shell_leave_framing(struct shell *shell, uint32_t via);
 /*
  * The address that packets from `via` to `remote` leave from, as they would be seen if nothing
  * translated them. Returns 0 or -errno: there is no way to `remote`.

@@ -14,6 +14,7 @@ static const struct {
     [STEP_PERMISSION] = {"permission", "permission", "asking for a permission"},
     [STEP_INDICATION] = {"indication", "send indication", "sending through the relay"},
     [STEP_CHANNEL] = {"channel", "channel", "binding a channel"},
+    [STEP_CONNECT] = {"connect", "connect", "connecting the two relays over TCP"},
     [STEP_ECHO] = {"echo", "echo", "sending packets through the channel"},
     [STEP_DELETE] = {"delete", "delete", "deleting the allocations"},
 };
@@ -259,13 +260,20 @@ static void print_words(const struct turn_findings *findings, const struct optio
     print_step(output, &findings->steps[STEP_PERMISSION], STEP_PERMISSION, false);
     print_step(output, &findings->steps[STEP_INDICATION], STEP_INDICATION, true);
     print_step(output, &findings->steps[STEP_CHANNEL], STEP_CHANNEL, false);
+    print_step(output, &findings->steps[STEP_CONNECT], STEP_CONNECT, false);
     print_echo(findings, options, output);
     print_step(output, &findings->steps[STEP_DELETE], STEP_DELETE, false);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void put_steps(struct json_writer *json, const struct turn_findings *findings)
+/* Indication and channel, or connect: not both. */
+static bool is_of_relay(enum turn_step_name name, bool tcp)
+{
+    return tcp ? name != STEP_INDICATION && name != STEP_CHANNEL : name != STEP_CONNECT;
+}
+
+static void put_steps(struct json_writer *json, const struct turn_findings *findings, bool tcp)
 {
     static const char *const states[] = {
         [STEP_UNTRIED] = "untried",
@@ -277,6 +285,9 @@ static void put_steps(struct json_writer *json, const struct turn_findings *find
     json_begin_array(json);
     for (unsigned i = 0; i < TURN_STEPS; i++) {
         const struct turn_step *step = &findings->steps[i];
+        if (!is_of_relay((enum turn_step_name)i, tcp)) {
+            continue;
+        }
         json_begin_object(json);
         json_member_string(json, "step", names[i].key);
         json_member_string(json, "state", states[step->state]);
@@ -346,7 +357,7 @@ static void print_json(const struct turn_findings *findings, const struct option
     json_member_string(json, "protocol", options_protocol_name(options));
     json_member_address(json, "server_address", &findings->server);
     json_member_string(json, "software", findings->software[0] == '\0' ? NULL : findings->software);
-    put_steps(json, findings);
+    put_steps(json, findings, options->tcp_relay);
     put_allocations(json, findings);
     put_echo(json, findings, options);
     secure_put_json(findings->secure, json);

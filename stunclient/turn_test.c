@@ -25,9 +25,21 @@ enum packet_kind {
     KIND_ECHO = 2,
 };
 
+#define DATA 2 /* plus the side: its data connection */
+#define CLIENTS_MAX 4
+
+/* Bytes of a data connection, until they are a packet. */
+struct assembly {
+    uint32_t size;
+    uint8_t bytes[1232];
+};
+
 struct turn_test {
     struct turn_test_setup setup;
-    struct turn_client *clients[2];
+    unsigned client_count; /* 2, or 4 with data connections */
+    struct turn_client *clients[CLIENTS_MAX];
+    bool joined[2];
+    struct assembly assemblies[2];
     bool ended[2];
     unsigned done; /* how many sides have done the step */
     bool deleting, delete_failed, finished;
@@ -60,13 +72,16 @@ struct turn_test *turn_test_new(const struct turn_test_setup *setup)
     test->last_rtt_us = -1;
     test->sent_at = calloc(setup->count, sizeof *test->sent_at);
     test->returned = calloc(setup->count, sizeof *test->returned);
-    for (unsigned side = 0; side < 2; side++) {
+    test->client_count = setup->tcp ? CLIENTS_MAX : 2;
+    bool made = true;
+    for (unsigned side = 0; side < test->client_count; side++) {
         struct turn_client_setup client = setup->client;
         client.flow = setup->flows[side];
+        client.tcp = setup->tcp;
         test->clients[side] = turn_client_new(&client);
+        made = made && test->clients[side] != NULL;
     }
-    if (test->sent_at == NULL || test->returned == NULL || test->clients[NEAR] == NULL ||
-        test->clients[FAR] == NULL) {
+    if (test->sent_at == NULL || test->returned == NULL || !made) {
         turn_test_free(test);
         return NULL;
     }
@@ -80,8 +95,9 @@ void turn_test_free(struct turn_test *test)
     if (test == NULL) {
         return;
     }
-    turn_client_free(test->clients[NEAR]);
-    turn_client_free(test->clients[FAR]);
+    for (unsigned side = 0; side < CLIENTS_MAX; side++) {
+        turn_client_free(test->clients[side]);
+    }
     free(test->sent_at);
     free(test->returned);
     free(test);
@@ -143,6 +159,16 @@ static uint8_t *take_buffer(struct turn_test *test, struct packet *packet, uint3
     return packet->bytes;
 }
 
+static void deliver(struct turn_test *test, struct monotime now, unsigned side,
+                    struct packet *packet, struct outbox *outbox)
+{
+    if (test->setup.tcp) {
+        outbox_add(outbox, &test->setup.flows[DATA + side], packet->bytes, packet->size);
+    } else {
+        turn_client_send(test->clients[side], now, &test->sides[1 - side].relayed, packet, outbox);
+    }
+}
+
 static bool send_packet(struct turn_test *test, struct monotime now, enum packet_kind kind,
                         uint32_t number, uint32_t size, struct outbox *outbox)
 {
@@ -157,7 +183,7 @@ static bool send_packet(struct turn_test *test, struct monotime now, enum packet
     for (uint32_t at = HEAD_SIZE; at < size; at++) {
         bytes[at] = pattern(number, at);
     }
-    turn_client_send(test->clients[NEAR], now, &test->sides[FAR].relayed, &packet, outbox);
+    deliver(test, now, NEAR, &packet, outbox);
     return true;
 }
 
@@ -176,6 +202,18 @@ static bool is_intact(const struct packet *packet, uint32_t number, uint32_t siz
 static void begin_step(struct turn_test *test, struct monotime now, enum turn_step_name step,
                        struct outbox *outbox);
 
+static enum turn_step_name step_after(const struct turn_test *test)
+{
+    switch (test->step) {
+    case STEP_PERMISSION:
+        return test->setup.tcp ? STEP_CONNECT : STEP_INDICATION;
+    case STEP_CHANNEL:
+        return STEP_ECHO;
+    default:
+        return test->step + 1;
+    }
+}
+
 static void end_step(struct turn_test *test, struct monotime now, struct outbox *outbox)
 {
     struct turn_step *step = &test->steps[test->step];
@@ -184,7 +222,7 @@ static void end_step(struct turn_test *test, struct monotime now, struct outbox 
     if (test->step == STEP_DELETE) {
         test->finished = true;
     } else {
-        begin_step(test, now, test->step + 1, outbox);
+        begin_step(test, now, step_after(test), outbox);
     }
 }
 
@@ -270,6 +308,9 @@ static void begin_step(struct turn_test *test, struct monotime now, enum turn_st
         turn_client_bind(test->clients[NEAR], now, &test->sides[FAR].relayed, outbox);
         turn_client_bind(test->clients[FAR], now, &test->sides[NEAR].relayed, outbox);
         break;
+    case STEP_CONNECT:
+        turn_client_connect(test->clients[NEAR], now, &test->sides[FAR].relayed, outbox);
+        break;
     case STEP_ECHO:
         test->due = now;
         break;
@@ -336,7 +377,7 @@ static void send_back(struct turn_test *test, struct monotime now, const struct 
         return;
     }
     memcpy(bytes, data->bytes, data->size);
-    turn_client_send(test->clients[FAR], now, &test->sides[NEAR].relayed, &packet, outbox);
+    deliver(test, now, FAR, &packet, outbox);
 }
 
 static void take_data(struct turn_test *test, struct monotime now, unsigned side,
@@ -398,9 +439,28 @@ static void ended(struct turn_test *test, struct monotime now, unsigned side,
     }
 }
 
+/* What happens to a data connection. */
+static void take_data_event(struct turn_test *test, struct monotime now, unsigned side,
+                            const struct turn_client_event *event, struct outbox *outbox)
+{
+    if (event->type == TURN_CLIENT_JOINED) {
+        test->joined[side] = true;
+        test->setup.leave_framing(test->setup.context, test->setup.flows[DATA + side].via);
+        if (test->step == STEP_CONNECT) {
+            side_done(test, now, outbox);
+        }
+    } else if (!test->deleting) {
+        fail_step(test, now, event, outbox);
+    }
+}
+
 static void take_event(struct turn_test *test, struct monotime now, unsigned side,
                        const struct turn_client_event *event, struct outbox *outbox)
 {
+    if (side >= DATA) {
+        take_data_event(test, now, side - DATA, event, outbox);
+        return;
+    }
     switch (event->type) {
     case TURN_CLIENT_ALLOCATED:
         allocated(test, now, side, event, outbox);
@@ -420,6 +480,12 @@ static void take_event(struct turn_test *test, struct monotime now, unsigned sid
             side_done(test, now, outbox);
         }
         break;
+    case TURN_CLIENT_CONNECTED:
+    case TURN_CLIENT_ATTEMPT:
+        if (test->step == STEP_CONNECT) {
+            turn_client_join(test->clients[DATA + side], now, event->connection_id, outbox);
+        }
+        break;
     case TURN_CLIENT_PEER_FAILED:
         if (!test->deleting) {
             fail_step(test, now, event, outbox);
@@ -436,7 +502,7 @@ static void drain(struct turn_test *test, struct monotime now, struct outbox *ou
     bool more = true;
     while (more) { /* an event of one side may make events of the other */
         more = false;
-        for (unsigned side = 0; side < 2; side++) {
+        for (unsigned side = 0; side < test->client_count; side++) {
             while (turn_client_event(test->clients[side], &event)) {
                 more = true;
                 take_event(test, now, side, &event, outbox);
@@ -453,12 +519,46 @@ void turn_test_start(struct turn_test *test, struct monotime now, struct outbox 
     drain(test, now, outbox);
 }
 
+/* Returns false when they are no bytes of a peer. */
+static bool take_bytes(struct turn_test *test, struct monotime now, uint32_t via,
+                       const struct packet *packet, struct outbox *outbox)
+{
+    unsigned side = NEAR;
+    while (side <= FAR && !(test->joined[side] && test->setup.flows[DATA + side].via == via)) {
+        side++;
+    }
+    if (side > FAR) {
+        return false;
+    }
+    struct assembly *assembly = &test->assemblies[side];
+    for (uint32_t at = 0; at < packet->size; at++) {
+        assembly->bytes[assembly->size++] = packet->bytes[at];
+        if (assembly->size == test->setup.size) {
+            const struct turn_client_data data = {
+                test->sides[1 - side].relayed,
+                {.bytes = assembly->bytes, .size = assembly->size},
+            };
+            assembly->size = 0;
+            if (test->burst == BURST_MAX) { /* a stream brings many at once */
+                outbox->flush(outbox, outbox->context);
+                test->burst = 0;
+            }
+            take_data(test, now, side, &data, outbox);
+        }
+    }
+    return true;
+}
+
 void turn_test_input(struct turn_test *test, struct monotime now, const struct flow *flow,
                      struct packet *packet, struct outbox *outbox)
 {
     struct turn_client_data data;
     test->burst = 0;
-    for (unsigned side = 0; side < 2; side++) {
+    if (take_bytes(test, now, flow->via, packet, outbox)) {
+        drain(test, now, outbox);
+        return;
+    }
+    for (unsigned side = 0; side < test->client_count; side++) {
         enum turn_client_input input =
             turn_client_input(test->clients[side], now, flow, packet, &data, outbox);
         if (input == TURN_CLIENT_DATA) {
@@ -474,10 +574,18 @@ void turn_test_input(struct turn_test *test, struct monotime now, const struct f
 void turn_test_flow_closed(struct turn_test *test, struct monotime now, uint32_t via,
                            struct outbox *outbox)
 {
-    for (unsigned side = 0; side < 2; side++) {
+    for (unsigned side = 0; side < test->client_count; side++) {
         if (test->setup.flows[side].via == via) {
             turn_client_flow_closed(test->clients[side], now);
         }
+    }
+    bool was_data = test->setup.tcp && (via == test->setup.flows[DATA + NEAR].via ||
+                                        via == test->setup.flows[DATA + FAR].via);
+    if (was_data && !test->deleting) {
+        fail_step(test, now,
+                  &(struct turn_client_event){.type = TURN_CLIENT_PEER_FAILED,
+                                              .failure = TURN_CLIENT_DISCONNECTED},
+                  outbox);
     }
     drain(test, now, outbox);
 }
@@ -493,8 +601,9 @@ void turn_test_stop(struct turn_test *test, struct monotime now, struct outbox *
 void turn_test_tick(struct turn_test *test, struct monotime now, struct outbox *outbox)
 {
     test->burst = 0;
-    turn_client_tick(test->clients[NEAR], now, outbox);
-    turn_client_tick(test->clients[FAR], now, outbox);
+    for (unsigned side = 0; side < test->client_count; side++) {
+        turn_client_tick(test->clients[side], now, outbox);
+    }
     drain(test, now, outbox);
     if (!monotime_reached(now, test->due) || test->finished) {
         return;
@@ -509,7 +618,9 @@ void turn_test_tick(struct turn_test *test, struct monotime now, struct outbox *
 
 struct monotime turn_test_due(const struct turn_test *test)
 {
-    struct monotime due =
-        monotime_earlier(turn_client_due(test->clients[NEAR]), turn_client_due(test->clients[FAR]));
+    struct monotime due = MONOTIME_NEVER;
+    for (unsigned side = 0; side < test->client_count; side++) {
+        due = monotime_earlier(due, turn_client_due(test->clients[side]));
+    }
     return test->finished ? MONOTIME_NEVER : monotime_earlier(due, test->due);
 }

@@ -3,6 +3,9 @@
  * Tests a TURN server with two allocations that send to each other: allocate, permission, a Send
  * indication there and back, channel, many packets there and back, delete. A machine: packets and
  * time in, packets and findings out.
+ *
+ * With `tcp` it tests relays of TCP (RFC 6062): one relay connects to the other, each side binds a
+ * data connection, and the packets go through these as bytes.
  */
 #ifndef STUNCLIENT_TURN_TEST_H
 #define STUNCLIENT_TURN_TEST_H
@@ -14,6 +17,7 @@ enum turn_step_name {
     STEP_PERMISSION,
     STEP_INDICATION,
     STEP_CHANNEL,
+    STEP_CONNECT, /* in the place of indication and channel when TCP is relayed */
     STEP_ECHO,
     STEP_DELETE,
     TURN_STEPS,
@@ -42,7 +46,11 @@ struct turn_echo {
 
 struct turn_test_setup {
     struct turn_client_setup client; /* of both, but flow; user and password as they are there */
-    struct flow flows[2];
+    bool tcp;
+    struct flow flows[4]; /* of both sides; with `tcp` also their data connections */
+    /* From now on what comes at `via` is bytes, and not messages. */
+    void (*leave_framing)(void *context, uint32_t via);
+    void *context;
     uint32_t count, size, interval_ms; /* of the packets; size 32..1200 */
 };
 

@@ -323,6 +323,9 @@ static enum turn_client_input input_stun(struct turn_client *client, struct mono
     if (view.message_class == STUN_INDICATION && view.method == STUN_DATA) {
         return turn_relay_indication(client, now, &view, packet, data);
     }
+    if (view.message_class == STUN_INDICATION && view.method == STUN_CONNECTION_ATTEMPT) {
+        return turn_tcp_attempt(client, &view);
+    }
     if (!turn_request_input(client, now, &view, outbox)) {
         client->counters.dropped++;
         return TURN_CLIENT_NOT_OURS;

@@ -7,6 +7,7 @@
  *   turn_client_request.c   requests under way: signing, sending again, errors
  *   turn_client_peer.c      permissions and channels
  *   turn_client_relay.c     data in and out
+ *   turn_client_tcp.c       connections to peers and from them (RFC 6062)
  *
  * After any call the shell sends the outbox, drains the events, and arms one timer for due.
  */
@@ -35,6 +36,7 @@ struct turn_client_setup {
     uint32_t lifetime_s;   /* LIFETIME asked for; 0: the server's choice */
     uint32_t keepalive_ms; /* a Binding indication after so much silence of ours; 0: none */
     uint8_t family;     /* REQUESTED-ADDRESS-FAMILY, or STUN_FAMILY_NONE for the server's choice */
+    bool tcp;           /* a relay of TCP (RFC 6062); `flow` is a stream then */
     bool dont_fragment; /* DONT-FRAGMENT on what is sent to peers */
 };
 
@@ -70,6 +72,16 @@ void turn_client_forget(struct turn_client *client, struct monotime now,
  */
 int turn_client_send(struct turn_client *client, struct monotime now,
                      const struct stun_address *peer, struct packet *packet, struct outbox *outbox);
+/*
+ * RFC 6062. connect asks an allocation that relays TCP for a connection to `peer`, one at a time:
+ * TURN_CLIENT_CONNECTED or TURN_CLIENT_PEER_FAILED follows. join makes a client that allocates
+ * nothing, on a connection of its own, the data connection of that id: TURN_CLIENT_JOINED or
+ * TURN_CLIENT_FAILED follows, and from the former on its bytes are the peer's.
+ */
+void turn_client_connect(struct turn_client *client, struct monotime now,
+                         const struct stun_address *peer, struct outbox *outbox);
+void turn_client_join(struct turn_client *client, struct monotime now, uint32_t connection_id,
+                      struct outbox *outbox);
 /* Ends the allocation at the server. TURN_CLIENT_ENDED follows. */
 void turn_client_delete(struct turn_client *client, struct monotime now, struct outbox *outbox);
 
@@ -107,6 +119,9 @@ enum turn_client_event_type {
     TURN_CLIENT_BOUND,       /* `peer` */
     TURN_CLIENT_PEER_FAILED, /* `peer`: see failure; also when a refresh of it fails */
     TURN_CLIENT_PEER_ICMP,   /* the relayed port got an ICMP error from `peer` (RFC 8656 §18.13) */
+    TURN_CLIENT_CONNECTED,   /* to `peer`, as `connection_id` */
+    TURN_CLIENT_ATTEMPT,     /* `peer` has connected to the relay, as `connection_id` */
+    TURN_CLIENT_JOINED,      /* this connection has left STUN behind */
     TURN_CLIENT_REFRESHED,
     TURN_CLIENT_ENDED, /* deleted (failure NONE), or lost: see failure */
 };
@@ -141,6 +156,7 @@ struct turn_client_event {
     struct stun_address mapped;  /* ALLOCATED */
     struct stun_address address; /* REDIRECTED */
     uint32_t lifetime_s;         /* ALLOCATED, REFRESHED */
+    uint32_t connection_id;      /* CONNECTED, ATTEMPT */
     int64_t took_us;             /* from the first sending to the last answer, challenge included */
     uint8_t icmp_type, icmp_code; /* PEER_ICMP */
 };

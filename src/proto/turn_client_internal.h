@@ -26,6 +26,8 @@ enum turn_request_kind {
     REQUEST_DELETE,
     REQUEST_PERMIT,
     REQUEST_BIND,
+    REQUEST_CONNECT,
+    REQUEST_JOIN,
 };
 
 struct turn_request {
@@ -68,6 +70,9 @@ struct turn_client {
 
     struct turn_peer *peers; /* the channel of peer i is STUN_CHANNEL_MIN + i */
     size_t peer_count, peer_capacity;
+
+    struct stun_address connect_peer; /* of REQUEST_CONNECT */
+    uint32_t connection_id;           /* of REQUEST_JOIN */
 
     struct monotime refresh_due, expires, last_sent;
     struct monotime due; /* the earliest of all timers, kept by turn_client_settle */
@@ -130,6 +135,16 @@ void turn_peer_permit_ended(struct turn_client *client, struct monotime now,
 void turn_peer_bind_ended(struct turn_client *client, struct monotime now,
                           const struct turn_request *request, const struct turn_outcome *outcome,
                           struct outbox *outbox);
+
+/* ---- turn_client_tcp.c ----------------------------------------------------------------------- */
+
+void turn_tcp_connect_ended(struct turn_client *client, struct monotime now,
+                            const struct turn_request *request, const struct turn_outcome *outcome,
+                            struct outbox *outbox);
+void turn_tcp_join_ended(struct turn_client *client, struct monotime now,
+                         const struct turn_request *request, const struct turn_outcome *outcome,
+                         struct outbox *outbox);
+enum turn_client_input turn_tcp_attempt(struct turn_client *client, const struct stun_view *view);
 
 /* ---- turn_client_relay.c --------------------------------------------------------------------- */
 

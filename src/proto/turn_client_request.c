@@ -12,7 +12,8 @@ static void put_allocate(const struct turn_client *client, const struct turn_req
                          struct stun_builder *builder)
 {
     (void)request;
-    stun_builder_put_u8_reserved(builder, STUN_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+    stun_builder_put_u8_reserved(builder, STUN_REQUESTED_TRANSPORT,
+                                 client->setup.tcp ? STUN_TRANSPORT_TCP : STUN_TRANSPORT_UDP);
     if (client->setup.lifetime_s != 0) {
         stun_builder_put_u32(builder, STUN_LIFETIME, client->setup.lifetime_s);
     }
@@ -56,6 +57,20 @@ static void put_bind(const struct turn_client *client, const struct turn_request
     put_permit(client, request, builder);
 }
 
+static void put_connect(const struct turn_client *client, const struct turn_request *request,
+                        struct stun_builder *builder)
+{
+    (void)request;
+    stun_builder_put_xor_address(builder, STUN_XOR_PEER_ADDRESS, &client->connect_peer);
+}
+
+static void put_join(const struct turn_client *client, const struct turn_request *request,
+                     struct stun_builder *builder)
+{
+    (void)request;
+    stun_builder_put_u32(builder, STUN_CONNECTION_ID, client->connection_id);
+}
+
 static const struct request_kind {
     uint16_t method;
     void (*put)(const struct turn_client *client, const struct turn_request *request,
@@ -69,6 +84,8 @@ static const struct request_kind {
     [REQUEST_DELETE] = {STUN_REFRESH, put_delete, turn_client_delete_ended},
     [REQUEST_PERMIT] = {STUN_CREATE_PERMISSION, put_permit, turn_peer_permit_ended},
     [REQUEST_BIND] = {STUN_CHANNEL_BIND, put_bind, turn_peer_bind_ended},
+    [REQUEST_CONNECT] = {STUN_CONNECT, put_connect, turn_tcp_connect_ended},
+    [REQUEST_JOIN] = {STUN_CONNECTION_BIND, put_join, turn_tcp_join_ended},
 };
 
 /* ---- sending --------------------------------------------------------------------------------- */

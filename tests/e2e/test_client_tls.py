@@ -91,6 +91,9 @@ def relays_over_tls():
     tap.equal([step["state"] for step in told["steps"]], ["ok"] * 6)
     tap.equal(told["echo"]["returned"], 20)
     tap.equal((told["protocol"], told["tls"]["alpn"]), ("tls", "stun.turn"))
+    told = client.run_json(*arguments, "--tcp-relay", env={"POSTERN_PASSWORD": postern.PASSWORD})
+    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 5, "a relay of TCP")
+    tap.equal(told["echo"]["returned"], 20)
 
 
 @tap.test(version=["TLSv1_2", "TLSv1_3"])

@@ -43,6 +43,33 @@ def relays(workers, address, protocol):
     tap.true(all(one["relayed_address"].startswith(f"{host}:") for one in told["allocations"]), str(told))
 
 
+@tap.test(workers=e2e.WORKERS, address=e2e.LOOPBACKS)
+def relays_tcp(workers, address):
+    """--tcp-relay: the relays connect, and bytes go there and back through data connections"""
+    _, port = e2e.serve(workers, (address,))
+    host = f"[{address}]" if ":" in address else address
+    family = ["--relay-family", "6"] if ":" in address else []
+    for more in (["--count", "200", "--interval", "1"], ["--size", "33", *QUICK], ["--size", "1200", *QUICK]):
+        told = client.run_json("turn", f"{host}:{port}", *CREDENTIALS, "--protocol", "tcp", "--tcp-relay", *family, *more)
+        tap.equal([step["step"] for step in told["steps"]], ["allocate", "permission", "connect", "echo", "delete"])
+        tap.equal(states(told), ["ok"] * 5)
+        tap.equal(told["echo"]["returned"], told["echo"]["sent"])
+    words = client.run("turn", f"{host}:{port}", *CREDENTIALS, "--protocol", "tcp", "--tcp-relay", *family, *QUICK).out
+    tap.true("connect            ok" in words and "indication" not in words, words)
+
+
+@tap.test
+def tcp_relay_refused():
+    """--tcp-relay at a server that relays no TCP: 442; over UDP: a wrong use"""
+    port = postern.free_port()
+    postern.server(postern.config(port).replace("relay = {", "relay = { tcp = false;"))
+    told = client.run_json("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--protocol", "tcp", "--tcp-relay",
+                           status=client.REFUSED)
+    tap.equal((failed_step(told), told["steps"][0]["stun_error"]), ("allocate", 442))
+    ended = client.run("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--tcp-relay", status=2)
+    tap.true("--protocol tcp" in ended.err, ended.err)
+
+
 @tap.test
 def tells_it_in_words():
     """the steps are told in words; count, size and interval are obeyed"""
