@@ -253,16 +253,17 @@ def refuses_what_is_not_tls(transports):
     tap.true(ask(tls(port, authority.context())), "others are served")
 
 
-@tap.test
-def bounds_half_made_handshakes():
+@tap.test(limit=["tcp_connections_per_source", "tcp_connections"])
+def bounds_half_made_handshakes(limit):
     """Connections without a handshake count against the limits, and end at their deadline"""
     authority, port = pki.Authority(postern.temporary_folder()), postern.free_port()
     config = postern.config(port, transports=["tcp", "tls"], more=authority.issue(NAME).settings())
-    config = config.replace("limits = { ", "limits = { tcp_connections_per_source = 20; ")
+    config = config.replace("limits = { ", f"limits = {{ {limit} = 20; ")
     postern.server(config)
     half = []
     for number in range(20):
-        connection = socket.create_connection(("127.0.0.1", port))
+        source = "127.0.0.1" if limit.endswith("source") else f"127.0.0.{1 + number}"
+        connection = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
         tap.cleanup(connection.close)
         connection.sendall([b"\x16", TLS_HANDSHAKE + b"\x01\x00\x01", b""][number % 3])
         half.append(connection)
@@ -274,6 +275,24 @@ def bounds_half_made_handshakes():
         tap.true(ends(connection, 15), "a half-made handshake ends")
     tap.true(6 < time.monotonic() - begin < 14, f"after {time.monotonic() - begin:.1f} s")
     tap.true(ask(tls(port, authority.context())), "and then others get in")
+
+
+@tap.test(workers=e2e.WORKERS)
+def half_made_handshakes_starve_nobody(workers):
+    """While 800 connections stop in the middle of a handshake or send a byte a time, others are served"""
+    _, port, authority = serve(workers, transports=["tcp", "tls"])
+    half = []
+    for number in range(800):
+        connection = socket.create_connection(("127.0.0.1", port))
+        tap.cleanup(connection.close)
+        connection.sendall(TLS_HANDSHAKE[: 1 + number % 3])
+        half.append(connection)
+    begin = time.monotonic()
+    for number in range(20):
+        for connection in half[number::20]:
+            connection.sendall(b"\x03")
+        tap.true(ask(tls(port, authority.context())) and ask(plain(port)), "served")
+    tap.true(time.monotonic() - begin < 8, f"{time.monotonic() - begin:.1f} s for 40 of them")
 
 
 @tap.test(how=["close", "reset", "half"])

@@ -133,6 +133,32 @@ static void test_threads_lose_no_count(void **state)
     connection_limit_free(limit);
 }
 
+/* Behind a proxy: counted in all until the source is known, then as the source's. */
+static void test_sources_told_later(void **state)
+{
+    const struct stun_address nobody = {0};
+    const struct stun_address one = {.family = STUN_FAMILY_IPV4, .ip = {192, 0, 2, 1}};
+    const struct stun_address other = {.family = STUN_FAMILY_IPV4, .ip = {192, 0, 2, 2}};
+    struct connection_limit *limit = connection_limit_new(4, 2, &key);
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(connection_limit_take(limit, &nobody), CONNECTION_ALLOWED);
+    }
+    assert_int_equal(connection_limit_take(limit, &nobody), CONNECTION_REFUSED_TOTAL);
+    assert_int_equal(connection_limit_move(limit, &nobody, &one), CONNECTION_ALLOWED);
+    assert_int_equal(connection_limit_move(limit, &nobody, &one), CONNECTION_ALLOWED);
+    assert_int_equal(connection_limit_move(limit, &nobody, &one), CONNECTION_REFUSED_SOURCE);
+    assert_int_equal(connection_limit_move(limit, &nobody, &other), CONNECTION_ALLOWED);
+    assert_int_equal(connection_limit_take(limit, &other), CONNECTION_REFUSED_TOTAL);
+    connection_limit_give_back(limit, &one);
+    assert_int_equal(connection_limit_move(limit, &nobody, &one), CONNECTION_ALLOWED);
+    connection_limit_give_back(limit, &nobody); /* none is left: changes nothing */
+    assert_int_equal(connection_limit_take(limit, &other), CONNECTION_ALLOWED);
+    assert_int_equal(connection_limit_take(limit, &other), CONNECTION_REFUSED_TOTAL);
+    connection_limit_free(limit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_per_source),
         cmocka_unit_test(test_an_ipv6_source_is_its_64),
         cmocka_unit_test(test_new_bounds),
+        cmocka_unit_test(test_sources_told_later),
         cmocka_unit_test(test_threads_lose_no_count),
     };
 
