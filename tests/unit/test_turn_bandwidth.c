@@ -167,6 +167,22 @@ static void a_reload_holds_at_once(void **state)
 
 #define PAIR(test) cmocka_unit_test_setup_teardown(test, set_up_pair, tear_down_pair)
 
+/* Holders of tokens have nothing in common: they do not share a bucket. */
+static void nobody_has_a_bucket(void **state)
+{
+    (void)state;
+    struct local_bandwidth *table = local_bandwidth_new();
+    struct turn_bandwidth interface = local_bandwidth_interface(table);
+
+    assert_null(interface.acquire(interface.context, ""));
+    assert_null(interface.acquire(interface.context, "\\example.net"));
+    struct bandwidth *bandwidth = interface.acquire(interface.context, "alice\\example.net");
+    assert_non_null(bandwidth);
+    interface.release(interface.context, bandwidth);
+    assert_int_equal(local_bandwidth_count(table), 0);
+    local_bandwidth_free(table);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -176,6 +192,7 @@ int main(void)
         PAIR(the_total_holds_for_everybody),
         PAIR(a_large_datagram_is_not_locked_out),
         PAIR(a_reload_holds_at_once),
+        cmocka_unit_test(nobody_has_a_bucket),
     };
 
     (void)set_up;

@@ -83,6 +83,9 @@ static struct bandwidth *acquire(void *context, const char *name)
 {
     struct local_bandwidth *table = context;
 
+    if (name[0] == '\0' || name[0] == '\\') {
+        return NULL; /* nobody in particular: strangers to one another share no bucket */
+    }
     pthread_mutex_lock(&table->mutex);
     struct hash_node *node = hash_map_find(&table->sharers, name);
     struct sharer *sharer =

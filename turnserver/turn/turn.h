@@ -132,8 +132,8 @@ struct turn_quota {
 
 /*
  * The buckets that workers share: one for each account that holds something, whose name is as
- * quotas have it, and one for all. acquire returns NULL when memory is out: then that account has
- * no limit. All NULL: no bandwidth is counted.
+ * quotas have it, and one for all. acquire returns NULL when memory is out, and for nobody in
+ * particular ("" or "\\realm", holders of tokens): then there is no limit. All NULL: no bandwidth is counted.
  */
 struct turn_bandwidth {
     void *context;
