@@ -332,6 +332,27 @@ def a_replayed_hello_changes_nothing():
     tap.equal(counters(server)["now"], 1)
 
 
+@tap.test(workers=e2e.WORKERS)
+def an_allocation_follows_its_client(workers):
+    """A mobile allocation (RFC 8016) goes from UDP to DTLS, outlives an association, and goes back"""
+    _, port, authority = serve(workers)
+    peer, one = e2e.peer(), e2e.client(port)
+    ticket = one.allocate([(stunwire.MOBILITY_TICKET, b"")]).get(stunwire.MOBILITY_TICKET)
+    one.bind_channel(peer.local)
+    for number in range(8):
+        new = e2e.client(port) if number % 4 == 3 else client(port, authority)
+        new.channels, new.relayed = one.channels, one.relayed
+        if number % 2 and isinstance(one.transport, dtls.Dtls):
+            one.transport.say_goodbye()
+        one = new
+        ticket = one.refresh(600, [(stunwire.MOBILITY_TICKET, ticket)]).get(stunwire.MOBILITY_TICKET)
+        one.send_channel(b"to the peer")
+        tap.equal((peer.receive(5), peer.source), (b"to the peer", one.relayed))
+        peer.send(b"to the client", one.relayed)
+        tap.equal(one.receive(), (peer.local, b"to the client"))
+    one.refresh(0)
+
+
 @tap.test
 def survives_loss():
     """Each datagram of the handshake, in both directions, may be lost once"""
