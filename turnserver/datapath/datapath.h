@@ -5,7 +5,7 @@
  *   socket       a kernel socket for each port, read and written in batches   (socket.c)
  *
  * Above this folder a port is known by its `via` alone, never by a descriptor. The top bit of a via
- * is never set here: it marks the connections of streams (listener.h).
+ * is never set here: it marks connections (streams.h) and DTLS associations (net/associations.h).
  */
 #ifndef DATAPATH_DATAPATH_H
 #define DATAPATH_DATAPATH_H
