@@ -26,10 +26,10 @@ struct tcp_relay_message {
     enum message_kind kind;
     unsigned from, to;
     uint32_t id;
-    uint32_t number;                           /* of a claim */
-    uint16_t code;                             /* CLAIMED */
-    int descriptor;                            /* CLAIMED: the peer's socket, or -1 */
-    struct turn_tcp_bytes bytes;               /* ENDED */
+    uint32_t number;               /* of a claim */
+    uint16_t code;                 /* CLAIMED */
+    int descriptor;                /* CLAIMED: the peer's socket, or -1 */
+    struct turn_tcp_bytes bytes;   /* ENDED */
     char claimant[AUTH_USER_SIZE]; /* CLAIM */
 };
 
