@@ -28,6 +28,8 @@ static struct {
     unsigned requests[16]; /* signed requests seen, by method */
     unsigned indications;
     uint16_t channel;
+    uint8_t relay_transport; /* of Allocate */
+    uint32_t connection_id;  /* what Connect is answered and ConnectionBind asked for; 0: none */
     struct stun_address peer;
 } server;
 
@@ -106,6 +108,7 @@ static void put_answer(struct stun_builder *builder, const struct stun_view *req
     struct stun_address mapped = test_address(MAPPED);
     uint32_t lifetime = server.lifetime_s;
     if (request->method == STUN_ALLOCATE) {
+        stun_view_u8(request, STUN_REQUESTED_TRANSPORT, &server.relay_transport);
         stun_builder_put_xor_address(builder, STUN_XOR_RELAYED_ADDRESS, &relayed);
         stun_builder_put_xor_address(builder, STUN_XOR_MAPPED_ADDRESS, &mapped);
         stun_builder_put_u32(builder, STUN_LIFETIME, lifetime);
@@ -113,7 +116,13 @@ static void put_answer(struct stun_builder *builder, const struct stun_view *req
     } else if (request->method == STUN_REFRESH) {
         stun_view_u32(request, STUN_LIFETIME, &lifetime);
         stun_builder_put_u32(builder, STUN_LIFETIME, lifetime);
+    } else if (request->method == STUN_CONNECTION_BIND) {
+        assert_int_equal(stun_view_u32(request, STUN_CONNECTION_ID, &server.connection_id),
+                         STUN_OK);
     } else {
+        if (request->method == STUN_CONNECT && server.connection_id != 0) {
+            stun_builder_put_u32(builder, STUN_CONNECTION_ID, server.connection_id);
+        }
         assert_int_equal(stun_view_xor_address(request, STUN_XOR_PEER_ADDRESS, &server.peer),
                          STUN_OK);
     }
@@ -683,6 +692,84 @@ static void ends_with_its_connection(void **state)
     expect(TURN_CLIENT_FAILED, TURN_CLIENT_DISCONNECTED);
 }
 
+/* ---- RFC 6062 -------------------------------------------------------------------------------- */
+
+static void allocate_tcp(void)
+{
+    setup.flow.transport = TRANSPORT_TCP;
+    setup.tcp = true;
+    allocate();
+    assert_int_equal(server.relay_transport, 6);
+}
+
+static void connects_to_a_peer(void **state)
+{
+    struct stun_address bob = test_address(BOB);
+    (void)state;
+    allocate_tcp();
+    server.connection_id = 0x12345678;
+    turn_client_connect(client, now, &bob, &wire.outbox);
+    exchange();
+    expect(TURN_CLIENT_CONNECTED, TURN_CLIENT_NONE);
+    assert_int_equal(event.connection_id, 0x12345678);
+    assert_true(address_equal(&event.peer, &bob));
+    assert_true(address_equal(&server.peer, &bob));
+    server.connection_id = 0; /* an answer without an id */
+    turn_client_connect(client, now, &bob, &wire.outbox);
+    exchange();
+    expect(TURN_CLIENT_PEER_FAILED, TURN_CLIENT_BROKEN);
+    server.refuse_method = STUN_CONNECT;
+    server.refuse = 447;
+    turn_client_connect(client, now, &bob, &wire.outbox);
+    exchange();
+    expect(TURN_CLIENT_PEER_FAILED, TURN_CLIENT_REFUSED);
+    assert_int_equal(event.code, 447);
+}
+
+static void hears_of_an_attempt(void **state)
+{
+    /* ConnectionAttempt, written out: id 0x12345678, peer 203.0.113.9:6000 XORed. */
+    static const uint8_t attempt[] = {
+        0x00, 0x1C, 0x00, 0x14, 0x21, 0x12, 0xA4, 0x42, 1,    2,    3,    4,    5,    6,
+        7,    8,    9,    10,   11,   12,   0x00, 0x2A, 0x00, 0x04, 0x12, 0x34, 0x56, 0x78,
+        0x00, 0x12, 0x00, 0x08, 0x00, 0x01, 0x36, 0x62, 0xEA, 0x12, 0xD5, 0x4B,
+    };
+    struct stun_address bob = test_address(BOB);
+    uint8_t broken[sizeof attempt];
+    (void)state;
+    allocate_tcp();
+    assert_int_equal(give(attempt, sizeof attempt), TURN_CLIENT_HANDLED);
+    expect(TURN_CLIENT_ATTEMPT, TURN_CLIENT_NONE);
+    assert_int_equal(event.connection_id, 0x12345678);
+    assert_true(address_equal(&event.peer, &bob));
+    memcpy(broken, attempt, sizeof attempt);
+    broken[21] = 0x2B; /* no CONNECTION-ID */
+    assert_int_equal(give(broken, sizeof broken), TURN_CLIENT_NOT_OURS);
+    assert_false(turn_client_event(client, &event));
+}
+
+static void joins_a_data_connection(void **state)
+{
+    (void)state;
+    setup.flow.transport = TRANSPORT_TCP;
+    client = turn_client_new(&setup);
+    assert_non_null(client);
+    turn_client_join(client, now, 0x12345678, &wire.outbox);
+    exchange();
+    expect(TURN_CLIENT_JOINED, TURN_CLIENT_NONE);
+    assert_int_equal(server.connection_id, 0x12345678);
+    assert_int_equal(turn_client_due(client).us, MONOTIME_NEVER.us);
+    tear_down(NULL);
+    set_up(NULL);
+    setup.flow.transport = TRANSPORT_TCP;
+    server.refuse_method = STUN_CONNECTION_BIND;
+    server.refuse = 400;
+    client = turn_client_new(&setup);
+    turn_client_join(client, now, 1, &wire.outbox);
+    exchange();
+    expect(TURN_CLIENT_FAILED, TURN_CLIENT_REFUSED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -712,6 +799,9 @@ int main(void)
         TEST(deletes),
         TEST(keeps_the_way_open),
         TEST(ends_with_its_connection),
+        TEST(connects_to_a_peer),
+        TEST(hears_of_an_attempt),
+        TEST(joins_a_data_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
