@@ -194,7 +194,7 @@ static void add_listener(const struct building *building, size_t index)
                 report_memory(building);
             return;
         }
-    char key[32];
+    char key[64];
     snprintf(key, sizeof(key), "listeners[%zu].realm", index);
     config_report_error(draft->report, config_text_place(draft->text, listener->line, key),
                         "expected the name of a realm in realms, got \"%s\"", listener->realm);
