@@ -215,7 +215,7 @@ static void broken_send_indications_are_dropped(void **state)
             stun_builder_put_bytes(&builder, STUN_DATA_VALUE, "x", 1);
         }
         if (i == 3) { /* not understood: the whole indication is discarded */
-            stun_builder_put_flag(&builder, STUN_DONT_FRAGMENT);
+            stun_builder_put_flag(&builder, STUN_PRIORITY);
         }
         if (i == 4) { /* need not be understood */
             stun_builder_put_flag(&builder, 0x9abc);
