@@ -53,6 +53,11 @@ unit_tests += tests/unit/test_net_acceptor
 tests_unit_test_net_acceptor_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_acceptor_LDADD = $(NET_TEST_LIBS)
 
+unit_tests += tests/unit/test_net_associations
+tests_unit_test_net_associations_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_net_associations_LDADD = src/libnet.la src/libbase.la src/libcodec.la \
+	$(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_net_connection_limit
 tests_unit_test_net_connection_limit_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_connection_limit_LDADD = $(NET_TEST_LIBS)
