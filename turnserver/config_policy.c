@@ -131,13 +131,6 @@ static void add_secrets(const struct building *building, struct auth_policy *rea
 /* ---- realms beside the first ------------------------------------------------------------------
  */
 
-static struct config_place realm_place(const struct config_draft *draft, size_t index)
-{
-    char key[32];
-    snprintf(key, sizeof(key), "realms[%zu]", index);
-    return config_text_place(draft->text, draft->realms[index].line, key);
-}
-
 static void add_origins(const struct building *building, struct auth_policy *realm,
                         config_setting_t *origins)
 {
@@ -150,7 +143,9 @@ static void add_realm(struct building *building, size_t index)
 {
     const struct config_draft *draft = building->draft;
     const struct draft_realm *from = &draft->realms[index];
-    struct config_place place = realm_place(draft, index);
+    char key[32];
+    snprintf(key, sizeof(key), "realms[%zu]", index);
+    struct config_place place = config_text_place(draft->text, from->line, key);
     if (!from->name)
         return; /* reported as missing or wrong */
     if (!auth_realm_is_valid(from->name)) {
