@@ -56,7 +56,8 @@ def bounds_the_server(workers):
     ones = [ready(port, peer), ready(port, peer, user=user, password=password)]
     arrived, seconds = pour(ones, peer, 200)
     tap.true(90 <= arrived <= 110 + 100 * seconds, f"{arrived} of 400 in {seconds:.2f} s")
-    tap.true(any("bandwidth quota is reached" in line for line in server.errors), "a line in the log")
+    tap.true(postern.until(lambda: any("bandwidth quota is reached" in line for line in server.errors)),
+             "a line in the log")
     server.rewrite(config)
     server.reload()
     tap.true(postern.until(lambda: pour(ones, peer, 150)[0] == 300, 10), "no limit after the reload")

@@ -49,8 +49,12 @@ def follows(workers):
         exchange(one, peer)
     one.refresh(0)
     tap.equal(tap.raises(stunwire.Refused, one.refresh).code, 437)
-    lines = [line for line in server.errors if "allocation moved" in line]
-    tap.equal(len(lines), 20, "lines in the log")
+
+    def lines():
+        return len([line for line in server.errors if "allocation moved" in line])
+
+    postern.until(lambda: lines() >= 20)
+    tap.equal(lines(), 20, "lines in the log")
 
 
 @tap.test(workers=e2e.WORKERS)

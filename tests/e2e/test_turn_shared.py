@@ -47,7 +47,7 @@ def refuses_a_peer_twice():
     one.permit(peer.local)
     tap.equal(tap.raises(stunwire.Refused, other.permit, peer.local).code, 508)
     tap.equal(tap.raises(stunwire.Refused, other.bind_channel, peer.local).code, 508)
-    tap.true(any("relay.shared_ports" in line for line in server.errors), "a line in the log")
+    tap.true(postern.until(lambda: any("relay.shared_ports" in line for line in server.errors)), "a line in the log")
     one.refresh(0)
     other.bind_channel(peer.local)
     peer.send(b"mine now", other.relayed)
