@@ -212,14 +212,15 @@ void streams_hold(struct streams *streams, uint32_t via, bool held)
     }
 }
 
-int streams_join(struct streams *streams, uint32_t via, int descriptor)
+int streams_join(struct streams *streams, uint32_t via, int descriptor, tunnel_meter *meter,
+                 void *context)
 {
     struct connection *connection = find_connection(streams, via);
     if (!connection) {
         close(descriptor);
         return -EPIPE;
     }
-    return connection_join(connection, descriptor);
+    return connection_join(connection, descriptor, meter, context);
 }
 
 void streams_joined_bytes(const struct streams *streams, uint32_t via, uint64_t *from_client,

@@ -7,6 +7,7 @@
 #define TURNSERVER_STREAMS_H
 
 #include "base/outbox.h"
+#include "net/tunnel.h"
 #include "turnserver/config.h"
 
 struct acceptor_counters;
@@ -43,7 +44,8 @@ void streams_send(struct streams *streams, const struct outbox_entry *entry);
 void streams_hold(struct streams *streams, uint32_t via, bool held);
 
 /* As connection_join: `descriptor` belongs to the connection. -EPIPE also when there is none. */
-int streams_join(struct streams *streams, uint32_t via, int descriptor);
+int streams_join(struct streams *streams, uint32_t via, int descriptor, tunnel_meter *meter,
+                 void *context);
 /* What a joined connection has carried; zeros when there is none. */
 void streams_joined_bytes(const struct streams *streams, uint32_t via, uint64_t *from_client,
                           uint64_t *to_client);

@@ -2,6 +2,7 @@
 #include "turnserver/tcp_relay.h"
 
 #include "base/hash_map.h"
+#include "net/clock.h"
 #include "turnserver/tcp_sockets.h"
 
 #include <errno.h>
@@ -36,12 +37,15 @@ struct tcp_relay_message {
 /* A client's data connection that is joined with a peer's. */
 struct joined {
     struct hash_node by_id, by_via;
+    struct tcp_relay *relay;
+    struct bandwidth *bandwidth; /* of its account, or NULL */
     uint32_t id, via;
 };
 
 struct tcp_relay {
     struct tcp_relay_user user;
     unsigned worker;
+    struct turn_bandwidth bandwidth;
     struct turn_server *server;
     struct streams *streams;
     struct outbox *outbox;
@@ -68,13 +72,14 @@ static bool is_of_via(const struct hash_node *node, const void *wanted)
     return container_of(node, const struct joined, by_via)->via == *(const uint32_t *)wanted;
 }
 
-static struct joined *joined_add(struct tcp_relay *relay, uint32_t id, uint32_t via)
+static struct joined *joined_add(struct tcp_relay *relay, uint32_t id, uint32_t via,
+                                 const char *account)
 {
     struct joined *joined = calloc(1, sizeof *joined);
     if (!joined) {
         return NULL;
     }
-    *joined = (struct joined){.id = id, .via = via};
+    *joined = (struct joined){.relay = relay, .id = id, .via = via};
     if (hash_map_insert(&relay->by_id, &joined->by_id, &joined->id) != 0) {
         free(joined);
         return NULL;
@@ -84,6 +89,9 @@ static struct joined *joined_add(struct tcp_relay *relay, uint32_t id, uint32_t 
         free(joined);
         return NULL;
     }
+    if (relay->bandwidth.acquire) {
+        joined->bandwidth = relay->bandwidth.acquire(relay->bandwidth.context, account);
+    }
     return joined;
 }
 
@@ -91,7 +99,24 @@ static void joined_remove(struct tcp_relay *relay, struct joined *joined)
 {
     hash_map_remove(&relay->by_id, &joined->by_id);
     hash_map_remove(&relay->by_via, &joined->by_via);
+    if (joined->bandwidth) {
+        relay->bandwidth.release(relay->bandwidth.context, joined->bandwidth);
+    }
     free(joined);
+}
+
+/* A tunnel_meter: what is above a quota waits. */
+static int64_t charge(void *context, size_t size)
+{
+    const struct joined *joined = context;
+    const struct tcp_relay *relay = joined->relay;
+    const struct turn_policy *policy = turn_server_policy(relay->server);
+    struct monotime now = clock_now();
+    int64_t account_us =
+        bandwidth_charge(joined->bandwidth, now, (uint32_t)size, policy->bandwidth_account);
+    int64_t total_us =
+        bandwidth_charge(relay->bandwidth.total, now, (uint32_t)size, policy->bandwidth_total);
+    return account_us > total_us ? account_us : total_us;
 }
 
 /* Closes both ends; the machine that asked for it is not told. Returns false when there is none. */
@@ -283,19 +308,19 @@ static void port_close(void *context, uint32_t id, uint32_t holder, struct turn_
     }
 }
 
-static int port_join(void *context, uint32_t id, const struct flow *client)
+static int port_join(void *context, uint32_t id, const struct flow *client, const char *account)
 {
     struct tcp_relay *relay = context;
     int descriptor = tcp_sockets_take(relay->sockets, id);
     if (descriptor < 0) {
         return -ENOENT;
     }
-    struct joined *joined = joined_add(relay, id, client->via);
+    struct joined *joined = joined_add(relay, id, client->via, account);
     if (!joined) {
         close(descriptor);
         return -ENOMEM;
     }
-    int status = streams_join(relay->streams, client->via, descriptor);
+    int status = streams_join(relay->streams, client->via, descriptor, charge, joined);
     if (status != 0) {
         joined_remove(relay, joined);
     }
@@ -353,7 +378,8 @@ void tcp_relay_client_closed(struct tcp_relay *relay, uint32_t via)
 /* ---- life ------------------------------------------------------------------------------------ */
 
 struct tcp_relay *tcp_relay_new(struct event_base *base, const struct tcp_relay_user *user,
-                                unsigned worker, struct streams *streams, struct outbox *outbox)
+                                unsigned worker, const struct turn_bandwidth *bandwidth,
+                                struct streams *streams, struct outbox *outbox)
 {
     static const struct hash_map_type ids = {hash_number, is_of_id};
     static const struct hash_map_type vias = {hash_number, is_of_via};
@@ -365,6 +391,7 @@ struct tcp_relay *tcp_relay_new(struct event_base *base, const struct tcp_relay_
     const struct tcp_sockets_user sockets_user = {relay, on_accepted, on_connected};
     relay->user = *user;
     relay->worker = worker;
+    relay->bandwidth = *bandwidth;
     relay->streams = streams;
     relay->outbox = outbox;
     hash_map_init(&relay->by_id, &ids, &key, SIZE_MAX);

@@ -29,9 +29,11 @@ struct tcp_relay_user {
     int (*send)(void *context, unsigned worker, struct tcp_relay_message *message);
 };
 
-/* `user` is copied, `streams` and `outbox` are borrowed. Returns NULL when memory is out. */
+/* `user` and `bandwidth` are copied, `streams` and `outbox` are borrowed. Returns NULL when memory
+ * is out. */
 struct tcp_relay *tcp_relay_new(struct event_base *base, const struct tcp_relay_user *user,
-                                unsigned worker, struct streams *streams, struct outbox *outbox);
+                                unsigned worker, const struct turn_bandwidth *bandwidth,
+                                struct streams *streams, struct outbox *outbox);
 void tcp_relay_free(struct tcp_relay *relay); /* NULL is allowed */
 /* What its machine is given, and which one that is. */
 struct turn_tcp_ports tcp_relay_ports(struct tcp_relay *relay);

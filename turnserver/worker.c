@@ -562,8 +562,8 @@ static bool make_ways(struct worker *worker)
         return false;
     }
     const struct tcp_relay_user tcp_user = {worker, begin_tcp, send_tcp_message};
-    worker->tcp_relay =
-        tcp_relay_new(worker->base, &tcp_user, worker->number, worker->streams, &worker->outbox);
+    worker->tcp_relay = tcp_relay_new(worker->base, &tcp_user, worker->number,
+                                      &worker->shared->bandwidth, worker->streams, &worker->outbox);
     return worker->tcp_relay && (!wants_dtls(worker->shared->boot) || make_associations(worker));
 }
 

@@ -18,6 +18,7 @@
 #include "base/monotime.h"
 #include "net/connection_limit.h"
 #include "net/stream.h"
+#include "net/tunnel.h"
 
 struct acceptor;
 struct connection;
@@ -126,7 +127,8 @@ void connection_hold(struct connection *connection, bool held);
  * more frames, and ends (`closed`) when both directions have ended or one has failed. Returns 0, or
  * -EPIPE when it has ended or was joined before.
  */
-int connection_join(struct connection *connection, int descriptor);
+int connection_join(struct connection *connection, int descriptor, tunnel_meter *meter,
+                    void *context);
 /* What a joined connection has carried; zeros for another. */
 void connection_joined_bytes(const struct connection *connection, uint64_t *from_client,
                              uint64_t *to_client);

@@ -43,6 +43,8 @@ struct connection {
     struct opening *opening;
     struct stream *stream;
     struct tunnel *tunnel;
+    tunnel_meter *meter; /* of a connection that is joined, or NULL */
+    void *meter_context;
     int descriptor; /* while it opens; -1: somebody else's */
     int peer;       /* what it is about to be joined with, or -1 */
     enum outbox_transport transport;

@@ -309,12 +309,15 @@ static void on_handed_over(struct bufferevent *bufferevent, void *context)
     connection->stream = NULL;
     connection->peer = -1;
     connection->tunnel = tunnel_join(bufferevent, peer, on_tunnel_ended, connection);
-    if (connection->tunnel == NULL) {
+    if (connection->tunnel == NULL ||
+        (connection->meter != NULL &&
+         !tunnel_set_meter(connection->tunnel, connection->meter, connection->meter_context))) {
         connection_end(connection, "no memory");
     }
 }
 
-int connection_join(struct connection *connection, int descriptor)
+int connection_join(struct connection *connection, int descriptor, tunnel_meter *meter,
+                    void *context)
 {
     int status = -EPIPE;
 
@@ -325,6 +328,8 @@ int connection_join(struct connection *connection, int descriptor)
         close(descriptor);
         return status;
     }
+    connection->meter = meter;
+    connection->meter_context = context;
     connection->peer = descriptor;
     connection->held = true;
     timer_wheel_cancel(&connection->acceptor->deadlines, &connection->deadline);

@@ -26,6 +26,10 @@ struct side {
 
 struct tunnel {
     struct side client, upstream;
+    tunnel_meter *meter; /* or NULL */
+    void *meter_context;
+    struct event *resume; /* ends a pause that the meter wants */
+    bool paused;
     void (*ended)(void *context, const char *text);
     void *context;
 };
@@ -65,15 +69,52 @@ static bool pass_end(struct side *to)
     return true;
 }
 
+static void pause_reading(struct tunnel *tunnel, int64_t us)
+{
+    struct timeval wait = {us / 1000000, us % 1000000};
+
+    tunnel->paused = true;
+    bufferevent_disable(tunnel->client.bufferevent, EV_READ);
+    bufferevent_disable(tunnel->upstream.bufferevent, EV_READ);
+    event_add(tunnel->resume, &wait);
+}
+
+static void resume_side(const struct side *side)
+{
+    if (!side->ended && waiting(side->other) < TUNNEL_WAITING_MAX / 2) {
+        bufferevent_enable(side->bufferevent, EV_READ);
+    }
+}
+
+static void on_resume(evutil_socket_t descriptor, short what, void *context)
+{
+    struct tunnel *tunnel = context;
+
+    (void)descriptor;
+    (void)what;
+    tunnel->paused = false;
+    resume_side(&tunnel->client);
+    resume_side(&tunnel->upstream);
+}
+
 static void on_readable(struct bufferevent *bufferevent, void *context)
 {
     struct side *from = context;
     struct side *to = from->other;
+    struct tunnel *tunnel = from->tunnel;
+    size_t size = evbuffer_get_length(bufferevent_get_input(bufferevent));
+    int64_t wait_us = 0;
 
-    from->taken += evbuffer_get_length(bufferevent_get_input(bufferevent));
+    from->taken += size;
     (void)bufferevent_read_buffer(bufferevent, bufferevent_get_output(to->bufferevent));
     if (waiting(to) >= TUNNEL_WAITING_MAX / 2) {
         bufferevent_disable(bufferevent, EV_READ); /* until `to` has read */
+    }
+    if (tunnel->meter != NULL && size > 0) {
+        wait_us = tunnel->meter(tunnel->meter_context, size);
+    }
+    if (wait_us > 0) {
+        pause_reading(tunnel, wait_us);
     }
 }
 
@@ -82,7 +123,7 @@ static void on_written(struct bufferevent *bufferevent, void *context)
     struct side *to = context;
 
     (void)bufferevent;
-    if (pass_end(to) && !to->other->ended) {
+    if (pass_end(to) && !to->other->ended && !to->tunnel->paused) {
         bufferevent_enable(to->other->bufferevent, EV_READ);
     }
 }
@@ -188,6 +229,18 @@ struct tunnel *tunnel_join(struct bufferevent *client, int descriptor,
     return tunnel;
 }
 
+bool tunnel_set_meter(struct tunnel *tunnel, tunnel_meter *meter, void *context)
+{
+    tunnel->resume =
+        event_new(bufferevent_get_base(tunnel->client.bufferevent), -1, 0, on_resume, tunnel);
+    if (tunnel->resume == NULL) {
+        return false;
+    }
+    tunnel->meter = meter;
+    tunnel->meter_context = context;
+    return true;
+}
+
 uint64_t tunnel_bytes_from_client(const struct tunnel *tunnel)
 {
     return tunnel->client.taken;
@@ -202,6 +255,9 @@ void tunnel_free(struct tunnel *tunnel)
 {
     if (tunnel == NULL) {
         return;
+    }
+    if (tunnel->resume != NULL) {
+        event_free(tunnel->resume);
     }
     if (tunnel->client.bufferevent != NULL) {
         bufferevent_free(tunnel->client.bufferevent);

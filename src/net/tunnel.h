@@ -9,6 +9,7 @@
 #define NET_TUNNEL_H
 
 #include <postern/address.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,10 @@ struct tunnel *tunnel_new(struct event_base *base, int descriptor,
  */
 struct tunnel *tunnel_join(struct bufferevent *client, int descriptor,
                            void (*ended)(void *context, const char *text), void *context);
+/* Asked for every `size` bytes that were read: 0, or for how many microseconds to read no more. */
+typedef int64_t tunnel_meter(void *context, size_t size);
+/* Returns false when memory is out: then it is not asked. */
+bool tunnel_set_meter(struct tunnel *tunnel, tunnel_meter *meter, void *context);
 /* Bytes that were taken from the client, and from the upstream or peer. */
 uint64_t tunnel_bytes_from_client(const struct tunnel *tunnel);
 uint64_t tunnel_bytes_to_client(const struct tunnel *tunnel);

@@ -367,6 +367,20 @@ def bounded():
     tap.equal(refusal(lambda: e2e.client(port, "tcp").allocate(protocol=stunwire.TCP)), 442)
 
 
+@tap.test(timeout=60, whose=["user", "total"], **BOTH)
+def bandwidth(whose, workers):
+    """What is above a bandwidth quota waits, and nothing is lost"""
+    _, port = server(workers, f'quotas = {{ {whose} = {{ bandwidth = "800 kbit/s"; }}; }};\n')  # 100,000 bytes/s
+    client, peer = joined(control(port), port)
+    for source, target in ((client, peer), (peer, client)):
+        begun = time.monotonic()
+        both = threading.Thread(target=source.sendall, args=(MEGABYTE[:300000],))
+        both.start()
+        tap.equal(digest(read(target, 300000)), digest(MEGABYTE[:300000]))
+        both.join()
+        tap.true(1.5 < time.monotonic() - begun < 15, f"{time.monotonic() - begun:.1f} s for 300,000 bytes")
+
+
 @tap.test(timeout=60, **BOTH)
 def leaves_nothing(workers):
     """Descriptors are given back, however connections end"""

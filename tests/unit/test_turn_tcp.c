@@ -121,7 +121,7 @@ static void fake_close(void *context, uint32_t id, uint32_t holder, struct turn_
     }
 }
 
-static int fake_join(void *context, uint32_t id, const struct flow *client)
+static int fake_join(void *context, uint32_t id, const struct flow *client, const char *account)
 {
     struct fake *fake = context;
     struct fake_peer *peer = fake_find(fake, id);
@@ -131,6 +131,7 @@ static int fake_join(void *context, uint32_t id, const struct flow *client)
     if (fake->join_status == 0) {
         peer->state = JOINED;
         peer->client = *client;
+        assert_string_equal(account, "alice");
     }
     return fake->join_status;
 }

@@ -47,4 +47,25 @@ static inline bool bandwidth_take(struct bandwidth *bandwidth, struct monotime n
     return true;
 }
 
+/* Takes `size` bytes in any case. Returns for how many microseconds no more should be taken. */
+static inline int64_t bandwidth_charge(struct bandwidth *bandwidth, struct monotime now,
+                                       uint32_t size, uint64_t bytes_per_second)
+{
+    int64_t now_ns = now.us * 1000;
+    int64_t full_at;
+    int64_t after;
+
+    if (bandwidth == NULL || bytes_per_second == 0) {
+        return 0;
+    }
+    full_at = atomic_load_explicit(&bandwidth->full_at_ns, memory_order_relaxed);
+    do {
+        after = (full_at > now_ns ? full_at : now_ns) +
+                (int64_t)(size * UINT64_C(1000000000) / bytes_per_second);
+    } while (!atomic_compare_exchange_weak_explicit(&bandwidth->full_at_ns, &full_at, after,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    after -= now_ns + BANDWIDTH_BURST_NS;
+    return after > 0 ? after / 1000 + 1 : 0;
+}
+
 #endif

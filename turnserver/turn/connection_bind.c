@@ -27,7 +27,8 @@ static bool finish(struct turn_request *request, uint32_t id, uint16_t code)
         return false;
     }
     reply_success(request);
-    return tcp->join(tcp->context, id, request->flow) == 0;
+    return tcp->join(tcp->context, id, request->flow,
+                     request->identity->user + request->identity->account_offset) == 0;
 }
 
 static void bind_own(struct turn_request *request, uint32_t id)

@@ -322,6 +322,11 @@ void turn_server_free(struct turn_server *server)
     free(server);
 }
 
+const struct turn_policy *turn_server_policy(const struct turn_server *server)
+{
+    return server->policy;
+}
+
 void turn_server_set_policy(struct turn_server *server, const struct turn_policy *policy)
 {
     server->policy = policy;

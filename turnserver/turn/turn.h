@@ -114,9 +114,10 @@ struct turn_tcp_ports {
      * more. Fills in what it carried, as far as that is known here. An id that is not there is
      * ignored. */
     void (*close)(void *context, uint32_t id, uint32_t holder, struct turn_tcp_bytes *bytes);
-    /* Joins it with a client's connection, once the outbox has been sent; turn_server_tcp_ended
-     * tells the worker whose number the id carries of the end. Returns 0 or -errno. */
-    int (*join)(void *context, uint32_t id, const struct flow *client);
+    /* Joins it with a client's connection, whose account (as quotas name it) is charged, once the
+     * outbox has been sent; turn_server_tcp_ended tells the worker whose number the id carries of
+     * the end. Returns 0 or -errno. */
+    int (*join)(void *context, uint32_t id, const struct flow *client, const char *account);
     /* Asks the worker whose number the id carries for its connection (turn_server_tcp_claim there);
      * turn_server_tcp_claimed tells the answer. Returns false when there is no such worker. */
     bool (*claim)(void *context, uint32_t number, uint32_t id, const char *user);
@@ -133,7 +134,8 @@ struct turn_quota {
 /*
  * The buckets that workers share: one for each account that holds something, whose name is as
  * quotas have it, and one for all. acquire returns NULL when memory is out, and for nobody in
- * particular ("" or "\\realm", holders of tokens): then there is no limit. All NULL: no bandwidth is counted.
+ * particular ("" or "\\realm", holders of tokens): then there is no limit. All NULL: no bandwidth
+ * is counted.
  */
 struct turn_bandwidth {
     void *context;
@@ -180,6 +182,8 @@ struct turn_server;
 struct turn_server *turn_server_new(const struct turn_setup *setup);
 /* Ends every allocation without a word to clients; closes their ports. */
 void turn_server_free(struct turn_server *server);
+/* The one that holds. */
+const struct turn_policy *turn_server_policy(const struct turn_server *server);
 /* From now on `policy` holds; the old one is not used after the call. */
 void turn_server_set_policy(struct turn_server *server, const struct turn_policy *policy);
 
