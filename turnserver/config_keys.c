@@ -249,8 +249,7 @@ const char *config_key_expected(const struct config_key *key, char *text, size_t
                  duration_text(max, b, sizeof(b)));
         break;
     case CONFIG_RATE:
-        snprintf(text, size,
-                 "a rate from \"64 kbit/s\" to \"1000 Gbit/s\", such as \"10 Mbit/s\"");
+        snprintf(text, size, "a rate from \"64 kbit/s\" to \"1000 Gbit/s\", such as \"10 Mbit/s\"");
         break;
     case CONFIG_ADDRESS:
         snprintf(text, size, "an IP address such as \"192.0.2.1\" or \"2001:db8::1\"");

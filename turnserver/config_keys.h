@@ -43,7 +43,7 @@ struct draft_user {
     const char *name, *password, *key;
 };
 
-#define CONFIG_REALMS_MAX 64
+#define CONFIG_REALMS_MAX AUTH_REALMS_MAX
 
 struct draft_realm {
     unsigned line;
@@ -89,15 +89,11 @@ struct config_draft {
     const char *oauth_server_name;
     struct draft_token_key token_keys[CONFIG_TOKEN_KEYS_MAX];
     size_t token_key_count;
-    bool username_anonymity;
     const char *certificate, *certificate_key, *tls_ciphers;
     uint32_t tls_min_version;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;
-    bool relay_tcp;
     uint32_t channel_numbers;
-    bool relay_shared_ports;
-    bool mobility, classic_stun;
     struct draft_alternate alternates[CONFIG_ALTERNATES_MAX];
     size_t alternate_count;
     uint32_t alternate_when;
@@ -113,7 +109,7 @@ struct config_draft {
     const char *user, *group, *pid_file;
     const char *log_file;
     uint32_t log_level;
-    bool log_json;
+    bool log_json, username_anonymity, relay_tcp, relay_shared_ports, mobility, classic_stun;
 };
 
 /* ---- the table --------------------------------------------------------------------------------

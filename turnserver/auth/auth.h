@@ -78,14 +78,16 @@ struct auth_source_traits {
  * users come first, and while there are secrets a time-limited name is not looked up.
  */
 void auth_policy_set_source(struct auth_policy *policy, const struct auth_source_traits *traits);
+#define AUTH_REALMS_MAX 64
+
 /*
  * Another realm beside that of `policy`: `realm`, which becomes part of it and is freed with it. It
  * has users, secrets and a source of its own, no tokens. Returns 0, -EEXIST for a name that is
- * there already, or -ENOMEM; `realm` then stays the caller's.
+ * there already, or -ENOSPC beyond AUTH_REALMS_MAX; `realm` then stays the caller's.
  *
  * A client is challenged for the realm of its ORIGIN, else of the address where it came in, else
  * for the first; in requests its REALM says which. Accounts of another realm than the first are
- * called "name\\realm".
+ * called "name\realm".
  */
 int auth_policy_add_realm(struct auth_policy *policy, struct auth_policy *realm);
 /* Clients who say that they come from there belong to `realm`. Returns 0 or -ENOMEM. */

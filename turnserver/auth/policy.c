@@ -56,7 +56,6 @@ void auth_policy_free(struct auth_policy *policy)
     for (size_t i = 0; i < policy->origin_count; i++) {
         free(policy->origins[i]);
     }
-    free((void *)policy->others);
     free((void *)policy->origins);
     free(policy->listeners);
     user_table_clear(&policy->users);
@@ -300,13 +299,10 @@ int auth_policy_add_realm(struct auth_policy *policy, struct auth_policy *realm)
     if (policy_find_realm(policy, (const uint8_t *)realm->realm, strlen(realm->realm)) != NULL) {
         return -EEXIST;
     }
-    struct auth_policy **others =
-        reallocarray((void *)policy->others, policy->other_count + 1, sizeof *others);
-    if (others == NULL) {
-        return -ENOMEM;
+    if (policy->other_count == AUTH_REALMS_MAX) {
+        return -ENOSPC;
     }
-    policy->others = others;
-    others[policy->other_count++] = realm;
+    policy->others[policy->other_count++] = realm;
     return 0;
 }
 

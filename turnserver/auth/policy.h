@@ -19,7 +19,7 @@ struct auth_policy {
     char *oauth_server_name; /* NULL: no tokens */
     struct token_key *token_keys;
     size_t token_key_count;
-    struct auth_policy **others; /* more realms; theirs have none */
+    struct auth_policy *others[AUTH_REALMS_MAX]; /* more realms; theirs have none */
     size_t other_count;
     char **origins; /* of this realm */
     size_t origin_count;

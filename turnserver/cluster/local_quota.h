@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How many allocations each account, each realm and all of them hold in this process. An account of
- * another realm than the first is named "name\\realm" (auth/auth.h). All workers share one; it is
+ * another realm than the first is named "name\realm" (auth/auth.h). All workers share one; it is
  * asked only when an allocation begins or ends, so a mutex will do.
  */
 #ifndef CLUSTER_LOCAL_QUOTA_H
