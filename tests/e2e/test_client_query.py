@@ -56,7 +56,7 @@ def sends_from_where_it_is_told(protocol):
 def sends_from_an_interface(host):
     """--localaddr takes an interface's name, for its address of the family that is used"""
     _, port = e2e.serve(addresses=("127.0.0.1", "::1"))
-    local = postern.free_port(host)
+    local = postern.free_port()
     told = client.run_json(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "--localport", local,
                            "--localaddr", "lo")
     tap.equal(told["local_address"], f"[::1]:{local}" if ":" in host else f"127.0.0.1:{local}")
