@@ -59,7 +59,8 @@ static bool make_shared(struct service *service)
     shared->worker_count = boot->workers;
     shared->event = on_event;
     shared->event_context = service->log;
-    if (!service->quota || !service->bandwidth || !shared->pool || !shared->reservations || !shared->connections)
+    if (!service->quota || !service->bandwidth || !shared->pool || !shared->reservations ||
+        !shared->connections)
         return false;
     shared->quota = local_quota_interface(service->quota);
     shared->bandwidth = local_bandwidth_interface(service->bandwidth);
