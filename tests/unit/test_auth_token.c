@@ -233,10 +233,14 @@ static void test_refuses_alike(void **state)
     struct question unknown = {"south", SESSION_KEY, true, false, NULL, 0};
     struct question user = {"alice", SESSION_KEY, true, false, NULL, 0};
     struct question good = {"north", SESSION_KEY, true, false, NULL, 0};
-    const struct question *const all[] = {&wrong_key, &unknown, &user, &good, &good, &good};
+    enum {
+        QUESTIONS = 6
+    };
+    const struct question *const all[QUESTIONS] = {&wrong_key, &unknown, &user,
+                                                   &good,      &good,    &good};
 
     open_test(&test);
-    for (size_t i = 0; i < COUNT(all); i++) {
+    for (size_t i = 0; i < QUESTIONS; i++) {
         if (i == 3) {
             test.token[30] ^= 1;
         } else if (i == 4) {
