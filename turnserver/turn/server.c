@@ -170,17 +170,9 @@ static bool message_is_sound(const struct turn_request *request, const struct st
     return fingerprint == STUN_OK || fingerprint == STUN_ERROR_ABSENT;
 }
 
-static void input_stun(struct turn_request *request, const uint8_t *bytes, size_t size)
+static void input_message(struct turn_request *request)
 {
-    struct turn_counters *counters = &request->server->counters;
-    struct stun_view view;
-
-    request->view = &view;
-    if (stun_view_parse(&view, bytes, size) != STUN_OK || !message_is_sound(request, &view)) {
-        counters->dropped_malformed++;
-        return;
-    }
-    switch (view.message_class) {
+    switch (request->view->message_class) {
     case STUN_REQUEST:
         input_request(request);
         break;
@@ -188,8 +180,21 @@ static void input_stun(struct turn_request *request, const uint8_t *bytes, size_
         input_indication(request);
         break;
     default: /* an answer: we have asked nothing */
-        counters->dropped_unexpected++;
+        request->server->counters.dropped_unexpected++;
     }
+}
+
+static void input_stun(struct turn_request *request, const uint8_t *bytes, size_t size)
+{
+    struct stun_view view;
+
+    request->view = &view;
+    if (stun_view_parse(&view, bytes, size) == STUN_OK && message_is_sound(request, &view)) {
+        input_message(request);
+    } else {
+        request->server->counters.dropped_malformed++;
+    }
+    request->view = NULL; /* it dies here */
 }
 
 void turn_server_input(struct turn_server *server, struct monotime now, const struct flow *flow,

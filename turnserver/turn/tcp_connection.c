@@ -10,8 +10,7 @@
 
 #define TIMER_GRANULARITY_US (100 * MONOTIME_MILLISECOND)
 /* RFC 6062 §5.2: how long an attempt may take, and how long a connection waits to be bound. */
-#define CONNECT_SECONDS 30
-#define BIND_SECONDS 30
+#define ATTEMPT_SECONDS 30
 #define ID_TRIES 8
 
 /* ---- table ----------------------------------------------------------------------------------- */
@@ -82,7 +81,6 @@ struct tcp_connection *tcp_connection_new(struct turn_server *server, struct mon
                                           const struct stun_address *peer, enum tcp_state state)
 {
     struct tcp_connection *connection;
-    uint32_t seconds = state == TCP_CONNECTING ? CONNECT_SECONDS : BIND_SECONDS;
 
     if (allocation->connection_count >= server->policy->tcp_connections_per_allocation) {
         return NULL;
@@ -108,7 +106,8 @@ struct tcp_connection *tcp_connection_new(struct turn_server *server, struct mon
     allocation->connections = connection;
     allocation->connection_count++;
     server->counters.tcp_connections_now++;
-    timer_wheel_set(&server->tcp.timers, &connection->timer, monotime_add_seconds(now, seconds));
+    timer_wheel_set(&server->tcp.timers, &connection->timer,
+                    monotime_add_seconds(now, ATTEMPT_SECONDS));
     return connection;
 }
 
@@ -209,7 +208,7 @@ void turn_server_tcp_connected(struct turn_server *server, struct monotime now, 
     connection->request = NULL;
     connection->state = TCP_WAITING;
     timer_wheel_set(&server->tcp.timers, &connection->timer,
-                    monotime_add_seconds(now, BIND_SECONDS));
+                    monotime_add_seconds(now, ATTEMPT_SECONDS));
 }
 
 static void send_attempt(struct turn_server *server, const struct tcp_connection *connection,
