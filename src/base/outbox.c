@@ -50,11 +50,17 @@ static void append(struct outbox *outbox, const struct outbox_entry *entry)
 
 void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes, uint32_t size)
 {
-    append(outbox, &(struct outbox_entry){*flow, bytes, size, false});
+    append(outbox, &(struct outbox_entry){*flow, bytes, size, false, 0});
+}
+
+void outbox_add_hops(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
+                     uint32_t size, uint8_t hop_limit)
+{
+    append(outbox, &(struct outbox_entry){*flow, bytes, size, false, hop_limit});
 }
 
 void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                              uint32_t size)
 {
-    append(outbox, &(struct outbox_entry){*flow, bytes, size, true});
+    append(outbox, &(struct outbox_entry){*flow, bytes, size, true, 0});
 }

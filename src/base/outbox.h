@@ -39,6 +39,7 @@ struct outbox_entry {
     const uint8_t *bytes; /* borrowed until sent */
     uint32_t size;
     bool unfragmented; /* over UDP: dropped where it does not fit, and an ICMP message says so */
+    uint8_t hop_limit; /* over UDP: TTL of IPv4, hop limit of IPv6; 0: the system's */
 };
 
 struct outbox;
@@ -68,6 +69,10 @@ void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *b
  */
 void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                              uint32_t size);
+
+/* The same for a datagram that shall get no further than `hop_limit` hops; 0: no such limit. */
+void outbox_add_hops(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
+                     uint32_t size, uint8_t hop_limit);
 
 /*
  * Returns `size` bytes (at most OUTBOX_RESERVE_MAX) of the arena for a message about to be built;
