@@ -23,6 +23,12 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/turn_findings.c stunclient/turn_findings.h \
 	stunclient/turn_test.c stunclient/turn_test.h \
 	stunclient/verbs.c stunclient/verbs.h
+
+# ---- peer: DTLS, SCTP and data channels ---------------------------------------------------------
+stunclient_libstunclient_la_SOURCES += \
+	stunclient/peer/data_channel.h \
+	stunclient/peer/identity.h
+
 stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 STUNCLIENT_LIBS = stunclient/libstunclient.la src/libnet.la src/libproto.la src/libbase.la \
