@@ -40,6 +40,7 @@ src_libbase_la_SOURCES = \
 
 src_libproto_la_SOURCES = \
 	src/proto/long_term.c src/proto/long_term.h \
+	src/proto/message_uri.c src/proto/message_uri.h \
 	src/proto/nat_hairpin.c src/proto/nat_hairpin.h \
 	src/proto/nat_lifetime.c src/proto/nat_lifetime.h \
 	src/proto/nat_probe.c src/proto/nat_probe.h src/proto/nat_probe_internal.h \
@@ -56,6 +57,7 @@ src_libproto_la_LIBADD = -lm
 noinst_LTLIBRARIES += src/libwire.la
 src_libwire_la_SOURCES = \
 	src/wire/client_hello.c src/wire/client_hello.h \
+	src/wire/http_head.c src/wire/http_head.h \
 	src/wire/proxy_header.c src/wire/proxy_header.h
 src_libwire_la_LIBADD = src/libbase.la
 
@@ -68,6 +70,7 @@ src_libnet_la_SOURCES = \
 	src/net/dtls.c src/net/dtls.h \
 	src/net/dtls_cookie.c src/net/dtls_cookie.h \
 	src/net/mailbox.c src/net/mailbox.h \
+	src/net/message_stream.h \
 	src/net/opening.c src/net/opening.h \
 	src/net/resolver.c src/net/resolver.h src/net/resolver_backend.h \
 	src/net/interface.c src/net/interface.h \

@@ -32,6 +32,9 @@ tests_fuzz_fuzz_channel_LDADD = $(FUZZ_MAIN) src/libcodec.la
 fuzz_targets += tests/fuzz/fuzz_client_hello
 tests_fuzz_fuzz_client_hello_LDADD = $(FUZZ_MAIN) src/libwire.la
 
+fuzz_targets += tests/fuzz/fuzz_http_head
+tests_fuzz_fuzz_http_head_LDADD = $(FUZZ_MAIN) src/libwire.la
+
 fuzz_targets += tests/fuzz/fuzz_proxy_header
 tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) src/libwire.la
 

@@ -302,6 +302,10 @@ unit_tests += tests/unit/test_client_hello
 tests_unit_test_client_hello_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_client_hello_LDADD = src/libwire.la $(OPENSSL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_http_head
+tests_unit_test_http_head_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_http_head_LDADD = src/libwire.la $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_proxy_header
 tests_unit_test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_proxy_header_LDADD = src/libwire.la $(CMOCKA_LIBS)
@@ -317,6 +321,10 @@ tests_unit_test_long_term_LDADD = $(PROTO_TEST_LIBS)
 unit_tests += tests/unit/test_nat_words
 tests_unit_test_nat_words_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_nat_words_LDADD = stunclient/libstunclient.la $(PROTO_TEST_LIBS)
+
+unit_tests += tests/unit/test_message_uri
+tests_unit_test_message_uri_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_message_uri_LDADD = $(PROTO_TEST_LIBS)
 
 unit_tests += tests/unit/test_stun_uri
 tests_unit_test_stun_uri_CFLAGS = $(UNIT_CFLAGS)
