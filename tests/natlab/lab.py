@@ -34,6 +34,7 @@ import subprocess
 import sys
 import traceback
 
+import delay
 import nats
 
 CLONE_NEWNET = 0x40000000
@@ -157,12 +158,13 @@ class Box:
 
 
 class Lab:
-    """The network of the drawing. `lifetime`: seconds that a NAT keeps an idle UDP mapping."""
+    """The network of the drawing. `lifetime`: seconds that a NAT keeps an idle UDP mapping. `delays`:
+    milliseconds, one way, of the links to "a" and "b" (the NATs' outside) and "server"."""
 
-    def __init__(self, alice=nats.OPEN, bob=nats.OPEN, lifetime=120, second_hosts=False):
+    def __init__(self, alice=nats.OPEN, bob=nats.OPEN, lifetime=120, second_hosts=False, delays=None):
         self.nats = {"a": alice, "b": bob}
-        self.lifetime, self.second_hosts = lifetime, second_hosts
-        self.boxes, self.links = {}, []
+        self.lifetime, self.second_hosts, self.delays = lifetime, second_hosts, delays or {}
+        self.boxes, self.forwarders = {}, []
 
     # Making it.
 
@@ -181,9 +183,12 @@ class Lab:
         box.run("ip", "link", "set", "lo", "up")
         return box
 
-    def link(self, one, name_one, other, name_other, addresses_one, addresses_other):
-        command("ip", "link", "add", name_one, "netns", one.name, "type", "veth",
-                "peer", "name", name_other, "netns", other.name)
+    def link(self, one, name_one, other, name_other, addresses_one, addresses_other, milliseconds=0):
+        if milliseconds:
+            self.forwarders.append(delay.start(one.name, name_one, other.name, name_other, milliseconds))
+        else:
+            command("ip", "link", "add", name_one, "netns", one.name, "type", "veth",
+                    "peer", "name", name_other, "netns", other.name)
         for box, name, addresses in ((one, name_one, addresses_one), (other, name_other, addresses_other)):
             lines = [f"link set {name} up"]
             lines += [f"address add {address} dev {name}" + (" nodad" if ":" in address else "") for address in addresses]
@@ -196,7 +201,8 @@ class Lab:
         self.r1, self.r2 = self.box("r1", True), self.box("r2", True)
         self.server = self.box("server")
         self.link(self.r1, "server", self.server, "eth0", ["198.51.100.1/24", "2001:db8:5::1/64"],
-                  [f"{SERVER[0]}/24", f"{SERVER[1]}/24", f"{SERVER6[0]}/64", f"{SERVER6[1]}/64"])
+                  [f"{SERVER[0]}/24", f"{SERVER[1]}/24", f"{SERVER6[0]}/64", f"{SERVER6[1]}/64"],
+                  self.delays.get("server", 0))
         self.link(self.r1, "r2", self.r2, "r1", ["192.0.2.129/30", "2001:db8:c::1/64"],
                   ["192.0.2.130/30", "2001:db8:c::2/64"])
         self.route(self.server, "default via 198.51.100.1", "default via 2001:db8:5::1")
@@ -208,12 +214,10 @@ class Lab:
         nat, wan, number = self.nats[letter], WAN[letter], {"a": 1, "b": 2}[letter]
         prefix, gateway = (f"192.168.{number}", "1") if nat.translates else (public.rpartition(".")[0], public_gateway)
         router = self.box(f"nat-{letter}", True)
-        self.link(router, "wan", core, f"nat-{letter}",
-                  [f"{wan}/30", f"{v6}ff::2/64"], [f"{wan[:-1]}1/30", f"{v6}ff::1/64"]) if not nat.double else None
+        outer = self.box(f"cgn-{letter}", True) if nat.double else router
+        self.link(outer, "wan", core, f"nat-{letter}", [f"{wan}/30", f"{v6}ff::2/64"],
+                  [f"{wan[:-1]}1/30", f"{v6}ff::1/64"], self.delays.get(letter, 0))
         if nat.double:
-            outer = self.boxes[f"cgn-{letter}"] = self.box(f"cgn-{letter}", True)
-            self.link(outer, "wan", core, f"nat-{letter}", [f"{wan}/30", f"{v6}ff::2/64"],
-                      [f"{wan[:-1]}1/30", f"{v6}ff::1/64"])
             self.link(router, "wan", outer, "lan", [f"100.64.{number}.2/24", f"{v6}fe::2/64"],
                       [f"100.64.{number}.1/24", f"{v6}fe::1/64"])
             self.route(outer, f"default via {wan[:-1]}1", f"default via {v6}ff::1", f"{v6}:/64 via {v6}fe::2")
@@ -272,6 +276,10 @@ class Lab:
     def close(self):
         for box in self.boxes.values():
             box.stop()
+        for forwarder in self.forwarders:
+            os.kill(forwarder, signal.SIGKILL)
+            os.waitpid(forwarder, 0)
+        self.forwarders = []
         for name in self.boxes:
             command("ip", "netns", "delete", name)
         self.boxes = {}

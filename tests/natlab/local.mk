@@ -1,5 +1,7 @@
 # The NAT lab needs namespaces: `./dev test natlab`.
 EXTRA_DIST += \
+	tests/natlab/capture.py \
+	tests/natlab/delay.py \
 	tests/natlab/lab.py \
 	tests/natlab/nats.py \
 	tests/natlab/probe.py \

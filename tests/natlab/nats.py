@@ -62,6 +62,7 @@ def _forwarding(nat):
     unsolicited = "" if nat.accepts else 'iifname "wan" meta l4proto udp ct state new drop'
     return f"""
     table inet filter {{
+        counter dropped_udp {{ }}
         chain forward {{
             type filter hook forward priority filter; policy drop;
             {blocked}
@@ -69,6 +70,7 @@ def _forwarding(nat):
             iifname "lan" accept
             meta nfproto ipv4 ct status dnat accept
             meta l4proto 58 accept
+            iifname "wan" meta l4proto udp counter name dropped_udp
         }}
         chain input {{
             type filter hook input priority filter; policy accept;

@@ -6,6 +6,8 @@ import time
 import lab
 
 lab.isolate()
+import capture
+import delay
 import nats
 import postern
 import probe
@@ -110,6 +112,38 @@ def hops():
     for ttl, expected in ((2, 0), (3, 0), (4, 1)):
         net.alice.call(exchange, ("192.168.1.2", 5000), (lab.WAN["b"], 6000), 1, ttl)
         tap.true(f"packets {expected} " in net.nat_b.run("nft", "list", "table", "ip", "count"), f"TTL {ttl}")
+
+
+@tap.test
+def delays():
+    """a delayed link adds its milliseconds each way, and nothing else"""
+    if not delay.available():
+        tap.skip("no TUN device")
+    net = made(nats.EI_APD, nats.OPEN, delays={"a": 20, "server": 15})
+    took = []
+    for _ in range(5):
+        took.append(net.alice.call(round_trip))
+    tap.true(all(0.070 <= one for one in took) and min(took) < 0.12, f"70 ms are due, took {took}")
+
+
+def round_trip():
+    transport = stun.Udp((lab.SERVER[0], 3478), ("192.168.1.2", 0))
+    began = time.monotonic()
+    transport.send(stun.build(stun.BINDING, stun.REQUEST))
+    return time.monotonic() - began if transport.receive(1.0) is not None else 0
+
+
+@tap.test
+def captures():
+    """what a firewall passes is seen at both sides, what it drops at one, and its counter says the same"""
+    net = made(nats.FIREWALL, nats.FIREWALL)
+    with capture.Capture(net.nat_a, "wan", "lan") as seen:
+        net.bob.call(exchange, ("203.0.113.66", 6000), ("192.0.2.66", 5000), 2)
+        net.alice.call(exchange, ("192.0.2.66", 5000), ("203.0.113.66", 6000), 1)
+        packets = [one for one in seen.packets() if {one.source[1], one.target[1]} == {5000, 6000}]
+    places = [(one.source[1], one.interface, one.outgoing) for one in packets]
+    tap.equal(places, [(6000, "wan", False)] * 2 + [(5000, "lan", False), (5000, "wan", True)])
+    tap.true("packets 2 " in net.nat_a.run("nft", "list", "counters"), "two were dropped")
 
 
 @tap.test(timeout=30)
