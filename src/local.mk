@@ -53,12 +53,15 @@ src_libproto_la_SOURCES = \
 src_libproto_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 src_libproto_la_LIBADD = -lm
 
-# The wire formats that are not of libpostern: what may stand before STUN on a connection.
+# The wire formats that are not of libpostern: what may stand before STUN on a connection, and the
+# messages of the rendezvous service.
 noinst_LTLIBRARIES += src/libwire.la
 src_libwire_la_SOURCES = \
 	src/wire/client_hello.c src/wire/client_hello.h \
 	src/wire/http_head.c src/wire/http_head.h \
-	src/wire/proxy_header.c src/wire/proxy_header.h
+	src/wire/proxy_header.c src/wire/proxy_header.h \
+	src/wire/signal.h src/wire/signal_names.c \
+	src/wire/signal_proof.h
 src_libwire_la_LIBADD = src/libbase.la
 
 src_libnet_la_SOURCES = \

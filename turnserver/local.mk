@@ -71,6 +71,8 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/turn.h turnserver/turn/turn_internal.h
 turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
+EXTRA_DIST += turnserver/rendezvous/rendezvous.h
+
 # What several workers or servers share.
 noinst_LTLIBRARIES += turnserver/libcluster.la
 turnserver_libcluster_la_SOURCES = \
