@@ -485,10 +485,13 @@ static int open_port(void *context, const struct stun_address *relayed, uint32_t
     return worker->operations->open_relayed(worker->datapath, relayed, via);
 }
 
-/* The port itself goes when the turn ends: what stands in the outbox for it is sent before. */
+/* What stands in the outbox may have to leave through the port. */
 static void close_port(void *context, uint32_t via)
 {
     struct worker *worker = context;
+    if (worker->outbox.count > 0) {
+        send_outbox(&worker->outbox, worker);
+    }
     worker->operations->close(worker->datapath, via);
 }
 

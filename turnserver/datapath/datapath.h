@@ -81,8 +81,8 @@ struct datapath_operations {
     int (*adopt)(struct datapath *datapath, const struct stun_address *relayed, int handle,
                  uint32_t *via);
     void (*discard)(int handle);
-    /* Nothing arrives for `via` from now on. What stands in the outbox for it is still sent: the
-     * port itself goes at the next `reclaim`. */
+    /* The port is closed when this returns, so that whoever hears of it may open the same. What
+     * stood in the outbox for it has been sent before. */
     void (*close)(struct datapath *datapath, uint32_t via);
 
     /* Lets listening ports receive. Returns 0 or -errno. */

@@ -25,7 +25,6 @@ struct datapath {
     struct datapath_user user;
     struct datapath_counters counters;
     struct socket_slots slots;
-    struct socket_slot *closing; /* not in event loop any more, descriptor still open */
     struct packet_ring ring;
     struct socket_batch batch;
 };
@@ -34,6 +33,7 @@ struct datapath {
 
 static void close_slot(struct datapath *datapath, struct socket_slot *slot)
 {
+    event_del(&slot->readable);
     close(slot->descriptor);
     socket_slots_give_back(&datapath->slots, slot);
 }
@@ -41,11 +41,6 @@ static void close_slot(struct datapath *datapath, struct socket_slot *slot)
 static void socket_reclaim(struct datapath *datapath)
 {
     packet_ring_reset(&datapath->ring);
-    while (datapath->closing) {
-        struct socket_slot *slot = datapath->closing;
-        datapath->closing = slot->next;
-        close_slot(datapath, slot);
-    }
 }
 
 static void socket_destroy(struct datapath *datapath)
@@ -53,11 +48,9 @@ static void socket_destroy(struct datapath *datapath)
     if (!datapath) {
         return;
     }
-    socket_reclaim(datapath);
     for (uint32_t i = 0; i < datapath->slots.used; i++) {
         struct socket_slot *slot = socket_slots_at(&datapath->slots, i);
         if (slot->via != 0) {
-            event_del(&slot->readable);
             close_slot(datapath, slot);
         }
     }
@@ -119,8 +112,7 @@ static void hand_up(struct datapath *datapath, struct socket_slot *slot, unsigne
     datapath->user.arrived(datapath->user.context, &flow, &packet);
 }
 
-/* Between two datagrams, never while one is being handed up. A port that was closed goes as well:
- * the client who hears so may ask for a new one in the same turn of the loop. */
+/* Between two datagrams, never while one is being handed up. */
 static void flush_and_reclaim(struct datapath *datapath)
 {
     datapath->user.flush(datapath->user.context);
@@ -151,7 +143,7 @@ static int read_socket(struct datapath *datapath, struct socket_slot *slot, unsi
     }
     datapath->counters.received_packets += (unsigned)count;
     uint32_t via = slot->via;
-    for (unsigned i = 0; i < (unsigned)count && slot->via == via && !slot->closing; i++) {
+    for (unsigned i = 0; i < (unsigned)count && slot->via == via; i++) {
         hand_up(datapath, slot, first + i);
     }
     return count;
@@ -178,14 +170,15 @@ static void read_icmp(struct datapath *datapath, struct socket_slot *slot)
 {
     struct stun_address peer;
     struct stun_icmp icmp;
+    uint32_t via = slot->via;
     int status = 0;
-    for (unsigned i = 0; i < ICMP_TURN && status >= 0 && !slot->closing; i++) {
+    for (unsigned i = 0; i < ICMP_TURN && status >= 0 && slot->via == via; i++) {
         status = udp_socket_read_icmp(slot->descriptor, &peer, &icmp);
         if (status > 0 && peer.port == 0) { /* of our own link IPv4 does not tell the port */
             peer.port = slot->unfragmented_port;
         }
         if (status > 0 && datapath->user.icmp) {
-            datapath->user.icmp(datapath->user.context, slot->via, &peer, &icmp);
+            datapath->user.icmp(datapath->user.context, via, &peer, &icmp);
         }
     }
 }
@@ -201,7 +194,7 @@ static void on_relayed_readable(evutil_socket_t descriptor, short what, void *ar
     struct socket_slot *slot = argument;
     struct datapath *datapath = slot->datapath;
     uint32_t via = slot->via;
-    for (int i = 0; i < 3 && slot->via == via && !slot->closing; i++) {
+    for (int i = 0; i < 3 && slot->via == via; i++) {
         int count = read_socket(datapath, slot, i < 2 ? 1 : RELAYED_TURN);
         if (count < 0 && (i == 0 || count != -EAGAIN) && slot->via == via) {
             read_icmp(datapath, slot); /* that is what it was woken for */
@@ -281,7 +274,7 @@ static int socket_open_relayed(struct datapath *datapath, const struct stun_addr
 static int socket_release(struct datapath *datapath, uint32_t via)
 {
     struct socket_slot *slot = socket_slots_find(&datapath->slots, via);
-    if (!slot || slot->closing) {
+    if (!slot) {
         return -EBADF;
     }
     int descriptor = slot->descriptor;
@@ -306,11 +299,8 @@ static void socket_discard(int handle)
 static void socket_close(struct datapath *datapath, uint32_t via)
 {
     struct socket_slot *slot = socket_slots_find(&datapath->slots, via);
-    if (slot && !slot->closing) {
-        event_del(&slot->readable);
-        slot->closing = true;
-        slot->next = datapath->closing;
-        datapath->closing = slot;
+    if (slot) {
+        close_slot(datapath, slot);
     }
 }
 

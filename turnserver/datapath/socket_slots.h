@@ -25,11 +25,10 @@ struct socket_slot {
     int descriptor;
     bool listening;
     bool wildcard; /* local IP unspecified: packet information says where a datagram arrived */
-    bool closing;  /* receives no more; goes at the next reclaim */
     uint16_t unfragmented_port; /* where the last datagram went that must not be fragmented */
     /* Entries of the outbox that is being sent, chained by index; -1: none. */
     int16_t first_entry, last_entry;
-    struct socket_slot *next; /* in the list of free or of closing slots */
+    struct socket_slot *next; /* in the list of free slots */
 };
 
 struct socket_slots {
@@ -45,7 +44,7 @@ void socket_slots_free(struct socket_slots *slots);
  * are out. */
 struct socket_slot *socket_slots_take(struct socket_slots *slots);
 void socket_slots_give_back(struct socket_slots *slots, struct socket_slot *slot);
-/* The slot that a via names, closing ones included; NULL when it is gone. */
+/* The slot that a via names; NULL when it is gone. */
 struct socket_slot *socket_slots_find(const struct socket_slots *slots, uint32_t via);
 /* The slot with a number below slots->used; its via is 0 when it is free. */
 struct socket_slot *socket_slots_at(const struct socket_slots *slots, uint32_t number);

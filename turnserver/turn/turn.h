@@ -73,7 +73,8 @@ struct turn_policy {
 
 /*
  * How relayed ports come and go. open binds exactly `relayed` and returns 0 with a `via`, or -errno
- * (-EADDRINUSE: the machine tries another port). Nothing arrives for a via after close.
+ * (-EADDRINUSE: the machine tries another port). close first sends what the outbox holds; when it
+ * returns the port is free for every worker, and the machine then gives it back to the pool.
  */
 struct turn_ports {
     void *context;
