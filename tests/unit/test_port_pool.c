@@ -65,13 +65,13 @@ static void take_all(uint16_t min, uint16_t max)
 
     for (unsigned i = 0; i < ports; i++) {
         assert_true(
-            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, next_random(&random), &relayed));
+            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, next_random(&random), &relayed));
         assert_in_range(relayed.port, min, max);
         assert_false(seen[relayed.port]);
         seen[relayed.port] = true;
     }
     assert_int_equal(count_live(pool, relayed), ports);
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     port_pool_free(pool);
 }
 
@@ -97,12 +97,12 @@ static void test_keeps_parity(void **state)
     uint64_t random = 7;
 
     for (unsigned i = 0; i < 32; i++) {
-        assert_true(
-            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN, next_random(&random), &relayed));
+        assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN, NULL, next_random(&random),
+                                   &relayed));
         assert_int_equal(relayed.port % 2, 0);
     }
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN, 0, &relayed));
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN, NULL, 0, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     assert_int_equal(relayed.port, 1001);
     port_pool_free(pool);
 }
@@ -118,8 +118,8 @@ static void test_pairs_need_both_ports(void **state)
     unsigned sum = 0;
 
     for (unsigned i = 0; i < 2; i++) {
-        assert_true(
-            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, next_random(&random), &relayed));
+        assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, NULL,
+                                   next_random(&random), &relayed));
         assert_int_equal(relayed.port % 2, 0);
         odd.port = relayed.port + 1;
         assert_true(port_pool_is_live(pool, &relayed));
@@ -127,15 +127,15 @@ static void test_pairs_need_both_ports(void **state)
         sum += relayed.port;
     }
     assert_int_equal(sum, 1000 + 1002);
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, NULL, 0, &relayed));
 
     /* Half a pair given back is not a pair. */
     odd.port = 1001;
     port_pool_give_back(pool, &odd);
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, NULL, 0, &relayed));
     odd.port = 1000;
     port_pool_give_back(pool, &odd);
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, 0, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_EVEN_PAIR, NULL, 0, &relayed));
     assert_int_equal(relayed.port, 1000);
     port_pool_free(pool);
 }
@@ -164,8 +164,8 @@ static void test_leaks_no_port_in_20000_cycles(void **state)
         }
         enum port_parity parity = (enum port_parity)(cycle % 3);
         pair[count] = parity == PORT_EVEN_PAIR;
-        assert_true(
-            port_pool_take(pool, STUN_FAMILY_IPV6, parity, next_random(&random), &held[count]));
+        assert_true(port_pool_take(pool, STUN_FAMILY_IPV6, parity, NULL, next_random(&random),
+                                   &held[count]));
         count++;
     }
     while (count-- > 0) {
@@ -189,16 +189,16 @@ static void test_begins_anywhere(void **state)
     struct stun_address relayed;
 
     /* The ends of the random number's range are the ends of the port range. */
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     assert_int_equal(relayed.port, 49152);
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, UINT64_MAX, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, UINT64_MAX, &relayed));
     assert_int_equal(relayed.port, 65535);
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, UINT64_MAX, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, UINT64_MAX, &relayed));
     assert_int_equal(relayed.port, 49153);
 
     for (unsigned i = 0; i < 4000; i++) {
         assert_true(
-            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, next_random(&random), &relayed));
+            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, next_random(&random), &relayed));
         quarters[(relayed.port - 49152) / 4096]++;
         port_pool_give_back(pool, &relayed);
     }
@@ -220,7 +220,7 @@ static void test_spreads_over_addresses_of_a_family(void **state)
 
     for (unsigned i = 0; i < 900; i++) {
         assert_true(
-            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, next_random(&random), &relayed));
+            port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, next_random(&random), &relayed));
         assert_int_equal(relayed.family, STUN_FAMILY_IPV4);
         taken[relayed.ip[3]]++;
     }
@@ -229,10 +229,40 @@ static void test_spreads_over_addresses_of_a_family(void **state)
     }
     /* A full address does not stop the others. */
     for (unsigned i = 900; i < 3000; i++) {
-        assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+        assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     }
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV6, PORT_ANY, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV6, PORT_ANY, NULL, 0, &relayed));
+    port_pool_free(pool);
+}
+
+static void test_prefers_the_address_of_arrival(void **state)
+{
+    (void)state;
+    const struct stun_address addresses[] = {ip("192.0.2.1"), ip("2001:db8::1"), ip("192.0.2.2"),
+                                             ip("192.0.2.3")};
+    const struct stun_address stranger = ip("198.51.100.1");
+    struct port_pool *pool = port_pool_new(addresses, 4, 1000, 1099);
+    unsigned taken[4] = {0};
+    uint64_t random = 17;
+    struct stun_address relayed;
+
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, &addresses[2],
+                                   next_random(&random), &relayed));
+        assert_true(address_equal_ip(&relayed, &addresses[2]));
+    }
+    /* When it is full, or not of the pool, or of the other family, the others serve. */
+    for (unsigned i = 0; i < 150; i++) {
+        const struct stun_address *const wishes[] = {&addresses[2], &stranger, &addresses[1]};
+        assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, wishes[i % 3],
+                                   next_random(&random), &relayed));
+        taken[relayed.ip[3]]++;
+    }
+    assert_true(taken[1] > 20 && taken[3] > 20 && taken[2] == 0);
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV6, PORT_ANY, &addresses[2],
+                               next_random(&random), &relayed));
+    assert_true(address_equal_ip(&relayed, &addresses[1]));
     port_pool_free(pool);
 }
 
@@ -244,12 +274,12 @@ static void test_knows_its_families(void **state)
 
     assert_true(port_pool_has_family(pool, STUN_FAMILY_IPV4));
     assert_false(port_pool_has_family(pool, STUN_FAMILY_IPV6));
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV6, PORT_ANY, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV6, PORT_ANY, NULL, 0, &relayed));
     port_pool_free(pool);
 
     pool = port_pool_new(NULL, 0, 1000, 1001);
     assert_non_null(pool);
-    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_false(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     port_pool_free(pool);
     port_pool_free(NULL);
 }
@@ -261,7 +291,7 @@ static void test_what_listens_is_no_udp_port(void **state)
     struct stun_address relayed;
     struct stun_address outside = ip("192.0.2.2");
 
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     assert_false(port_pool_is_listening(pool, &relayed));
     port_pool_set_listening(pool, &relayed, true);
     assert_true(port_pool_is_listening(pool, &relayed));
@@ -282,7 +312,7 @@ static void test_live_is_only_what_is_held(void **state)
     struct stun_address stranger = ip("192.0.2.2");
     struct stun_address outside = ip("192.0.2.1");
 
-    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, 0, &relayed));
+    assert_true(port_pool_take(pool, STUN_FAMILY_IPV4, PORT_ANY, NULL, 0, &relayed));
     stranger.port = relayed.port;
     assert_true(port_pool_is_live(pool, &relayed));
     assert_false(port_pool_is_live(pool, &stranger));
@@ -314,7 +344,8 @@ static void *hammer(void *argument)
     for (unsigned i = 0; i < 50000; i++) {
         struct stun_address relayed;
         enum port_parity parity = i % 2 ? PORT_ANY : PORT_EVEN_PAIR;
-        if (!port_pool_take(own->pool, STUN_FAMILY_IPV4, parity, next_random(&random), &relayed)) {
+        if (!port_pool_take(own->pool, STUN_FAMILY_IPV4, parity, NULL, next_random(&random),
+                            &relayed)) {
             continue;
         }
         unsigned held = parity == PORT_EVEN_PAIR ? 2 : 1;
@@ -361,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_leaks_no_port_in_20000_cycles),
         cmocka_unit_test(test_begins_anywhere),
         cmocka_unit_test(test_spreads_over_addresses_of_a_family),
+        cmocka_unit_test(test_prefers_the_address_of_arrival),
         cmocka_unit_test(test_knows_its_families),
         cmocka_unit_test(test_live_is_only_what_is_held),
         cmocka_unit_test(test_what_listens_is_no_udp_port),

@@ -18,7 +18,8 @@ struct allocate_wish {
     bool dual; /* both families; `family` is IPv4 */
     bool mobile;
     enum port_parity parity;
-    uint64_t token; /* of a reservation, or RESERVATION_TOKEN_NONE */
+    struct stun_address arrived; /* where the client came to */
+    uint64_t token;              /* of a reservation, or RESERVATION_TOKEN_NONE */
     uint32_t lifetime_s;
 };
 
@@ -188,23 +189,23 @@ static void pool_give_back(struct turn_server *server, const struct stun_address
 
 /* Ports that turn out to be taken stay out of the pool until the end, so that none is tried twice.
  */
-static bool port_open_any(struct turn_server *server, uint8_t family, enum port_parity parity,
-                          struct relay_opened *port)
+static bool port_open_any(struct turn_server *server, const struct allocate_wish *wish,
+                          uint8_t family, struct relay_opened *port)
 {
     struct stun_address taken[PORT_TRIES];
     size_t taken_count = 0;
     int status = -EADDRINUSE;
 
     while (status == -EADDRINUSE && taken_count < PORT_TRIES &&
-           port_pool_take(server->setup.pool, family, parity, turn_server_random(server),
-                          &port->relayed)) {
+           port_pool_take(server->setup.pool, family, wish->parity, &wish->arrived,
+                          turn_server_random(server), &port->relayed)) {
         status = relay_open(server, port);
         if (status != 0) {
             taken[taken_count++] = port->relayed;
         }
     }
     while (taken_count > 0) {
-        pool_give_back(server, &taken[--taken_count], parity);
+        pool_give_back(server, &taken[--taken_count], wish->parity);
     }
     return status == 0;
 }
@@ -284,11 +285,11 @@ struct allocate_ports {
 };
 
 /* Opens as many as this worker may, then lets them be shared. */
-static bool port_open_shared(struct turn_server *server, uint8_t family,
-                             struct relay_opened *opened)
+static bool port_open_shared(struct turn_server *server, const struct allocate_wish *wish,
+                             uint8_t family, struct relay_opened *opened)
 {
     if (shared_port_count(server, family) >= server->setup.shared_ports ||
-        !port_open_any(server, family, PORT_ANY, opened)) {
+        !port_open_any(server, wish, family, opened)) {
         return shared_port_join(server, family, opened);
     }
     if (!shared_port_add(server, opened)) {
@@ -298,17 +299,17 @@ static bool port_open_shared(struct turn_server *server, uint8_t family,
     return true;
 }
 
-static bool port_open(struct turn_server *server, uint8_t family, enum port_parity parity,
+static bool port_open(struct turn_server *server, const struct allocate_wish *wish, uint8_t family,
                       struct relay_opened *opened)
 {
-    return server->setup.shared_ports > 0 ? port_open_shared(server, family, opened)
-                                          : port_open_any(server, family, parity, opened);
+    return server->setup.shared_ports > 0 ? port_open_shared(server, wish, family, opened)
+                                          : port_open_any(server, wish, family, opened);
 }
 
-static void ports_open_family(struct turn_server *server, uint8_t family, enum port_parity parity,
-                              struct allocate_ports *ports)
+static void ports_open_family(struct turn_server *server, const struct allocate_wish *wish,
+                              uint8_t family, struct allocate_ports *ports)
 {
-    if (port_open(server, family, parity, &ports->opened[ports->count])) {
+    if (port_open(server, wish, family, &ports->opened[ports->count])) {
         ports->count++;
         return;
     }
@@ -324,10 +325,10 @@ static bool ports_open(struct turn_server *server, const struct allocate_wish *w
     if (wish->token != RESERVATION_TOKEN_NONE) {
         ports->count = port_open_reserved(server, wish->token, &ports->opened[0]);
     } else {
-        ports_open_family(server, wish->family, wish->parity, ports);
+        ports_open_family(server, wish, wish->family, ports);
     }
     if (wish->dual) {
-        ports_open_family(server, STUN_FAMILY_IPV6, wish->parity, ports);
+        ports_open_family(server, wish, STUN_FAMILY_IPV6, ports);
     }
     return ports->count > 0;
 }
@@ -449,7 +450,7 @@ void allocate_handle(struct turn_request *request)
         STUN_EVEN_PORT,           STUN_RESERVATION_TOKEN, STUN_ADDITIONAL_ADDRESS_FAMILY,
         STUN_DONT_FRAGMENT};
     struct turn_server *server = request->server;
-    struct allocate_wish wish = {.parity = PORT_ANY};
+    struct allocate_wish wish = {.parity = PORT_ANY, .arrived = request->flow->local};
     struct account *account;
 
     if (request_refuse_unknown(request, known, sizeof known / sizeof known[0])) {

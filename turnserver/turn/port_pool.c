@@ -180,16 +180,33 @@ static size_t nth_of_family(const struct port_pool *pool, uint8_t family, size_t
     }
 }
 
+/* Which of the family's addresses has this IP; false when none has. */
+static bool find_in_family(const struct port_pool *pool, uint8_t family,
+                           const struct stun_address *ip, size_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; ip != NULL && ip->family == family && i < pool->count; i++) {
+        if (address_equal_ip(&pool->addresses[i], ip)) {
+            return true;
+        }
+        *number += pool->addresses[i].family == family;
+    }
+    return false;
+}
+
 bool port_pool_take(struct port_pool *pool, uint8_t family, enum port_parity parity,
-                    uint64_t random, struct stun_address *out)
+                    const struct stun_address *preferred, uint64_t random, struct stun_address *out)
 {
     size_t in_family = count_family(pool, family);
     uint32_t ports = (uint32_t)pool->max - pool->min + 1;
     /* Two halves of the random bits, each scaled to its range (multiply, then drop the fraction).
      */
-    size_t first = (size_t)((random >> 32) * in_family >> 32);
     uint32_t start = (uint32_t)((random & UINT32_MAX) * ports >> 32);
+    size_t first = 0;
 
+    if (!find_in_family(pool, family, preferred, &first)) {
+        first = (size_t)((random >> 32) * in_family >> 32);
+    }
     for (size_t i = 0; i < in_family; i++) {
         size_t address = nth_of_family(pool, family, (first + i) % in_family);
         uint16_t port = 0;

@@ -30,11 +30,13 @@ enum port_parity {
 
 /*
  * Takes a free port on an address of the family, beginning at the place that `random` picks, so
- * that ports are not guessable (RFC 6056) as long as `random` is not. Returns true and fills `out`,
- * or false when nothing is free.
+ * that ports are not guessable (RFC 6056) as long as `random` is not. The IP `preferred` comes
+ * first if the pool has it; NULL: none does. Returns true and fills `out`, or false when nothing is
+ * free.
  */
 bool port_pool_take(struct port_pool *pool, uint8_t family, enum port_parity parity,
-                    uint64_t random, struct stun_address *out);
+                    const struct stun_address *preferred, uint64_t random,
+                    struct stun_address *out);
 /* Gives back one port, which must be taken; the two of a pair are given back one by one. */
 void port_pool_give_back(struct port_pool *pool, const struct stun_address *relayed);
 /* Says of a port that is taken whether a relay listens there for TCP, instead of being a UDP port.
