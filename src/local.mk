@@ -39,6 +39,7 @@ src_libbase_la_SOURCES = \
 	src/base/token_bucket.h
 
 src_libproto_la_SOURCES = \
+	src/proto/ice/ice.h src/proto/ice/ice_internal.h \
 	src/proto/long_term.c src/proto/long_term.h \
 	src/proto/message_uri.c src/proto/message_uri.h \
 	src/proto/nat_hairpin.c src/proto/nat_hairpin.h \
