@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,11 @@ const char *config_certificate_subject(const struct config_certificate *certific
 const char *config_certificate_fingerprint(const struct config_certificate *certificate)
 {
     return certificate->fingerprint;
+}
+
+bool config_certificate_names(const struct config_certificate *certificate, const char *name)
+{
+    return X509_check_host(certificate->leaf, name, 0, 0, NULL) == 1;
 }
 
 bool config_certificate_use(const struct config_certificate *certificate, SSL_CTX *context)

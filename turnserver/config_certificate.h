@@ -34,6 +34,8 @@ int config_certificate_days_left(const struct config_certificate *certificate);
 /* "CN=example.org", and the SHA-256 fingerprint as hexadecimal digits; both live with it. */
 const char *config_certificate_subject(const struct config_certificate *certificate);
 const char *config_certificate_fingerprint(const struct config_certificate *certificate);
+/* Whether it is one for the host `name`, as clients check it (RFC 6125). */
+bool config_certificate_names(const struct config_certificate *certificate, const char *name);
 /* Gives it to a TLS context. Returns false when OpenSSL refuses. */
 bool config_certificate_use(const struct config_certificate *certificate, SSL_CTX *context);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/config_keys.h"
 #include "turnserver/config_text.h"
+#include "turnserver/dns_records.h"
 #include "turnserver/installation.h"
 #include "turnserver/make_key.h"
 #include "turnserver/options.h"
@@ -72,6 +73,30 @@ static enum exit_status print_key(const struct options *options)
     return status;
 }
 
+/* A realm often is the domain; it need not be one. */
+static enum exit_status print_dns(const struct options *options)
+{
+    struct config *config = load(options);
+    if (!config)
+        return STATUS_UNUSABLE;
+    const char *domain =
+        options->domain ? options->domain : auth_policy_realm(config->policy->auth);
+    enum exit_status status = STATUS_UNUSABLE;
+    if (!dns_records_is_domain(domain))
+        fprintf(stderr,
+                "turnserver: --domain: expected a domain name such as example.org, got \"%s\"\n",
+                domain);
+    else if (!options->domain && !strchr(domain, '.'))
+        fprintf(stderr,
+                "turnserver: the realm \"%s\" is not a domain: --domain DOMAIN tells for which one "
+                "the records are\n",
+                domain);
+    else
+        status = dns_records_print(config, domain, stdout) ? STATUS_GOOD : STATUS_FAILED;
+    config_free(config);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -92,6 +117,8 @@ int main(int argc, char **argv)
     case MODE_LIST_KEYS:
         config_keys_list(stdout);
         return STATUS_GOOD;
+    case MODE_PRINT_DNS:
+        return print_dns(&options);
     case MODE_HELP:
         options_print_help(stdout);
         return STATUS_GOOD;

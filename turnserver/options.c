@@ -17,6 +17,8 @@ enum option_id {
     OPTION_REALM,
     OPTION_LIST_KEYS,
     OPTION_DATABASE,
+    OPTION_PRINT_DNS,
+    OPTION_DOMAIN,
 };
 
 struct option_row {
@@ -40,6 +42,10 @@ static const struct option_row rows[] = {
     {"database", "FILE", "with user: the SQLite file, if not the configuration's", OPTION_DATABASE},
     {"list-keys", NULL, "write every key with its type, default, and how it changes, and end",
      OPTION_LIST_KEYS},
+    {"print-dns", NULL, "write the DNS records that lead to this configuration's server, and end",
+     OPTION_PRINT_DNS},
+    {"domain", "DOMAIN", "with --print-dns: for this domain, if the realm is not it",
+     OPTION_DOMAIN},
     {"help", NULL, "this text", OPTION_HELP},
     {"version", NULL, "the version", OPTION_VERSION},
 };
@@ -57,6 +63,7 @@ void options_print_help(FILE *stream)
             "Usage: turnserver -c FILE [--check-config]\n"
             "       turnserver --try[=DIR] [--listen ADDRESS[:PORT]]...\n"
             "       turnserver --make-key USER [-c FILE | --realm REALM]\n"
+            "       turnserver --print-dns [--domain DOMAIN] [-c FILE]\n"
             "       turnserver user add|passwd|del NAME [-c FILE | --database FILE --realm REALM]\n"
             "       turnserver user list [-c FILE | --database FILE --realm REALM]\n"
             "\n"
@@ -120,6 +127,11 @@ static bool apply(struct options *out, int id, char *argument, FILE *diagnostics
         return complain(diagnostics, "--database goes with turnserver user, which comes first", "");
     case OPTION_LIST_KEYS:
         return set_mode(out, MODE_LIST_KEYS, diagnostics);
+    case OPTION_PRINT_DNS:
+        return set_mode(out, MODE_PRINT_DNS, diagnostics);
+    case OPTION_DOMAIN:
+        out->domain = argument;
+        return true;
     case OPTION_HELP:
         return set_mode(out, MODE_HELP, diagnostics);
     case OPTION_VERSION:
@@ -140,6 +152,8 @@ static bool check_together(const struct options *out, FILE *diagnostics)
         return complain(diagnostics, "--try has a configuration of its own: leave out -c", "");
     if (out->realm && out->mode != MODE_MAKE_KEY)
         return complain(diagnostics, "--realm goes with --make-key", "");
+    if (out->domain && out->mode != MODE_PRINT_DNS)
+        return complain(diagnostics, "--domain goes with --print-dns", "");
     if (out->realm && out->config_file)
         return complain(diagnostics, "either --realm or -c tells the realm, not both", "");
     return true;

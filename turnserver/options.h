@@ -15,6 +15,7 @@ enum options_mode {
     MODE_TRY,          /* --try[=DIR] */
     MODE_MAKE_KEY,     /* --make-key USER */
     MODE_LIST_KEYS,
+    MODE_PRINT_DNS, /* -c FILE --print-dns */
     MODE_HELP,
     MODE_VERSION,
 };
@@ -25,6 +26,7 @@ struct options {
     const char *folder;      /* of --try; NULL: the default */
     const char *listen[OPTIONS_LISTEN_MAX];
     size_t listen_count;
+    const char *domain;       /* of --print-dns; NULL: the realm */
     const char *user, *realm; /* of --make-key; realm NULL: by the configuration */
 };
 

@@ -10,6 +10,7 @@ e2e_tests = \
 	tests/e2e/test_layers.py \
 	tests/e2e/test_library.py \
 	tests/e2e/test_server_config.py \
+	tests/e2e/test_server_dns.py \
 	tests/e2e/test_server_manual.py \
 	tests/e2e/test_server_notify.py \
 	tests/e2e/test_server_privileges.py \

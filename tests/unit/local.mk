@@ -128,6 +128,10 @@ unit_tests += tests/unit/test_config_file
 tests_unit_test_config_file_CFLAGS = $(CONFIG_TEST_CFLAGS)
 tests_unit_test_config_file_LDADD = $(CONFIG_TEST_LIBS)
 
+unit_tests += tests/unit/test_dns_records
+tests_unit_test_dns_records_CFLAGS = $(CONFIG_TEST_CFLAGS)
+tests_unit_test_dns_records_LDADD = $(CONFIG_TEST_LIBS)
+
 unit_tests += tests/unit/test_auth_token
 tests_unit_test_auth_token_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_auth_token_LDADD = $(TURN_TEST_LIBS) $(LIBCRYPTO_LIBS)

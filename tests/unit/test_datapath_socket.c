@@ -269,7 +269,9 @@ static uint32_t open_relayed(struct rig *rig, struct stun_address *relayed)
 static struct outbox_entry entry_for(uint32_t via, const struct stun_address *to, const char *bytes,
                                      size_t size)
 {
-    return (struct outbox_entry){{.via = via, .remote = *to}, (const uint8_t *)bytes, size, false};
+    return (struct outbox_entry){.flow = {.via = via, .remote = *to},
+                                 .bytes = (const uint8_t *)bytes,
+                                 .size = (uint32_t)size};
 }
 
 static void test_relayed_port_is_taken_once(void **state)
