@@ -324,7 +324,7 @@ static bool add_own(struct peer_rules *rules, const struct config_boot *boot)
     for (size_t i = 0; i < count && i < OWN_ADDRESSES_MAX; i++)
         good = good && peer_rules_add_own(rules, &addresses[i]) == 0;
     for (size_t i = 0; i < boot->relay_address_count; i++)
-        good = good && peer_rules_add_own(rules, &boot->relay_addresses[i]) == 0;
+        good = good && peer_rules_add_relay(rules, &boot->relay_addresses[i]) == 0;
     if (boot->users_database.kind == USER_SOURCE_REDIS)
         good = good && peer_rules_add_protected(rules, &boot->users_database.redis_address) == 0;
     for (size_t i = 0; i < boot->listener_count; i++) {

@@ -3,40 +3,16 @@
 
 A namespace of the test's own has a loopback link of 1400 bytes, so that something can be too big.
 """
-import ctypes
 import os
-import shutil
-import subprocess
 
 import e2e
+import own_network
 import stunwire
 import tap
 
 MTU = 1400
-NEW_USER, NEW_NET = 0x10000000, 0x40000000
 
-
-def enter_namespace():
-    """True when this process, and so each child, now has a network of its own."""
-    if not shutil.which("ip"):
-        return False
-    uid, gid = os.getuid(), os.getgid()
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.unshare(NEW_NET if uid == 0 else NEW_NET | NEW_USER) != 0:
-        return False
-    if uid != 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
-    return subprocess.run(["ip", "link", "set", "lo", "up", "mtu", str(MTU)], check=False).returncode == 0
-
-
-inside = enter_namespace()
-
-
-def need_namespace():
-    if not inside:
-        tap.skip("no network namespace of our own")
+own_network.enter(MTU)
 
 
 def icmp(one, timeout=5):
@@ -57,7 +33,7 @@ def icmp(one, timeout=5):
 @tap.test(workers=e2e.WORKERS, transport=["udp", "tcp"], address=e2e.LOOPBACKS)
 def tells_of_a_closed_port(workers, transport, address):
     """A peer's "port unreachable" reaches the client, and other peers go on"""
-    need_namespace()
+    own_network.need()
     _, port = e2e.serve(workers, addresses=(address,))
     one, closed, good = e2e.allocated(port, transport, address), e2e.peer(address), e2e.peer(address)
     target = closed.local
@@ -77,7 +53,7 @@ def tells_of_a_closed_port(workers, transport, address):
 @tap.test(workers=e2e.WORKERS, address=e2e.LOOPBACKS)
 def keeps_whole_what_must_be(workers, address):
     """What is too big goes in fragments, or with DONT-FRAGMENT not at all: the client hears the MTU"""
-    need_namespace()
+    own_network.need()
     _, port = e2e.serve(workers, addresses=(address,))
     one, peer = e2e.client(port, "tcp", address), e2e.peer(address)
     one.allocate([e2e.family_of(address), (stunwire.DONT_FRAGMENT, b"")])
@@ -98,7 +74,7 @@ def keeps_whole_what_must_be(workers, address):
 @tap.test
 def bounds_what_it_tells():
     """A flood of errors is told in part"""
-    need_namespace()
+    own_network.need()
     _, port = e2e.serve()
     one, closed = e2e.allocated(port), e2e.peer()
     target = closed.local

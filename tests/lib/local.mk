@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/lib/dtls.py \
 	tests/lib/json_schema.py \
 	tests/lib/oauth_token.py \
+	tests/lib/own_network.py \
 	tests/lib/pki.py \
 	tests/lib/postern.py \
 	tests/lib/selftest.py \

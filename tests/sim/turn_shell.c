@@ -172,8 +172,8 @@ static void shell_make_rules(struct shell *shell)
         int status = peer_rules_add_allow(shell->rules, allowed[i]);
         assert(status == 0);
     }
-    peer_rules_add_own(shell->rules, &own[0]);
-    peer_rules_add_own(shell->rules, &own[1]);
+    peer_rules_add_relay(shell->rules, &own[0]);
+    peer_rules_add_relay(shell->rules, &own[1]);
     peer_rules_add_protected(shell->rules, &listener);
     shell->pool = port_pool_new(own, 2, 50000, 50999);
 }

@@ -37,6 +37,14 @@ static void add_own(struct peer_rules *rules, const char *text)
     assert_int_equal(peer_rules_add_own(rules, &address), 0);
 }
 
+static void add_relay(struct peer_rules *rules, const char *text)
+{
+    struct stun_address address = {0};
+
+    assert_true(address_parse_ip(&address, text));
+    assert_int_equal(peer_rules_add_relay(rules, &address), 0);
+}
+
 static void add_protected(struct peer_rules *rules, const char *text)
 {
     struct stun_address endpoint = {0};
@@ -297,10 +305,15 @@ static void test_own_addresses(void **state)
     (void)state;
     struct peer_rules *rules = peer_rules_new();
 
-    add_own(rules, "10.0.0.1");
-    add_own(rules, "::ffff:10.0.0.2"); /* as a dual-stack socket reports it */
+    add_relay(rules, "10.0.0.1");
+    add_relay(rules, "::ffff:10.0.0.2"); /* as a dual-stack socket reports it */
     add_own(rules, "2a00::1");
-    add_own(rules, "127.0.0.1");
+    add_relay(rules, "127.0.0.1");
+    /* No relay stands there, so no peer does. */
+    add_own(rules, "172.17.0.1");
+    add_own(rules, "::1");
+    assert_int_equal(check(rules, "172.17.0.1"), PEER_REFUSED_SPECIAL);
+    assert_int_equal(check(rules, "::1"), PEER_REFUSED_SPECIAL);
     assert_int_equal(check(rules, "10.0.0.1"), PEER_OWN);
     assert_int_equal(check(rules, "10.0.0.2"), PEER_OWN);
     assert_int_equal(check(rules, "::ffff:10.0.0.1"), PEER_OWN);
@@ -323,16 +336,18 @@ static void test_protected_endpoints(void **state)
     (void)state;
     struct peer_rules *rules = peer_rules_new();
 
-    add_own(rules, "10.0.0.1");
+    add_relay(rules, "10.0.0.1");
     add_protected(rules, "10.0.0.1:3478");
     add_protected(rules, "[::ffff:10.0.0.1]:5349");
-    add_protected(rules, "10.9.9.9:6379"); /* a database elsewhere */
+    add_protected(rules, "11.9.9.9:6379"); /* databases elsewhere */
+    add_protected(rules, "10.9.9.9:6379");
     assert_int_equal(check_port(rules, "10.0.0.1", 3478), PEER_PROTECTED);
     assert_int_equal(check_port(rules, "10.0.0.1", 5349), PEER_PROTECTED);
     assert_int_equal(check_port(rules, "::ffff:10.0.0.1", 3478), PEER_PROTECTED);
     assert_int_equal(check_port(rules, "10.0.0.1", 3479), PEER_OWN);
-    assert_int_equal(check_port(rules, "10.9.9.9", 6379), PEER_PROTECTED);
-    assert_int_equal(check_port(rules, "10.9.9.9", 6380), PEER_REFUSED_SPECIAL);
+    assert_int_equal(check_port(rules, "11.9.9.9", 6379), PEER_PROTECTED);
+    assert_int_equal(check_port(rules, "11.9.9.9", 6380), PEER_ALLOWED);
+    assert_int_equal(check_port(rules, "10.9.9.9", 6379), PEER_REFUSED_SPECIAL);
 
     /* Allowed or not, a listener gets nothing; denied is denied. */
     assert_int_equal(peer_rules_add_allow(rules, "10.0.0.0/8"), 0);
@@ -350,7 +365,7 @@ static void test_wildcard_endpoints(void **state)
 
     for (unsigned i = 0; i < 2; i++) {
         struct peer_rules *rules = peer_rules_new();
-        add_own(rules, "10.0.0.1");
+        add_relay(rules, "10.0.0.1");
         add_own(rules, "2a00::1");
         add_protected(rules, wildcards[i]);
         add_protected(rules, "10.0.0.1:80");

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct peer_rules {
-    struct address_set always, deny, allow, own, special;
+    struct address_set always, deny, allow, own, relays, special;
     struct stun_address *endpoints; /* protected, canonical, sorted; wildcards: family none */
     size_t endpoint_count;
 };
@@ -54,6 +54,7 @@ void peer_rules_free(struct peer_rules *rules)
     address_set_clear(&rules->deny);
     address_set_clear(&rules->allow);
     address_set_clear(&rules->own);
+    address_set_clear(&rules->relays);
     address_set_clear(&rules->special);
     free(rules->endpoints);
     free(rules);
@@ -100,15 +101,27 @@ int peer_rules_add_allow(struct peer_rules *rules, const char *text)
     return address_set_add(&rules->allow, &range);
 }
 
-int peer_rules_add_own(struct peer_rules *rules, const struct stun_address *address)
+static int add_one(struct address_set *set, const struct stun_address *address)
 {
-    struct stun_address own = address_canonical(address);
+    struct stun_address one = address_canonical(address);
 
-    own.port = 0;
-    if (own.family == STUN_FAMILY_NONE) {
+    one.port = 0;
+    if (one.family == STUN_FAMILY_NONE) {
         return -EINVAL;
     }
-    return address_set_add(&rules->own, &(struct address_range){own, own});
+    return address_set_add(set, &(struct address_range){one, one});
+}
+
+int peer_rules_add_own(struct peer_rules *rules, const struct stun_address *address)
+{
+    return add_one(&rules->own, address);
+}
+
+int peer_rules_add_relay(struct peer_rules *rules, const struct stun_address *address)
+{
+    int status = add_one(&rules->own, address);
+
+    return status != 0 ? status : add_one(&rules->relays, address);
 }
 
 static int compare_endpoints(const void *a, const void *b)
@@ -156,9 +169,26 @@ static bool is_protected(const struct peer_rules *rules, const struct stun_addre
            (address_is_loopback(peer) || address_set_contains(&rules->own, peer));
 }
 
+/* The verdict on an address, whatever the port. */
+static enum peer_verdict check_ip(const struct peer_rules *rules,
+                                  const struct stun_address *canonical)
+{
+    bool special = address_set_contains(&rules->special, canonical);
+
+    if (address_set_contains(&rules->allow, canonical)) {
+        return PEER_ALLOWED;
+    }
+    if (address_set_contains(&rules->relays, canonical) ||
+        (!special && address_set_contains(&rules->own, canonical))) {
+        return PEER_OWN;
+    }
+    return special ? PEER_REFUSED_SPECIAL : PEER_ALLOWED;
+}
+
 enum peer_verdict peer_rules_check(const struct peer_rules *rules, const struct stun_address *peer)
 {
     struct stun_address canonical = address_canonical(peer);
+    enum peer_verdict verdict;
 
     if (canonical.family == STUN_FAMILY_NONE || address_set_contains(&rules->always, &canonical)) {
         return PEER_REFUSED_ALWAYS;
@@ -168,16 +198,9 @@ enum peer_verdict peer_rules_check(const struct peer_rules *rules, const struct 
         address_set_contains(&rules->deny, peer)) {
         return PEER_REFUSED_DENIED;
     }
-    if (is_protected(rules, &canonical)) {
-        return PEER_PROTECTED;
-    }
-    if (address_set_contains(&rules->allow, &canonical)) {
-        return PEER_ALLOWED;
-    }
-    if (address_set_contains(&rules->own, &canonical)) {
-        return PEER_OWN;
-    }
-    return address_set_contains(&rules->special, &canonical) ? PEER_REFUSED_SPECIAL : PEER_ALLOWED;
+    verdict = check_ip(rules, &canonical);
+    return peer_verdict_permits(verdict) && is_protected(rules, &canonical) ? PEER_PROTECTED
+                                                                            : verdict;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

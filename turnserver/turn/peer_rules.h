@@ -5,11 +5,14 @@
  *
  *   1. what is always refused: unspecified, multicast, broadcast, 6to4, Teredo (RFC 8656 §21.4)
  *   2. the operator's deny
- *   3. our own listening endpoints: they never receive a relayed datagram
- *   4. the operator's allow
- *   5. our own addresses: a permission is given, because both peers may hold relays here; a
- * datagram passes only to a live relayed port (the caller asks its port pool)
- *   6. the default list: special-purpose ranges of both families (special_ranges.c)
+ *   3. the operator's allow
+ *   4. addresses at which relays of ours stand: a permission is given, because both peers may hold
+ *      relays here; a datagram passes only to a live relayed port (the caller asks its port pool).
+ *      The same holds for our other addresses, as far as rule 5 does not refuse them: nothing that
+ *      a peer could be stands on our loopback or private addresses
+ *   5. the default list: special-purpose ranges of both families (special_ranges.c)
+ *
+ * and of what is then permitted, our own listening endpoints never receive a relayed datagram.
  *
  * So an operator who allows an address of this host opens all of its ports but those where this
  * server listens; tests and LAN installations need that.
@@ -49,11 +52,13 @@ void peer_rules_free(struct peer_rules *rules); /* NULL is allowed */
 int peer_rules_add_deny(struct peer_rules *rules, const char *text);
 int peer_rules_add_allow(struct peer_rules *rules, const char *text);
 /*
- * An address of this host (the port is not looked at), and an endpoint that this server listens on.
+ * An address of this host, one at which relays stand (the port is not looked at; it is an address
+ * of this host as well), and an endpoint that this server listens on.
  * An endpoint with an unspecified IP of either family stands for that port on each of our own
  * addresses, 127.0.0.0/8 and ::1. Return 0, -EINVAL for no address, or -ENOMEM.
  */
 int peer_rules_add_own(struct peer_rules *rules, const struct stun_address *address);
+int peer_rules_add_relay(struct peer_rules *rules, const struct stun_address *address);
 int peer_rules_add_protected(struct peer_rules *rules, const struct stun_address *endpoint);
 
 /* The verdict on a datagram to `peer`. For a permission, which has no port, any port will do. */
