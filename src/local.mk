@@ -54,15 +54,19 @@ src_libproto_la_SOURCES = \
 src_libproto_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 src_libproto_la_LIBADD = -lm
 
-# The wire formats that are not of libpostern: what may stand before STUN on a connection, and the
-# messages of the rendezvous service.
+# The wire formats that are not of libpostern: what may stand before STUN on a connection, the
+# messages of the rendezvous service, and what two peers tell each other by it.
 noinst_LTLIBRARIES += src/libwire.la
 src_libwire_la_SOURCES = \
+	src/wire/candidate.c src/wire/candidate.h \
 	src/wire/client_hello.c src/wire/client_hello.h \
 	src/wire/http_head.c src/wire/http_head.h \
 	src/wire/proxy_header.c src/wire/proxy_header.h \
+	src/wire/session_description.c src/wire/session_description.h \
+	src/wire/session_fingerprint.c src/wire/session_fingerprint.h \
 	src/wire/signal.h src/wire/signal_names.c \
-	src/wire/signal_proof.h
+	src/wire/signal_proof.h \
+	src/wire/span.h
 src_libwire_la_LIBADD = src/libbase.la
 
 src_libnet_la_SOURCES = \

@@ -34,7 +34,8 @@ struct session_fingerprint {
 
 /* One section as it stood in an offer: an answer mirrors all of them. */
 struct session_section {
-    char media[96]; /* "audio 9 UDP/TLS/RTP/SAVPF 111 …" cut to what rejecting needs */
+    char media[96]; /* "audio 9 UDP/TLS/RTP/SAVPF 111": media, port, protocol, and of the formats
+                       the first, which is all that rejecting needs */
     char mid[SESSION_MID_SIZE];
     bool is_data_channel;
 };
@@ -53,7 +54,8 @@ struct session_description {
     uint32_t max_message_size;  /* 65536 when not said, 0: any (RFC 8841 §6) */
     char identity[SESSION_IDENTITY_SIZE];
     struct ice_candidate candidates[SESSION_CANDIDATES_MAX];
-    size_t candidate_count; /* further ones are skipped */
+    size_t candidate_count; /* further ones, and those that make no sense, are skipped */
+    bool bundled;           /* of an offer: the data channel's section is in a group BUNDLE */
     struct session_section sections[SESSION_SECTIONS_MAX];
     size_t section_count;
 };
@@ -65,8 +67,9 @@ struct session_description {
 const char *session_description_parse(struct session_description *out, const char *text,
                                       size_t size);
 /*
- * Writes an offer (`offer` NULL) or an answer to `offer`, whose sections it mirrors. Returns the
- * bytes without the zero, or 0 when `capacity` is too small.
+ * Writes an offer (`offer` NULL) or an answer to `offer`, whose sections it mirrors: what is not
+ * the data channel's is rejected, and the data channel's mid is the offer's. An offer without mid
+ * gets "0". Returns the bytes without the zero, or 0 when `capacity` is too small.
  */
 size_t session_description_format(const struct session_description *description,
                                   const struct session_description *offer, char *text,

@@ -26,6 +26,9 @@ tests_fuzz_fuzz_net_stream_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la src
 
 # ---- wire -------------------------------------------------------------------------------------
 
+fuzz_targets += tests/fuzz/fuzz_candidate
+tests_fuzz_fuzz_candidate_LDADD = $(FUZZ_MAIN) src/libwire.la
+
 fuzz_targets += tests/fuzz/fuzz_channel
 tests_fuzz_fuzz_channel_LDADD = $(FUZZ_MAIN) src/libcodec.la
 
@@ -37,6 +40,9 @@ tests_fuzz_fuzz_http_head_LDADD = $(FUZZ_MAIN) src/libwire.la
 
 fuzz_targets += tests/fuzz/fuzz_proxy_header
 tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) src/libwire.la
+
+fuzz_targets += tests/fuzz/fuzz_session_description
+tests_fuzz_fuzz_session_description_LDADD = $(FUZZ_MAIN) src/libwire.la
 
 fuzz_targets += tests/fuzz/fuzz_stun_builder
 tests_fuzz_fuzz_stun_builder_LDADD = $(FUZZ_MAIN) src/libcodec.la

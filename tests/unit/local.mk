@@ -310,6 +310,16 @@ unit_tests += tests/unit/test_http_head
 tests_unit_test_http_head_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_http_head_LDADD = src/libwire.la $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_candidate
+tests_unit_test_candidate_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_candidate_LDADD = src/libwire.la $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_session_description
+tests_unit_test_session_description_SOURCES = \
+	tests/unit/test_session_description.c tests/unit/session_texts.h
+tests_unit_test_session_description_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_session_description_LDADD = src/libwire.la $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_proxy_header
 tests_unit_test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_proxy_header_LDADD = src/libwire.la $(CMOCKA_LIBS)
