@@ -199,7 +199,7 @@ struct signal_message {
 /* What is wrong with bytes that do not parse: enough for a clear answer. */
 struct signal_fault {
     enum signal_code code;        /* BAD_MESSAGE, TOO_LARGE or UNKNOWN_TYPE */
-    const char *problem;          /* static words, such as "call: expected a string" */
+    char problem[96];             /* such as "call.to: expected a name of at most 255 bytes" */
     char rid[SIGNAL_RID_MAX + 1]; /* of the message if it could be read, else "" */
 };
 

@@ -14,9 +14,17 @@ unit_tests += tests/unit/test_base_address_set
 tests_unit_test_base_address_set_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_address_set_LDADD = $(BASE_TEST_LIBS)
 
+unit_tests += tests/unit/test_base_base64
+tests_unit_test_base_base64_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_base64_LDADD = $(BASE_TEST_LIBS)
+
 unit_tests += tests/unit/test_base_hash_map
 tests_unit_test_base_hash_map_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_hash_map_LDADD = $(BASE_TEST_LIBS)
+
+unit_tests += tests/unit/test_base_json_reader
+tests_unit_test_base_json_reader_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_json_reader_LDADD = $(BASE_TEST_LIBS)
 
 unit_tests += tests/unit/test_base_json_writer
 tests_unit_test_base_json_writer_CFLAGS = $(UNIT_CFLAGS)
@@ -323,6 +331,10 @@ tests_unit_test_session_description_LDADD = src/libwire.la $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_proxy_header
 tests_unit_test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_proxy_header_LDADD = src/libwire.la $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_signal
+tests_unit_test_signal_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_signal_LDADD = src/libwire.la $(CMOCKA_LIBS)
 
 # ---- proto ------------------------------------------------------------------------------------
 PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)

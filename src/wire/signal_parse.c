@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bytes into a struct. The one allocation is a copy of the bytes, in which strings are unescaped;
+ * the tree of nodes is gone when parse returns.
+ */
+#include "wire/signal.h"
+
+#include "base/json_reader.h"
+#include "base/text.h"
+#include "wire/signal_fields.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of values in one message, known or not: a registered with all servers and URLs has some 100. */
+#define NODES_MAX 256
+
+struct parser {
+    struct json_tree tree;
+    struct signal_message *message;
+    struct signal_fault *fault;
+};
+
+/* A member's reader: false when the node is not what the member should be. */
+typedef bool read_member(const struct parser *parser, const struct json_node *node,
+                         const struct signal_field *field, void *out);
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+/* Whether it is a string of at most `max` bytes; points `out` at it. */
+static bool get_text(const struct json_node *node, size_t max, const char **out)
+{
+    if (node == NULL || node->type != JSON_STRING || node->size > max) {
+        return false;
+    }
+    *out = node->text;
+    return true;
+}
+
+static bool is_printable(const char *text, size_t size)
+{
+    while (size > 0) {
+        uint32_t code_point = 0;
+        size_t length = text_utf8_next(text, size, &code_point);
+        if (length == 0 || !text_is_printable(code_point)) {
+            return false;
+        }
+        text += length;
+        size -= length;
+    }
+    return true;
+}
+
+static bool get_name(const struct json_node *node, size_t max, const char **out)
+{
+    return get_text(node, max, out) && node->size > 0 && is_printable(node->text, node->size);
+}
+
+static bool read_text(const struct parser *parser, const struct json_node *node,
+                      const struct signal_field *field, void *out)
+{
+    (void)parser;
+    return get_text(node, field->max, out);
+}
+
+static bool read_name(const struct parser *parser, const struct json_node *node,
+                      const struct signal_field *field, void *out)
+{
+    (void)parser;
+    return get_name(node, field->max, out);
+}
+
+static bool read_id(const struct parser *parser, const struct json_node *node,
+                    const struct signal_field *field, void *out)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    (void)parser;
+    return get_text(node, field->max, out) && node->size > 0 &&
+           strspn(node->text, letters) == node->size;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static bool read_u32(const struct parser *parser, const struct json_node *node,
+                     const struct signal_field *field, void *out)
+{
+    uint64_t value = 0;
+
+    (void)parser;
+    if (!json_node_u64(node, field->max, &value)) {
+        return false;
+    }
+    *(uint32_t *)out = (uint32_t)value;
+    return true;
+}
+
+static bool read_real(const struct parser *parser, const struct json_node *node,
+                      const struct signal_field *field, void *out)
+{
+    double value = 0;
+
+    (void)parser;
+    if (!json_node_real(node, &value) || value < 0 || value > field->max) {
+        return false;
+    }
+    *(double *)out = value;
+    return true;
+}
+
+static bool read_bool(const struct parser *parser, const struct json_node *node,
+                      const struct signal_field *field, void *out)
+{
+    (void)parser;
+    (void)field;
+    *(bool *)out = node->type == JSON_TRUE;
+    return node->type == JSON_TRUE || node->type == JSON_FALSE;
+}
+
+/* ---- names of things ------------------------------------------------------------------------- */
+
+static bool read_method(const struct parser *parser, const struct json_node *node,
+                        const struct signal_field *field, void *out)
+{
+    const char *name = NULL;
+
+    (void)parser;
+    (void)field;
+    if (!get_text(node, SIGNAL_WORD_MAX, &name)) {
+        return false;
+    }
+    enum signal_method method = signal_method_find(name);
+    *(enum signal_method *)out = method;
+    return method < SIGNAL_METHOD_COUNT;
+}
+
+/* Methods that are not known are left out: they are of a later version. */
+static bool read_methods(const struct parser *parser, const struct json_node *node,
+                         const struct signal_field *field, void *out)
+{
+    enum signal_method *methods = out;
+    size_t *count = &parser->message->welcome.method_count;
+    const char *name = NULL;
+
+    (void)field;
+    if (node->type != JSON_ARRAY) {
+        return false;
+    }
+    for (node = json_child(&parser->tree, node); node != NULL;
+         node = json_next(&parser->tree, node)) {
+        if (!get_text(node, SIGNAL_WORD_MAX, &name)) {
+            return false;
+        }
+        enum signal_method method = signal_method_find(name);
+        if (method < SIGNAL_METHOD_COUNT && *count < SIGNAL_METHODS_MAX) {
+            methods[(*count)++] = method;
+        }
+    }
+    return true;
+}
+
+static bool read_allow(const struct parser *parser, const struct json_node *node,
+                       const struct signal_field *field, void *out)
+{
+    const char **names = out;
+    size_t *count = &parser->message->hello.allow_count;
+
+    (void)field;
+    if (node->type != JSON_ARRAY || node->size > SIGNAL_ALLOW_MAX) {
+        return false;
+    }
+    parser->message->hello.has_allow = true;
+    for (node = json_child(&parser->tree, node); node != NULL;
+         node = json_next(&parser->tree, node)) {
+        if (!get_name(node, SIGNAL_NAME_MAX, &names[(*count)++])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_code(const struct parser *parser, const struct json_node *node,
+                      const struct signal_field *field, void *out)
+{
+    const char *name = NULL;
+
+    if (!get_name(node, field->max, &name)) {
+        return false;
+    }
+    *(enum signal_code *)out = signal_code_find(name);
+    parser->message->error.code_name = name;
+    return true;
+}
+
+/* ---- browsers' dictionaries ------------------------------------------------------------------ */
+
+static bool is_absent(const struct json_node *node)
+{
+    return node == NULL || node->type == JSON_NULL;
+}
+
+/* A text that may be absent, or null. */
+static bool get_optional(const struct json_node *node, size_t max, const char **out)
+{
+    return is_absent(node) || get_text(node, max, out);
+}
+
+static bool read_description(const struct parser *parser, const struct json_node *node,
+                             const struct signal_field *field, void *out)
+{
+    static const char *const kinds[] = {"offer", "answer", "pranswer", "rollback"};
+    struct signal_description *description = out;
+    const struct json_tree *tree = &parser->tree;
+    bool known = false;
+
+    (void)field;
+    if (!get_text(json_find(tree, node, "type"), SIGNAL_WORD_MAX, &description->type) ||
+        !get_optional(json_find(tree, node, "sdp"), SIGNAL_SDP_MAX, &description->sdp)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        known = known || strcmp(kinds[i], description->type) == 0;
+    }
+    return known && (description->sdp != NULL || strcmp(description->type, "rollback") == 0);
+}
+
+/* What comes as null ends the candidates, as a browser's last event does. */
+static bool read_candidate(const struct parser *parser, const struct json_node *node,
+                           const struct signal_field *field, void *out)
+{
+    struct signal_candidate *candidate = out;
+    const struct json_tree *tree = &parser->tree;
+    uint64_t index = 0;
+
+    (void)field;
+    candidate->sdp_mline_index = -1;
+    if (node->type == JSON_NULL) {
+        return true;
+    }
+    const struct json_node *line = json_find(tree, node, "sdpMLineIndex");
+    if (node->type != JSON_OBJECT ||
+        !get_optional(json_find(tree, node, "candidate"), SIGNAL_CANDIDATE_MAX,
+                      &candidate->candidate) ||
+        !get_optional(json_find(tree, node, "sdpMid"), SIGNAL_WORD_MAX, &candidate->sdp_mid) ||
+        !get_optional(json_find(tree, node, "usernameFragment"), SIGNAL_NAME_MAX + 1,
+                      &candidate->username_fragment) ||
+        (!is_absent(line) && !json_node_u64(line, UINT16_MAX, &index))) {
+        return false;
+    }
+    candidate->candidate = candidate->candidate != NULL ? candidate->candidate : "";
+    candidate->sdp_mline_index = is_absent(line) ? -1 : (int32_t)index;
+    return true;
+}
+
+/* One text, or a list of them. */
+static bool read_urls(const struct json_tree *tree, const struct json_node *node,
+                      struct signal_ice_server *server)
+{
+    if (node != NULL && node->type == JSON_STRING) {
+        server->url_count = 1;
+        return get_name(node, SIGNAL_TEXT_MAX, &server->urls[0]);
+    }
+    if (node == NULL || node->type != JSON_ARRAY || node->size > SIGNAL_URLS_MAX) {
+        return false;
+    }
+    for (node = json_child(tree, node); node != NULL; node = json_next(tree, node)) {
+        if (!get_name(node, SIGNAL_TEXT_MAX, &server->urls[server->url_count++])) {
+            return false;
+        }
+    }
+    return server->url_count > 0;
+}
+
+static bool read_ice_servers(const struct parser *parser, const struct json_node *node,
+                             const struct signal_field *field, void *out)
+{
+    struct signal_ice_servers *ice = out;
+    const struct json_tree *tree = &parser->tree;
+
+    (void)field;
+    if (node->type != JSON_ARRAY || node->size > SIGNAL_ICE_SERVERS_MAX) {
+        return false;
+    }
+    for (node = json_child(tree, node); node != NULL; node = json_next(tree, node)) {
+        struct signal_ice_server *server = &ice->servers[ice->count++];
+        if (!read_urls(tree, json_find(tree, node, "urls"), server) ||
+            !get_optional(json_find(tree, node, "username"), SIGNAL_TEXT_MAX, &server->username) ||
+            !get_optional(json_find(tree, node, "credential"), SIGNAL_TEXT_MAX,
+                          &server->credential)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- a message ------------------------------------------------------------------------------- */
+
+static const struct {
+    read_member *read;
+    const char *expected;
+} kinds[SIGNAL_KIND_COUNT] = {
+    [SIGNAL_KIND_TEXT] = {read_text, "a text that is not too long"},
+    [SIGNAL_KIND_NAME] = {read_name, "a text without control characters, not too long"},
+    [SIGNAL_KIND_ID] = {read_id, "letters, digits, '-' and '_', at most 43"},
+    [SIGNAL_KIND_U32] = {read_u32, "a whole number in its range"},
+    [SIGNAL_KIND_REAL] = {read_real, "a number that is not negative"},
+    [SIGNAL_KIND_BOOL] = {read_bool, "true or false"},
+    [SIGNAL_KIND_METHOD] = {read_method, "one of welcome's auth"},
+    [SIGNAL_KIND_METHODS] = {read_methods, "a list of names"},
+    [SIGNAL_KIND_ALLOW] = {read_allow, "a list of at most 16 names"},
+    [SIGNAL_KIND_CODE] = {read_code, "a code"},
+    [SIGNAL_KIND_DESCRIPTION] = {read_description, "{type, sdp}, as in browsers"},
+    [SIGNAL_KIND_CANDIDATE] = {read_candidate, "{candidate, sdpMid, …}, as in browsers, or null"},
+    [SIGNAL_KIND_ICE_SERVERS] = {read_ice_servers, "a list of {urls, username, credential}"},
+};
+
+static bool fail(struct signal_fault *fault, enum signal_code code, const char *where,
+                 const char *member, const char *problem)
+{
+    fault->code = code;
+    snprintf(fault->problem, sizeof fault->problem, "%s%s%s%s%s", where,
+             member[0] != '\0' ? "." : "", member, where[0] != '\0' ? ": " : "", problem);
+    return false;
+}
+
+static bool fail_member(const struct parser *parser, const char *member, const char *problem)
+{
+    return fail(parser->fault, SIGNAL_BAD_MESSAGE, signal_type_name(parser->message->type), member,
+                problem);
+}
+
+static bool read_field(const struct parser *parser, const struct signal_field *field)
+{
+    const struct json_node *node = json_find(&parser->tree, &parser->tree.nodes[0], field->key);
+    void *out = (char *)parser->message + field->offset;
+    char expected[80];
+
+    /* A candidate that is null says something. */
+    if (node == NULL || (node->type == JSON_NULL && field->kind != SIGNAL_KIND_CANDIDATE)) {
+        return !field->required || fail_member(parser, field->key, "missing");
+    }
+    if (kinds[field->kind].read(parser, node, field, out)) {
+        return true;
+    }
+    snprintf(expected, sizeof expected, "expected %s", kinds[field->kind].expected);
+    return fail_member(parser, field->key, expected);
+}
+
+/* What is absent and not zero. */
+static void set_absent(struct signal_message *message)
+{
+    if (message->type == SIGNAL_REPORT) {
+        message->report.ms = message->report.rtt = -1;
+    } else if (message->type == SIGNAL_HELLO) {
+        message->hello.method = SIGNAL_METHOD_COUNT;
+    }
+}
+
+/* A hello shows one thing, and all of it. */
+static bool check_hello(const struct parser *parser)
+{
+    struct signal_message *message = parser->message;
+    bool proof = message->hello.proof != NULL, token = message->hello.token != NULL,
+         signature = message->hello.sig != NULL;
+
+    if (proof + token + signature != 1) {
+        return fail_member(parser, "", "expected one of proof, token and sig");
+    }
+    if (message->hello.method == SIGNAL_METHOD_COUNT) {
+        message->hello.method = proof   ? SIGNAL_METHOD_SHA256
+                                : token ? SIGNAL_METHOD_TOKEN
+                                        : SIGNAL_METHOD_ED25519;
+    }
+    bool fits = message->hello.method == SIGNAL_METHOD_TOKEN     ? token
+                : message->hello.method == SIGNAL_METHOD_ED25519 ? signature
+                                                                 : proof;
+    if (!fits || (proof && message->hello.user == NULL) ||
+        (signature && message->hello.pub == NULL)) {
+        return fail_member(parser, "", "expected user with proof, or pub with sig");
+    }
+    return true;
+}
+
+static bool read_type(const struct parser *parser)
+{
+    const struct json_node *root = &parser->tree.nodes[0];
+    const struct json_node *rid = json_find(&parser->tree, root, "rid");
+    const char *name = NULL;
+
+    if (!get_optional(rid, SIGNAL_RID_MAX, &parser->message->rid)) {
+        return fail(parser->fault, SIGNAL_BAD_MESSAGE, "rid", "",
+                    "expected a text of at most 64 bytes");
+    }
+    if (parser->message->rid != NULL) {
+        memcpy(parser->fault->rid, rid->text, rid->size + 1);
+    }
+    if (!get_text(json_find(&parser->tree, root, "type"), SIGNAL_WORD_MAX, &name)) {
+        return fail(parser->fault, SIGNAL_BAD_MESSAGE, "type", "", "missing, or not a text");
+    }
+    parser->message->type = signal_type_find(name);
+    if (parser->message->type == SIGNAL_TYPE_COUNT) {
+        return fail(parser->fault, SIGNAL_UNKNOWN_TYPE, "type", "", "not known");
+    }
+    return true;
+}
+
+static bool read_message(struct parser *parser, size_t size)
+{
+    if (!json_read(&parser->tree, parser->message->storage, size)) {
+        return fail(parser->fault, SIGNAL_BAD_MESSAGE, "", "", "expected one JSON object");
+    }
+    if (!read_type(parser)) {
+        return false;
+    }
+    set_absent(parser->message);
+    for (const struct signal_field *field = signal_fields(parser->message->type);
+         field->key != NULL; field++) {
+        if (!read_field(parser, field)) {
+            return false;
+        }
+    }
+    return parser->message->type != SIGNAL_HELLO || check_hello(parser);
+}
+
+bool signal_message_parse(struct signal_message *message, const char *bytes, size_t size,
+                          struct signal_fault *fault)
+{
+    struct json_node nodes[NODES_MAX];
+    struct signal_fault unwanted;
+    struct parser parser = {
+        .tree = {.nodes = nodes, .capacity = NODES_MAX, .depth_max = SIGNAL_DEPTH_MAX},
+        .message = message,
+        .fault = fault != NULL ? fault : &unwanted,
+    };
+
+    *message = (struct signal_message){0};
+    *parser.fault = (struct signal_fault){0};
+    if (size > SIGNAL_MESSAGE_MAX) {
+        return fail(parser.fault, SIGNAL_TOO_LARGE, "", "", "more than 16384 bytes");
+    }
+    message->storage = malloc(size + 1);
+    if (message->storage == NULL) {
+        return fail(parser.fault, SIGNAL_BAD_MESSAGE, "", "", "memory is out");
+    }
+    memcpy(message->storage, bytes, size);
+    if (!read_message(&parser, size)) {
+        signal_message_free(message);
+        return false;
+    }
+    return true;
+}
+
+void signal_message_free(struct signal_message *message)
+{
+    free(message->storage);
+    *message = (struct signal_message){0};
+}
