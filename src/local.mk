@@ -83,7 +83,8 @@ src_libnet_la_SOURCES = \
 	src/net/dtls.c src/net/dtls.h \
 	src/net/dtls_cookie.c src/net/dtls_cookie.h \
 	src/net/mailbox.c src/net/mailbox.h \
-	src/net/message_stream.h \
+	src/net/message_http.c \
+	src/net/message_stream.c src/net/message_stream.h src/net/message_stream_internal.h \
 	src/net/opening.c src/net/opening.h \
 	src/net/resolver.c src/net/resolver.h src/net/resolver_backend.h \
 	src/net/interface.c src/net/interface.h \
@@ -101,4 +102,10 @@ src_libnet_la_SOURCES += src/net/resolver_cares.c
 src_libnet_la_CFLAGS += $(CARES_CFLAGS)
 else
 src_libnet_la_SOURCES += src/net/resolver_evdns.c
+endif
+if HAVE_WSLAY
+src_libnet_la_SOURCES += src/net/websocket.c
+src_libnet_la_LIBADD += $(WSLAY_LIBS)
+else
+src_libnet_la_SOURCES += src/net/websocket_absent.c
 endif

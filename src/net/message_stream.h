@@ -55,6 +55,14 @@ struct message_stream_user {
     /* A message, without what ended it; not terminated by a zero; lent for the call. UTF-8 is
      * proven for WebSocket only. */
     void (*message)(struct message_stream *stream, const char *text, size_t size, void *context);
+    /*
+     * What comes cannot be a message (MESSAGE_END_BROKEN or _TOO_LONG), and the stream will end for
+     * that after the call, in which the last words may be sent. Only for lines: WebSocket says it
+     * by its Close frame. May be NULL.
+     */
+    void (*unreadable)(struct message_stream *stream, enum message_stream_end end, void *context);
+    /* All that waited has been sent. May be NULL. */
+    void (*drained)(struct message_stream *stream, void *context);
     /* The end, once. Nothing comes after it. */
     void (*closed)(struct message_stream *stream, enum message_stream_end end, void *context);
     /*
@@ -127,6 +135,8 @@ void message_stream_answer(struct message_stream *stream, unsigned status, const
  * it), then ends. */
 void message_stream_finish(struct message_stream *stream, unsigned seconds);
 
+/* Bytes that wait to be sent. */
+size_t message_stream_waiting(const struct message_stream *stream);
 enum message_framing message_stream_framing(const struct message_stream *stream);
 /* What speaks TLS below, borrowed; NULL: nothing. */
 struct ssl_st *message_stream_tls(const struct message_stream *stream);

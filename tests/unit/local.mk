@@ -79,6 +79,10 @@ unit_tests += tests/unit/test_net_mailbox
 tests_unit_test_net_mailbox_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_mailbox_LDADD = $(NET_TEST_LIBS)
 
+unit_tests += tests/unit/test_net_message_stream
+tests_unit_test_net_message_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_net_message_stream_LDADD = $(NET_TEST_LIBS) $(OPENSSL_LIBS)
+
 unit_tests += tests/unit/test_net_stream
 tests_unit_test_net_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_stream_LDADD = $(NET_TEST_LIBS)
