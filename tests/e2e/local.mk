@@ -1,6 +1,7 @@
 # The programs on loopback, against Python peers; the library as its users meet it.
 e2e_tests = \
 	tests/e2e/test_abuse_peers.py \
+	tests/e2e/test_abuse_strangers.py \
 	tests/e2e/test_client_dtls.py \
 	tests/e2e/test_client_names.py \
 	tests/e2e/test_client_nat.py \

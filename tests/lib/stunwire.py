@@ -274,6 +274,13 @@ def rest_credential(secret, name="", lifetime=3600, digest="sha1", now=None):
 # ---- transports: send(bytes), receive(timeout) -> bytes or None, one message each -----------------
 
 
+def is_readable(ready, timeout):
+    """Whether it is within that time; select() would take no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(ready, select.POLLIN)
+    return bool(poll.poll(max(timeout, 0) * 1000))
+
+
 class Udp:
     """A socket of its own. `connected=False` hears whatever address answers (RFC 5780)."""
 
@@ -302,7 +309,7 @@ class Udp:
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
-            if not select.select([self.socket], [], [], max(left, 0))[0]:
+            if not is_readable(self.socket, left):
                 return None
             try:
                 data, source = self.socket.recvfrom(65536)

@@ -301,12 +301,14 @@ struct flow shell_flow_tcp(const char *client, uint32_t via)
 
 static struct packet shell_packet(struct shell *shell, const void *bytes, size_t size)
 {
-    assert(size <= SHELL_PACKET_MAX);
-    memset(shell->packet, 0xEE, PACKET_HEADROOM + size + PACKET_TAILROOM);
+    uint8_t *room = shell->packet + shell->offset;
+
+    assert(size <= SHELL_PACKET_MAX && shell->offset < 8);
+    memset(room, 0xEE, PACKET_HEADROOM + size + PACKET_TAILROOM);
     if (size > 0) {
-        memcpy(shell->packet + PACKET_HEADROOM, bytes, size);
+        memcpy(room + PACKET_HEADROOM, bytes, size);
     }
-    return (struct packet){shell->packet + PACKET_HEADROOM, (uint32_t)size, PACKET_HEADROOM,
+    return (struct packet){room + PACKET_HEADROOM, (uint32_t)size, PACKET_HEADROOM,
                            PACKET_TAILROOM};
 }
 

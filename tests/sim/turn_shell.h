@@ -59,7 +59,8 @@ struct shell {
     unsigned quota;            /* allocations a user, 0: no limit */
     struct shell_user_count users[SHELL_USERS_MAX];
 
-    uint8_t packet[PACKET_HEADROOM + SHELL_PACKET_MAX + PACKET_TAILROOM];
+    unsigned offset; /* 0..7: packets are handed over that far behind an aligned address */
+    _Alignas(8) uint8_t packet[8 + PACKET_HEADROOM + SHELL_PACKET_MAX + PACKET_TAILROOM];
 };
 
 /*

@@ -312,6 +312,37 @@ static void a_flood_takes_no_memory(void **state)
     assert_in_range(mallinfo2().uordblks, 0, before + 1024);
 }
 
+/* Frames of a stream begin anywhere: a whole conversation at every distance from alignment. The
+ * sanitizers see each access. */
+static void no_alignment_is_needed(void **state)
+{
+    struct bench *bench = *state;
+    struct shell_client *alice = &bench->alice;
+    struct stun_address relayed, peer = test_address("198.51.100.77:9");
+
+    for (bench->shell->offset = 0; bench->shell->offset < 8; bench->shell->offset++) {
+        shell_clear(bench->shell);
+        assert_int_equal(client_allocate(alice, &relayed), 0);
+        assert_int_equal(client_permit(alice, &peer), 0);
+        shell_clear(bench->shell);
+        client_send_indication(alice, &peer, "one", 3);
+        assert_memory_equal(shell_take(bench->shell)->bytes, "one", 3);
+        shell_relayed(bench->shell, &relayed, &peer, "back", 4);
+        assert_non_null(shell_take(bench->shell));
+        assert_int_equal(client_bind(alice, 0x4001, &peer), 0);
+        shell_clear(bench->shell);
+        client_send_channel(alice, 0x4001, "three", 5);
+        assert_memory_equal(shell_take(bench->shell)->bytes, "three", 5);
+        shell_relayed(bench->shell, &relayed, &peer, "back", 4);
+        assert_memory_equal(shell_take(bench->shell)->bytes,
+                            "\x40\x01\x00\x04"
+                            "back",
+                            8);
+        assert_int_equal(client_refresh(alice, 0), 0);
+    }
+    bench->shell->offset = 0;
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -327,6 +358,7 @@ int main(void)
         WITH_BENCH(wrong_attribute_lengths_do_no_harm),
         WITH_BENCH(answers_to_one_source_are_limited),
         WITH_BENCH(a_flood_takes_no_memory),
+        WITH_BENCH(no_alignment_is_needed),
     };
 
     return cmocka_run_group_tests_name("turn strangers", tests, NULL, NULL);
