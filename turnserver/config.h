@@ -41,8 +41,8 @@ struct config_certificate; /* config_certificate.h */
 struct config_boot {
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
-    bool nat_behavior;                     /* RFC 5780: the next two are set */
-    struct stun_address alternate_address; /* IP only */
+    struct stun_address alternates[2]; /* RFC 5780, IP only: of different families */
+    size_t alternate_count;            /* 0: no NAT behavior discovery */
     uint16_t alternate_port;
     struct stun_address relay_addresses[CONFIG_RELAY_ADDRESSES_MAX]; /* IP only */
     size_t relay_address_count;
@@ -110,6 +110,10 @@ struct config *config_load_input(const struct config_input *input, FILE *diagnos
 /* The same for a file that is opened directly. */
 struct config *config_load(const char *path, FILE *diagnostics);
 void config_free(struct config *config); /* NULL is allowed */
+
+/* The listener that belongs to the alternate address of a family (RFC 5780): the first with UDP.
+ * NULL when there is none. */
+const struct config_listener *config_boot_primary(const struct config_boot *boot, uint8_t family);
 
 /* Calls `changed` with the name of each key that differs and that only a restart brings in. */
 void config_boot_compare(const struct config_boot *a, const struct config_boot *b,

@@ -8,60 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- NAT behavior discovery (RFC 5780) --------------------------------------------------------
- */
-
-static const struct config_listener *first_udp(const struct config_boot *boot, uint8_t family)
-{
-    for (size_t i = 0; i < boot->listener_count; i++)
-        if (boot->listeners[i].udp && boot->listeners[i].address.family == family)
-            return &boot->listeners[i];
-    return NULL;
-}
-
-static void build_nat_behavior(struct config_boot *boot, const struct config_draft *draft)
-{
-    static const char address_key[] = "nat_behavior.alternate_address";
-    struct config_report *report = draft->report;
-    if (!config_draft_has(draft, "nat_behavior"))
-        return;
-    if (!config_draft_has(draft, address_key)) {
-        config_report_error(report, config_draft_place(draft, "nat_behavior"),
-                            "expected alternate_address, the second address of the four endpoints "
-                            "of RFC 5780, got none");
-        return;
-    }
-    const struct stun_address *alternate = &draft->alternate_address;
-    if (alternate->family == STUN_FAMILY_NONE)
-        return;
-    char text[ADDRESS_TEXT_SIZE];
-    const struct config_listener *primary = first_udp(boot, alternate->family);
-    struct config_place place = config_draft_place(draft, address_key);
-    if (!primary)
-        config_report_error(report, place,
-                            "expected an address of the family of a listener with \"udp\", got %s",
-                            address_format_ip(alternate, text));
-    else if (address_is_unspecified(&primary->address) || address_is_unspecified(alternate))
-        config_report_error(report, place,
-                            "expected two addresses by name: neither this one nor the first "
-                            "listener's may be the wildcard");
-    else if (address_equal_ip(&primary->address, alternate))
-        config_report_error(report, place,
-                            "expected an address other than the first listener's, got %s, the same",
-                            address_format_ip(alternate, text));
-    else if (!config_host_has(alternate))
-        config_report_warning(report, place,
-                              "%s is not an address of this host now: listening there will fail",
-                              address_format_ip(alternate, text));
-    if (primary && primary->address.port == draft->alternate_port)
-        config_report_error(report, config_draft_place(draft, "nat_behavior.alternate_port"),
-                            "expected a port other than the first listener's, got %u, the same",
-                            draft->alternate_port);
-    boot->nat_behavior = true;
-    boot->alternate_address = *alternate;
-    boot->alternate_port = (uint16_t)draft->alternate_port;
-}
-
 /* ---- relaying ---------------------------------------------------------------------------------
  */
 
@@ -228,7 +174,7 @@ void config_boot_build(struct config_boot *boot, const struct config_draft *draf
         config_report_error(draft->report, config_draft_place(draft, "group"),
                             "expected only beside user, got it alone");
     config_listeners_build(boot, draft);
-    build_nat_behavior(boot, draft);
+    config_nat_behavior_build(boot, draft);
     build_relay(boot, draft);
     build_shared_ports(boot, draft);
     build_users_database(boot, draft);
@@ -292,8 +238,10 @@ static bool same_relay_addresses(const struct config_boot *a, const struct confi
 
 static bool same_nat_behavior(const struct config_boot *a, const struct config_boot *b)
 {
-    return a->nat_behavior == b->nat_behavior && a->alternate_port == b->alternate_port &&
-           address_equal_ip(&a->alternate_address, &b->alternate_address);
+    bool same = a->alternate_count == b->alternate_count && a->alternate_port == b->alternate_port;
+    for (size_t i = 0; same && i < a->alternate_count; i++)
+        same = address_equal_ip(&a->alternates[i], &b->alternates[i]);
+    return same;
 }
 
 void config_boot_compare(const struct config_boot *a, const struct config_boot *b,

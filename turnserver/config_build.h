@@ -10,6 +10,9 @@ void config_listeners_build(struct config_boot *boot, const struct config_draft 
 void config_listener_free(struct config_listener *listener);
 bool config_listener_equal(const struct config_listener *a, const struct config_listener *b);
 
+/* RFC 5780; after the listeners. Problems go to draft->report. */
+void config_nat_behavior_build(struct config_boot *boot, const struct config_draft *draft);
+
 /* Fills `boot`; problems go to draft->report. What it owns is freed by config_boot_free. */
 void config_boot_build(struct config_boot *boot, const struct config_draft *draft);
 void config_boot_free(struct config_boot *boot);

@@ -139,6 +139,7 @@ const struct config_key config_keys[] = {
 
     {"nat_behavior", CONFIG_GROUP, RESTART, 0, 0, "(off)", NULL, 0},
     {"nat_behavior.alternate_address", CONFIG_ADDRESS, RESTART, 0, 0, "(none)", NULL, AT(alternate_address)},
+    {"nat_behavior.alternate_addresses", CONFIG_ADDRESSES, RESTART, 1, 2, "(none)", NULL, AT(alternate_addresses)},
     {"nat_behavior.alternate_port", CONFIG_INTEGER, RESTART, 1, 65535, "3479", NULL, AT(alternate_port)},
 
     {"quotas", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},

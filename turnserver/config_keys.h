@@ -98,6 +98,7 @@ struct config_draft {
     size_t alternate_count;
     uint32_t alternate_when;
     struct stun_address alternate_address;
+    config_setting_t *alternate_addresses;
     uint32_t alternate_port;
     uint32_t user_allocations, total_allocations;
     uint64_t user_bandwidth, total_bandwidth; /* bytes a second; 0: no limit */

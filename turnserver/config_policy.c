@@ -339,22 +339,26 @@ static bool add_own(struct peer_rules *rules, const struct config_boot *boot)
 }
 
 /* The four endpoints of RFC 5780: each of both addresses with each of both ports. */
+static bool add_alternate(struct peer_rules *rules, const struct config_boot *boot,
+                          struct stun_address alternate)
+{
+    const struct config_listener *listener = config_boot_primary(boot, alternate.family);
+    if (!listener)
+        return true;
+    struct stun_address primary = listener->address;
+    bool good = peer_rules_add_own(rules, &alternate) == 0;
+    alternate.port = primary.port;
+    good = good && peer_rules_add_protected(rules, &alternate) == 0;
+    alternate.port = primary.port = boot->alternate_port;
+    return good && peer_rules_add_protected(rules, &alternate) == 0 &&
+           peer_rules_add_protected(rules, &primary) == 0;
+}
+
 static bool add_nat_behavior(struct peer_rules *rules, const struct config_boot *boot)
 {
-    if (!boot->nat_behavior)
-        return true;
-    bool good = peer_rules_add_own(rules, &boot->alternate_address) == 0;
-    for (size_t i = 0; i < boot->listener_count; i++) {
-        struct stun_address primary = boot->listeners[i].address;
-        struct stun_address alternate = boot->alternate_address;
-        if (primary.family != alternate.family || !boot->listeners[i].udp)
-            continue;
-        alternate.port = primary.port;
-        good = good && peer_rules_add_protected(rules, &alternate) == 0;
-        alternate.port = primary.port = boot->alternate_port;
-        return good && peer_rules_add_protected(rules, &alternate) == 0 &&
-               peer_rules_add_protected(rules, &primary) == 0;
-    }
+    bool good = true;
+    for (size_t i = 0; good && i < boot->alternate_count; i++)
+        good = add_alternate(rules, boot, boot->alternates[i]);
     return good;
 }
 

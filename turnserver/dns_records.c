@@ -251,7 +251,7 @@ bool dns_records_print(const struct config *config, const char *domain, FILE *st
     print_certificate(&zone, config);
     fprintf(stream, "$TTL 3600\n");
     print_hosts(&zone);
-    print_stun(&zone, config->boot.nat_behavior);
+    print_stun(&zone, config->boot.alternate_count > 0);
     if (config->policy->turn.relay_enabled) {
         print_turn(&zone);
         print_discovery(&zone);

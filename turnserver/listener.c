@@ -16,7 +16,7 @@ struct endpoint {
     bool plain, dtls; /* what may come */
 };
 
-#define ENDPOINTS_MAX (CONFIG_LISTENERS_MAX + 4)
+#define ENDPOINTS_MAX (CONFIG_LISTENERS_MAX + 4 * TURN_NAT_GROUPS)
 
 struct endpoint_list {
     struct endpoint items[ENDPOINTS_MAX];
@@ -36,33 +36,23 @@ static size_t add_endpoint(struct endpoint_list *list, const struct stun_address
 
 /* ---- RFC 5780 -------------------------------------------------------------------------------- */
 
-/* The primary address: the first UDP listener of the alternate address's family. */
-static const struct config_listener *find_primary(const struct config_boot *boot)
+/* Fills all but the vias: a group for each alternate address, the others not enabled. */
+static void describe_groups(const struct config_boot *boot, struct turn_nat_behavior *groups)
 {
-    for (size_t i = 0; i < boot->listener_count; i++) {
-        const struct config_listener *listener = &boot->listeners[i];
-        if (listener->udp && listener->address.family == boot->alternate_address.family) {
-            return listener;
+    for (size_t i = 0; i < TURN_NAT_GROUPS; i++) {
+        const struct config_listener *primary =
+            i < boot->alternate_count ? config_boot_primary(boot, boot->alternates[i].family)
+                                      : NULL;
+        groups[i] = (struct turn_nat_behavior){0};
+        if (primary) {
+            groups[i].enabled = true;
+            groups[i].address[0] = primary->address;
+            groups[i].address[1] = boot->alternates[i];
+            groups[i].port[0] = primary->address.port;
+            groups[i].port[1] = boot->alternate_port;
+            groups[i].address[1].port = groups[i].port[0];
         }
     }
-    return NULL;
-}
-
-/* Fills all but the vias. Returns whether there is such a group. */
-static bool describe_group(const struct config_boot *boot, struct turn_nat_behavior *group)
-{
-    const struct config_listener *primary = boot->nat_behavior ? find_primary(boot) : NULL;
-    *group = (struct turn_nat_behavior){0};
-    if (!primary) {
-        return false;
-    }
-    group->enabled = true;
-    group->address[0] = primary->address;
-    group->address[1] = boot->alternate_address;
-    group->port[0] = primary->address.port;
-    group->port[1] = boot->alternate_port;
-    group->address[1].port = group->port[0];
-    return true;
 }
 
 static struct stun_address group_endpoint(const struct turn_nat_behavior *group, int address,
@@ -75,7 +65,7 @@ static struct stun_address group_endpoint(const struct turn_nat_behavior *group,
 
 /* ---- all UDP endpoints ----------------------------------------------------------------------- */
 
-static void list_endpoints(const struct config_boot *boot, const struct turn_nat_behavior *group,
+static void list_endpoints(const struct config_boot *boot, const struct turn_nat_behavior *groups,
                            struct endpoint_list *list)
 {
     list->count = 0;
@@ -87,9 +77,11 @@ static void list_endpoints(const struct config_boot *boot, const struct turn_nat
             endpoint->dtls = listener->dtls;
         }
     }
-    for (int i = 0; group->enabled && i < 4; i++) {
-        struct stun_address endpoint = group_endpoint(group, i / 2, i % 2);
-        list->items[add_endpoint(list, &endpoint)].plain = true;
+    for (int i = 0; i < 4 * TURN_NAT_GROUPS; i++) {
+        if (groups[i / 4].enabled) {
+            struct stun_address endpoint = group_endpoint(&groups[i / 4], i / 2 % 2, i % 2);
+            list->items[add_endpoint(list, &endpoint)].plain = true;
+        }
     }
 }
 
@@ -154,11 +146,11 @@ static int try_tcp(const struct stun_address *address)
 
 int listener_check_free(const struct config_boot *boot, FILE *diagnostics)
 {
-    struct turn_nat_behavior group;
+    struct turn_nat_behavior groups[TURN_NAT_GROUPS];
     struct endpoint_list list;
     int failure = 0;
-    (void)describe_group(boot, &group);
-    list_endpoints(boot, &group, &list);
+    describe_groups(boot, groups);
+    list_endpoints(boot, groups, &list);
     for (size_t i = 0; i < list.count; i++) {
         const struct stun_address *address = &list.items[i].address;
         failure = note_status(diagnostics, address, "udp", try_udp(address), failure);
@@ -204,19 +196,22 @@ static int open_tcp(const struct config_boot *boot, const struct listener_places
     return failure;
 }
 
-static void fill_vias(struct turn_nat_behavior *group, struct endpoint_list *list)
+static void fill_vias(struct turn_nat_behavior *groups, struct endpoint_list *list)
 {
-    for (int i = 0; group->enabled && i < 4; i++) {
-        struct stun_address endpoint = group_endpoint(group, i / 2, i % 2);
-        group->via[i / 2][i % 2] = list->items[add_endpoint(list, &endpoint)].via;
+    for (int i = 0; i < 4 * TURN_NAT_GROUPS; i++) {
+        struct turn_nat_behavior *group = &groups[i / 4];
+        if (group->enabled) {
+            struct stun_address endpoint = group_endpoint(group, i / 2 % 2, i % 2);
+            group->via[i / 2 % 2][i % 2] = list->items[add_endpoint(list, &endpoint)].via;
+        }
     }
 }
 
 int listener_open_all(const struct config_boot *boot, const struct listener_places *places,
-                      struct turn_nat_behavior *nat_behavior, FILE *diagnostics)
+                      struct turn_nat_behavior nat_behavior[TURN_NAT_GROUPS], FILE *diagnostics)
 {
     struct endpoint_list list;
-    (void)describe_group(boot, nat_behavior);
+    describe_groups(boot, nat_behavior);
     list_endpoints(boot, nat_behavior, &list);
     int status = open_udp(places, &list, diagnostics);
     if (status == 0) {

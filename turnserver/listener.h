@@ -32,6 +32,6 @@ int listener_check_free(const struct config_boot *boot, FILE *diagnostics);
  * Returns 0 or the first -errno.
  */
 int listener_open_all(const struct config_boot *boot, const struct listener_places *places,
-                      struct turn_nat_behavior *nat_behavior, FILE *diagnostics);
+                      struct turn_nat_behavior nat_behavior[TURN_NAT_GROUPS], FILE *diagnostics);
 
 #endif

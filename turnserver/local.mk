@@ -120,6 +120,7 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_host.c turnserver/config_host.h \
 	turnserver/config_keys.c turnserver/config_keys.h \
 	turnserver/config_listener.c \
+	turnserver/config_nat_behavior.c \
 	turnserver/config_oauth.c \
 	turnserver/config_policy.c \
 	turnserver/config_read.c \

@@ -17,7 +17,8 @@
 struct plan {
     struct stun_address listeners[OPTIONS_LISTEN_MAX];
     size_t count;
-    struct stun_address primary, alternate; /* RFC 5780; family none: not */
+    struct stun_address alternates[2]; /* RFC 5780 */
+    size_t alternate_count;
 };
 
 /* ---- where to listen ---------------------------------------------------------------------------
@@ -68,35 +69,39 @@ static void plan_default(struct plan *plan)
             add_if_new(plan, outward);
     }
     /* All of 127.0.0.0/8 is ours: NAT behavior discovery can at least be looked at. */
-    plan->primary = plan->listeners[0];
-    plan->alternate = (struct stun_address){
-        .family = STUN_FAMILY_IPV4, .port = TRY_PORT + NAT_PORT_DISTANCE, .ip = {127, 0, 0, 2}};
-    if (plan->primary.family != STUN_FAMILY_IPV4)
-        plan->alternate.family = STUN_FAMILY_NONE;
+    if (plan->listeners[0].family == STUN_FAMILY_IPV4)
+        plan->alternates[plan->alternate_count++] = (struct stun_address){
+            .family = STUN_FAMILY_IPV4, .port = TRY_PORT + NAT_PORT_DISTANCE, .ip = {127, 0, 0, 2}};
 }
 
 /* Two addresses of one family make the four endpoints of RFC 5780. The first UDP listener of the
- * alternate address's family is the primary one. */
-static void plan_nat_behavior(struct plan *plan)
+ * alternate address's family is the primary one; its next port is the alternate port, one for both
+ * families. */
+static void plan_family(struct plan *plan, uint8_t family)
 {
+    const struct stun_address *first = NULL;
     for (size_t i = 0; i < plan->count; i++) {
-        const struct stun_address *first = &plan->listeners[i];
-        size_t earlier = 0;
-        while (plan->listeners[earlier].family != first->family)
-            earlier++;
-        if (earlier != i || address_is_unspecified(first) || first->port == UINT16_MAX)
+        const struct stun_address *address = &plan->listeners[i];
+        if (address->family != family)
             continue;
-        for (size_t j = i + 1; j < plan->count; j++) {
-            const struct stun_address *second = &plan->listeners[j];
-            if (second->family != first->family || address_equal_ip(first, second) ||
-                address_is_unspecified(second))
-                continue;
-            plan->primary = *first;
-            plan->alternate = *second;
-            plan->alternate.port = (uint16_t)(first->port + NAT_PORT_DISTANCE);
+        if (!first)
+            first = address;
+        uint16_t port = plan->alternate_count > 0 ? plan->alternates[0].port
+                                                  : (uint16_t)(first->port + NAT_PORT_DISTANCE);
+        if (address_is_unspecified(first) || port < NAT_PORT_DISTANCE || port == first->port)
+            return;
+        if (!address_equal_ip(first, address) && !address_is_unspecified(address)) {
+            plan->alternates[plan->alternate_count] = *address;
+            plan->alternates[plan->alternate_count++].port = port;
             return;
         }
     }
+}
+
+static void plan_nat_behavior(struct plan *plan)
+{
+    plan_family(plan, STUN_FAMILY_IPV4);
+    plan_family(plan, STUN_FAMILY_IPV6);
 }
 
 static bool make_plan(struct plan *plan, const struct options *options, FILE *diagnostics)
@@ -149,10 +154,12 @@ static void put_configuration(struct text_buffer *text, const struct plan *plan,
                                plan->listeners[i].port);
     text_buffer_put_format(text, "\n);\nrealm = \"%s\";\nrest = { secrets = [ \"%s\" ]; };\n",
                            TRY_REALM, state->secret);
-    if (plan->alternate.family != STUN_FAMILY_NONE)
-        text_buffer_put_format(
-            text, "nat_behavior = { alternate_address = \"%s\"; alternate_port = %u; };\n",
-            address_format_ip(&plan->alternate, address), plan->alternate.port);
+    for (size_t i = 0; i < plan->alternate_count; i++)
+        text_buffer_put_format(text, "%s\"%s\"",
+                               i == 0 ? "nat_behavior = { alternate_addresses = [ " : ", ",
+                               address_format_ip(&plan->alternates[i], address));
+    if (plan->alternate_count > 0)
+        text_buffer_put_format(text, " ]; alternate_port = %u; };\n", plan->alternates[0].port);
     const char *user = unprivileged_user();
     if (user)
         text_buffer_put_format(text, "user = \"%s\";\n", user);

@@ -68,10 +68,10 @@ static void print_listeners(FILE *stream, const struct config_boot *boot)
                 listener->udp ? "udp" : "", listener->udp && listener->tcp ? ", " : "",
                 listener->tcp ? "tcp" : "");
     }
-    if (boot->nat_behavior) {
+    for (size_t i = 0; i < boot->alternate_count; i++) {
         char text[ADDRESS_TEXT_SIZE];
         fprintf(stream, "  %s, port %u: the alternate address and port of RFC 5780\n",
-                address_format_ip(&boot->alternate_address, text), boot->alternate_port);
+                address_format_ip(&boot->alternates[i], text), boot->alternate_port);
     }
 }
 
@@ -85,13 +85,10 @@ static void print_commands(FILE *stream, const char *client, const struct config
         struct stun_address address = reachable(&boot->listeners[i].address);
         fprintf(stream, "  %s %s\n", client, address_format(&address, text));
     }
-    for (size_t i = 0; boot->nat_behavior && i < boot->listener_count; i++) {
-        const struct stun_address *primary = &boot->listeners[i].address;
-        if (primary->family != boot->alternate_address.family)
-            continue;
-        fprintf(stream, "  %s nat %s\n", client, address_format(primary, text));
-        break;
-    }
+    for (size_t i = 0; i < boot->alternate_count; i++)
+        fprintf(
+            stream, "  %s nat %s\n", client,
+            address_format(&config_boot_primary(boot, boot->alternates[i].family)->address, text));
     for (int tcp = 0; tcp < 2; tcp++)
         fprintf(stream, "  %s turn %s --user %s --password '%s'%s\n", client,
                 address_format(&last, text), credential->user, credential->password,

@@ -586,7 +586,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
     if (!worker->auth) {
         return false;
     }
-    const struct turn_setup setup = {
+    struct turn_setup setup = {
         .policy = &worker->policy->turn,
         .auth = worker->auth,
         .crypto = worker->crypto,
@@ -597,12 +597,12 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .tcp = tcp_relay_ports(worker->tcp_relay),
         .quota = worker->shared->quota,
         .bandwidth = worker->shared->bandwidth,
-        .nat_behavior = *nat_behavior,
         .random = draw_random,
         .worker = worker->number,
         .worker_count = worker->shared->worker_count,
         .shared_ports = shared_ports(worker->shared->boot),
     };
+    memcpy(setup.nat_behavior, nat_behavior, sizeof setup.nat_behavior);
     worker->turn = turn_server_new(&setup);
     tcp_relay_serve(worker->tcp_relay, worker->turn);
     auth_set_wall_clock(worker->auth, clock_now(), clock_unix_seconds());
@@ -633,15 +633,15 @@ struct worker *worker_new(const struct worker_shared *shared, struct config_poli
     worker->timer_due = MONOTIME_NEVER;
     (void)pthread_mutex_init(&worker->counters_mutex, NULL);
     outbox_init(&worker->outbox, send_outbox, worker);
-    struct turn_nat_behavior nat_behavior;
+    struct turn_nat_behavior nat_behavior[TURN_NAT_GROUPS];
     if (!make_loop(worker) || !make_ways(worker)) {
         fprintf(diagnostics, "turnserver: worker %u cannot be made: %s\n", number, strerror(errno));
         goto failed;
     }
-    if (!open_listeners(worker, &nat_behavior, diagnostics)) {
+    if (!open_listeners(worker, nat_behavior, diagnostics)) {
         goto failed;
     }
-    if (!make_machines(worker, &nat_behavior)) {
+    if (!make_machines(worker, nat_behavior)) {
         fprintf(diagnostics, "turnserver: no memory for worker %u\n", number);
         goto failed;
     }

@@ -3,7 +3,9 @@
 import itertools
 import struct
 
+import client
 import e2e
+import own_network
 import postern
 import stunwire
 import tap
@@ -14,6 +16,12 @@ CHANGES = [0, stunwire.CHANGE_PORT, stunwire.CHANGE_IP, stunwire.CHANGE_IP | stu
 
 def behavior(alternate_port):
     return f'nat_behavior = {{ alternate_address = "{ALTERNATE}"; alternate_port = {alternate_port}; }};\n'
+
+
+SECOND = ("::1", "::2")  # of the other family
+
+if own_network.enter():
+    own_network.ip("address", "add", f"{SECOND[1]}/128", "dev", "lo")
 
 
 def serve(workers=None):
@@ -54,6 +62,28 @@ def answers_from_the_endpoint_asked_for(workers):
             other = ((PRIMARY, ALTERNATE)[1 - address], ports[1 - port])
             tap.equal(answer.address(stunwire.OTHER_ADDRESS), other, what)
             tap.equal(answer.mapped, way.local, what)
+
+
+@tap.test(workers=e2e.WORKERS)
+def serves_both_families(workers):
+    """Each family has its four endpoints, and an answer names and uses those of its own"""
+    own_network.need()
+    ports = (postern.free_port(), postern.free_port())
+    more = (f'nat_behavior = {{ alternate_addresses = [ "{SECOND[1]}", "{ALTERNATE}" ]; '
+            f'alternate_port = {ports[1]}; }};\n')
+    postern.server(postern.config(ports[0], workers=workers, addresses=(PRIMARY, SECOND[0]), users=False, more=more))
+    for addresses in ((PRIMARY, ALTERNATE), SECOND):
+        way = e2e.peer(addresses[0])
+        for address, port, flags in itertools.product((0, 1), (0, 1), CHANGES):
+            answer, source = ask(way, (addresses[address], ports[port]), [change(flags)])
+            wanted = (addresses[address ^ bool(flags & stunwire.CHANGE_IP)],
+                      ports[port ^ bool(flags & stunwire.CHANGE_PORT)])
+            tap.equal((source, answer.address(stunwire.RESPONSE_ORIGIN)), (wanted, wanted))
+            tap.equal(answer.address(stunwire.OTHER_ADDRESS), (addresses[1 - address], ports[1 - port]))
+            tap.equal(answer.mapped, way.local)
+        told = client.run_json("nat", f"{addresses[0]}:{ports[0]}" if addresses is not SECOND else
+                               f"[{addresses[0]}]:{ports[0]}", status=client.OK)
+        tap.true(told["mapping"] != "unknown", str(told))
 
 
 @tap.test

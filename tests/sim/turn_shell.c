@@ -233,7 +233,8 @@ void shell_start(struct shell *shell, const struct turn_nat_behavior *behavior)
     setup.worker = shell->worker;
     setup.quota = (struct turn_quota){shell, shell_reserve, shell_release};
     if (behavior != NULL) {
-        setup.nat_behavior = *behavior;
+        setup.nat_behavior[0] = *behavior;
+        setup.nat_behavior[1] = shell->second_behavior;
     }
     setup.random = shell_random;
     setup.random_context = shell;

@@ -41,6 +41,7 @@ struct shell {
     struct outbox *outbox;
     struct monotime now;
     uint64_t seed;
+    struct turn_nat_behavior second_behavior; /* beside the one that shell_start gets */
 
     struct shell_sent *sent;
     size_t sent_count, sent_capacity, sent_read;

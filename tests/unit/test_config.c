@@ -39,7 +39,7 @@ static void test_empty_file_is_a_stun_server(void **state)
         assert_false(boot->listeners[i].tls || boot->listeners[i].dtls);
     }
     assert_true(boot->relay_address_count <= boot->listener_count);
-    assert_false(boot->nat_behavior);
+    assert_int_equal(boot->alternate_count, 0);
     assert_int_equal(boot->relay_port_min, 49152);
     assert_int_equal(boot->relay_port_max, 65535);
     assert_in_range(boot->workers, 1, 256);
@@ -103,8 +103,8 @@ static void test_keys_of_boot(void **state)
     assert_ip(&boot->relay_addresses[1], "127.0.0.9");
     assert_int_equal(boot->relay_port_min, 1024);
     assert_int_equal(boot->relay_port_max, 65535);
-    assert_true(boot->nat_behavior);
-    assert_ip(&boot->alternate_address, "127.0.0.2");
+    assert_int_equal(boot->alternate_count, 1);
+    assert_ip(&boot->alternates[0], "127.0.0.2");
     assert_int_equal(boot->alternate_port, 3480);
     assert_int_equal(boot->tcp_connections_max, 1);
     assert_int_equal(boot->tcp_connections_per_source, 1000000);
@@ -530,7 +530,15 @@ static void test_nat_behavior_needs_two_addresses(void **state)
     char expected[512];
     load_bad(LISTENER "nat_behavior = { };",
              "/etc/t.conf:2: nat_behavior: expected alternate_address, the second address of the "
-             "four endpoints of RFC 5780, got none\n");
+             "four endpoints of RFC 5780, or alternate_addresses, got none\n");
+    load_bad(LISTENER "nat_behavior = { alternate_address = \"127.0.0.2\"; "
+                      "alternate_addresses = [ \"127.0.0.2\" ]; };",
+             "/etc/t.conf:2: nat_behavior: expected alternate_address, the second address of the "
+             "four endpoints of RFC 5780, or alternate_addresses, got both\n");
+    load_bad(LISTENER
+             "nat_behavior = { alternate_addresses = [ \"127.0.0.2\",\n\"127.0.0.3\" ]; };",
+             "/etc/t.conf:3: nat_behavior.alternate_addresses[1]: expected one address of each "
+             "family, got 127.0.0.3 too\n");
     snprintf(expected, sizeof(expected),
              "%san address other than the first listener's, got 127.0.0.1, the same\n", key);
     load_bad(LISTENER "nat_behavior = { alternate_address = \"127.0.0.1\"; };", expected);

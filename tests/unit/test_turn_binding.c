@@ -141,6 +141,40 @@ static void other_address_and_origin(void **state)
     shell_free(shell);
 }
 
+static void each_family_has_its_endpoints(void **state)
+{
+    struct shell *shell = shell_new(1);
+    struct turn_nat_behavior behavior = {
+        .enabled = true, .port = {3478, 3479}, .via = {{1, 2}, {3, 4}}};
+    struct flow flow = shell_flow_udp("[2001:db8:7::9]:40000");
+    struct stun_address other = {0}, expected = test_address("[2001:db8::1]:3479");
+    struct stun_builder builder;
+    struct stun_view answer = {0};
+    const struct shell_sent *sent;
+    uint8_t bytes[64];
+
+    (void)state;
+    behavior.address[0] = test_address("192.0.2.1:3478");
+    behavior.address[1] = test_address("192.0.2.2:3478");
+    shell->second_behavior = behavior;
+    shell->second_behavior.address[0] = test_address("[2001:db8::1]:3478");
+    shell->second_behavior.address[1] = test_address("[2001:db8::2]:3478");
+    for (unsigned i = 0; i < 4; i++) {
+        shell->second_behavior.via[i / 2][i % 2] = 5 + i;
+    }
+    shell_start(shell, &behavior);
+    flow.via = 7;
+    flow.local = test_address("[2001:db8::2]:3478");
+    begin(&builder, bytes, sizeof bytes);
+    stun_builder_put_u32(&builder, STUN_CHANGE_REQUEST, STUN_CHANGE_IP | STUN_CHANGE_PORT);
+    sent = ask(shell, &flow, &builder, &answer);
+    assert_non_null(sent);
+    assert_int_equal(sent->flow.via, 6);
+    assert_int_equal(stun_view_address(&answer, STUN_OTHER_ADDRESS, &other), STUN_OK);
+    assert_true(address_equal(&other, &expected));
+    shell_free(shell);
+}
+
 static void change_request_changes_where_the_answer_leaves(void **state)
 {
     static const struct {
@@ -342,6 +376,7 @@ int main(void)
         cmocka_unit_test(fingerprint_is_returned_and_checked),
         cmocka_unit_test(software_is_left_out_where_it_would_amplify),
         cmocka_unit_test(other_address_and_origin),
+        cmocka_unit_test(each_family_has_its_endpoints),
         cmocka_unit_test(change_request_changes_where_the_answer_leaves),
         cmocka_unit_test(response_port_changes_the_port_only),
         cmocka_unit_test(padding_is_as_long_as_the_requests),

@@ -8,8 +8,9 @@
 
 #include "base/address.h"
 
-/* Which of the four endpoints: indexes into struct turn_nat_behavior. */
+/* Which of the four endpoints of a group: indexes into struct turn_nat_behavior. */
 struct endpoint {
+    const struct turn_nat_behavior *group; /* NULL: none */
     unsigned address, port;
 };
 
@@ -19,8 +20,8 @@ static const uint16_t behavior_known[] = {STUN_CHANGE_REQUEST, STUN_RESPONSE_POR
 /* What is left for padding when everything else stands in the answer. */
 #define PADDING_SIZE_MAX (OUTBOX_RESERVE_MAX - 512)
 
-static bool endpoint_find(const struct turn_nat_behavior *behavior, const struct flow *flow,
-                          struct endpoint *endpoint)
+static bool endpoint_find_in(const struct turn_nat_behavior *behavior, const struct flow *flow,
+                             struct endpoint *endpoint)
 {
     if (!behavior->enabled || flow->transport != TRANSPORT_UDP) {
         return false;
@@ -28,7 +29,7 @@ static bool endpoint_find(const struct turn_nat_behavior *behavior, const struct
     for (unsigned address = 0; address < 2; address++) {
         for (unsigned port = 0; port < 2; port++) {
             if (behavior->via[address][port] == flow->via) {
-                *endpoint = (struct endpoint){address, port};
+                *endpoint = (struct endpoint){behavior, address, port};
                 return behavior->address[address].family == flow->remote.family;
             }
         }
@@ -36,12 +37,22 @@ static bool endpoint_find(const struct turn_nat_behavior *behavior, const struct
     return false;
 }
 
-static struct stun_address endpoint_address(const struct turn_nat_behavior *behavior,
-                                            struct endpoint endpoint)
+static bool endpoint_find(const struct turn_server *server, const struct flow *flow,
+                          struct endpoint *endpoint)
 {
-    struct stun_address address = behavior->address[endpoint.address];
+    bool found = false;
 
-    address.port = behavior->port[endpoint.port];
+    for (size_t i = 0; !found && i < TURN_NAT_GROUPS; i++) {
+        found = endpoint_find_in(&server->setup.nat_behavior[i], flow, endpoint);
+    }
+    return found;
+}
+
+static struct stun_address endpoint_address(struct endpoint endpoint)
+{
+    struct stun_address address = endpoint.group->address[endpoint.address];
+
+    address.port = endpoint.group->port[endpoint.port];
     return address;
 }
 
@@ -115,8 +126,7 @@ static void put_padding(struct stun_builder *builder, size_t size)
 /* RFC 5780 §6.1. */
 static void binding_answer_behavior(struct turn_request *request, struct endpoint here)
 {
-    const struct turn_nat_behavior *behavior = &request->server->setup.nat_behavior;
-    struct endpoint other = {1 - here.address, 1 - here.port};
+    struct endpoint other = {here.group, 1 - here.address, 1 - here.port};
     struct endpoint from = here;
     struct behavior_wish wish = {0};
     struct stun_address origin, other_address;
@@ -129,9 +139,9 @@ static void binding_answer_behavior(struct turn_request *request, struct endpoin
     }
     from.address = wish.change & STUN_CHANGE_IP ? other.address : here.address;
     from.port = wish.change & STUN_CHANGE_PORT ? other.port : here.port;
-    origin = endpoint_address(behavior, from);
-    other_address = endpoint_address(behavior, other);
-    flow.via = behavior->via[from.address][from.port];
+    origin = endpoint_address(from);
+    other_address = endpoint_address(other);
+    flow.via = here.group->via[from.address][from.port];
     flow.local = origin;
     flow.remote.port = wish.response_port != 0 ? wish.response_port : flow.remote.port;
 
@@ -144,7 +154,7 @@ static void binding_answer_behavior(struct turn_request *request, struct endpoin
 void binding_handle(struct turn_request *request)
 {
     struct endpoint here;
-    bool behavior = endpoint_find(&request->server->setup.nat_behavior, request->flow, &here);
+    bool behavior = endpoint_find(request->server, request->flow, &here);
 
     if (request_refuse_unknown(request, behavior_known, behavior ? BEHAVIOR_KNOWN : 0)) {
         return;

@@ -145,6 +145,8 @@ struct turn_bandwidth {
     struct bandwidth *total;
 };
 
+#define TURN_NAT_GROUPS 2 /* one for each address family */
+
 /* RFC 5780: the four listening endpoints that belong together, and the `via` of each. */
 struct turn_nat_behavior {
     bool enabled;
@@ -166,7 +168,7 @@ struct turn_setup {
     struct turn_tcp_ports tcp;
     struct turn_quota quota;
     struct turn_bandwidth bandwidth;
-    struct turn_nat_behavior nat_behavior; /* one group for each address family may follow */
+    struct turn_nat_behavior nat_behavior[TURN_NAT_GROUPS];
     uint64_t (*random)(void *context); /* 64 unpredictable bits; simulations give a seeded one */
     void *random_context;
     uint32_t worker;       /* below 256: this worker's number, in ids that others may carry to us */
