@@ -36,6 +36,7 @@ src_libbase_la_SOURCES = \
 	src/base/monotime.h \
 	src/base/outbox.c src/base/outbox.h \
 	src/base/siphash.c src/base/siphash.h \
+	src/base/source_limit.c src/base/source_limit.h \
 	src/base/text.c src/base/text.h \
 	src/base/timer_wheel.c src/base/timer_wheel.h \
 	src/base/token_bucket.h

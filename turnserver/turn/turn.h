@@ -20,7 +20,6 @@
  *   handover          an allocation that changes its worker
  *   account           a user's name, kept once
  *   reservation       ports that EVEN-PORT has set aside, for all workers
- *   source_limit      answers to unauthenticated sources, a second
  *   event_queue       what happened, on its way out
  *
  * Methods are a table in server.c; a new one is a file and a line.

@@ -9,7 +9,7 @@
 #include "turnserver/turn/mobility.h"
 #include "turnserver/turn/parking.h"
 #include "turnserver/turn/reservation.h"
-#include "turnserver/turn/source_limit.h"
+#include "base/source_limit.h"
 #include "turnserver/turn/tcp_connection.h"
 #include "turnserver/turn/turn.h"
 

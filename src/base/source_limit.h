@@ -5,8 +5,8 @@
  * needs a place, the one with the least to forget loses its own: a source that keeps to the limit
  * loses nothing, and a flood of made-up sources cannot wash a greedy one out of the table.
  */
-#ifndef TURN_SOURCE_LIMIT_H
-#define TURN_SOURCE_LIMIT_H
+#ifndef BASE_SOURCE_LIMIT_H
+#define BASE_SOURCE_LIMIT_H
 
 #include "base/monotime.h"
 

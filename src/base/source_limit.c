@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "turnserver/turn/source_limit.h"
+#include "base/source_limit.h"
 
 #include <stdlib.h>
 
