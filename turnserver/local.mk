@@ -29,8 +29,9 @@ turnserver/installation.c: $(srcdir)/turnserver/installation.c.in Makefile
 # The machines: packets and time in, packets and events out. No socket, clock, thread or event here.
 noinst_LTLIBRARIES += turnserver/libturn.la
 turnserver_libturn_la_SOURCES = \
-	turnserver/auth/auth.c turnserver/auth/auth.h \
+	turnserver/auth/auth.c turnserver/auth/auth.h turnserver/auth/auth_internal.h \
 	turnserver/auth/digests.c turnserver/auth/digests.h \
+	turnserver/auth/issue.c \
 	turnserver/auth/lookup.c turnserver/auth/lookup.h \
 	turnserver/auth/nonce.c turnserver/auth/nonce.h \
 	turnserver/auth/opaque_string.c turnserver/auth/opaque_string.h \
@@ -65,7 +66,6 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/send.c \
 	turnserver/turn/server.c \
 	turnserver/turn/shared_port.c turnserver/turn/shared_port.h \
-	turnserver/turn/source_limit.c turnserver/turn/source_limit.h \
 	turnserver/turn/special_ranges.c turnserver/turn/special_ranges.h \
 	turnserver/turn/tcp_connection.c turnserver/turn/tcp_connection.h \
 	turnserver/turn/turn.h turnserver/turn/turn_internal.h

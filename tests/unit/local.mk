@@ -128,6 +128,10 @@ unit_tests += tests/unit/test_auth_realms
 tests_unit_test_auth_realms_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_realms_LDADD = $(TURN_TEST_LIBS)
 
+unit_tests += tests/unit/test_auth_issue
+tests_unit_test_auth_issue_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_auth_issue_LDADD = $(TURN_TEST_LIBS) $(LIBCRYPTO_LIBS)
+
 unit_tests += tests/unit/test_auth_rest
 tests_unit_test_auth_rest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_rest_LDADD = $(TURN_TEST_LIBS)

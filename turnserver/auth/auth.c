@@ -11,8 +11,7 @@
  */
 #include "turnserver/auth/auth.h"
 
-#include "turnserver/auth/digests.h"
-#include "turnserver/auth/lookup.h"
+#include "turnserver/auth/auth_internal.h"
 #include "turnserver/auth/nonce.h"
 #include "turnserver/auth/opaque_string.h"
 #include "turnserver/auth/policy.h"
@@ -26,22 +25,10 @@
 
 _Static_assert(NONCE_KEY_SIZE == AUTH_NONCE_KEY_SIZE, "one key");
 
-struct auth {
-    const struct auth_policy *policy; /* borrowed */
-    struct stun_crypto *crypto;       /* borrowed */
-    struct auth_digests digests;
-    uint8_t nonce_key[NONCE_KEY_SIZE];
-    bool has_wall_clock;
-    struct monotime wall_moment; /* when it was wall_seconds o'clock */
-    int64_t wall_seconds;
-    EVP_CIPHER_CTX *cipher; /* opens tokens */
-    struct lookup_table lookups;
-    struct monotime source_fails; /* until then; nobody can be told from nobody meanwhile */
-};
-
 /* What a request says about who sent it. */
 struct claim {
-    const struct stun_view *request;
+    const struct stun_view *request;  /* NULL: it is a proof */
+    const struct auth_proof *proof;   /* or NULL */
     const struct auth_policy *policy; /* of the realm that it names, else of the first */
     bool has_sha256;                  /* MESSAGE-INTEGRITY-SHA256 */
     bool chose_algorithm;             /* there was a PASSWORD-ALGORITHM */
@@ -72,6 +59,22 @@ static bool init_lookups(struct auth *auth)
     return true;
 }
 
+/* So is the secret that nobody wrote down: the same in all workers. */
+static bool make_own_secret(struct auth *auth)
+{
+    static const char label[] = "postern secret 1";
+    uint8_t hmac[AUTH_HMAC_SIZE_MAX];
+
+    if (auth_digests_hmac(&auth->digests, AUTH_HMAC_SHA256, auth->nonce_key, NONCE_KEY_SIZE, label,
+                          sizeof label, hmac) != sizeof hmac) {
+        return false;
+    }
+    base64_encode(hmac, sizeof hmac, auth->own_secret);
+    OPENSSL_cleanse(hmac, sizeof hmac);
+    auth->digests.count = 0;
+    return true;
+}
+
 struct auth *auth_new(const struct auth_policy *policy,
                       const uint8_t nonce_key[AUTH_NONCE_KEY_SIZE], struct stun_crypto *crypto)
 {
@@ -84,7 +87,8 @@ struct auth *auth_new(const struct auth_policy *policy,
     auth->crypto = crypto;
     memcpy(auth->nonce_key, nonce_key, sizeof auth->nonce_key);
     auth->cipher = EVP_CIPHER_CTX_new();
-    if (auth->cipher == NULL || !auth_digests_open(&auth->digests) || !init_lookups(auth)) {
+    if (auth->cipher == NULL || !auth_digests_open(&auth->digests) || !init_lookups(auth) ||
+        !make_own_secret(auth)) {
         auth_free(auth);
         return NULL;
     }
@@ -118,12 +122,6 @@ void auth_set_wall_clock(struct auth *auth, struct monotime now, int64_t unix_se
 uint64_t auth_digest_count(const struct auth *auth)
 {
     return auth->digests.count;
-}
-
-/* The time of day at `now`, once it has been told. */
-static int64_t wall_clock(const struct auth *auth, struct monotime now)
-{
-    return auth->wall_seconds + monotime_difference_us(now, auth->wall_moment) / MONOTIME_SECOND;
 }
 
 static int64_t seconds_of(struct monotime time)
@@ -221,16 +219,15 @@ static bool looks_like_another(const struct auth_policy *policy, const char *nam
            policy_find_realm(policy, (const uint8_t *)realm + 1, strlen(realm + 1)) != NULL;
 }
 
-/* Writes how an account is called: the name, and its realm unless that is the first. */
-static void call(const struct auth *auth, const struct claim *claim, const char *name,
-                 char user[AUTH_USER_SIZE])
+void auth_write_account(const struct auth *auth, const struct auth_policy *realm, const char *name,
+                        char user[AUTH_USER_SIZE])
 {
     size_t size = strlen(name);
 
     memcpy(user, name, size + 1);
-    if (claim->policy != auth->policy) {
+    if (realm != auth->policy) {
         user[size] = '\\';
-        memcpy(user + size + 1, claim->policy->realm, strlen(claim->policy->realm) + 1);
+        memcpy(user + size + 1, realm->realm, strlen(realm->realm) + 1);
     }
 }
 
@@ -276,9 +273,22 @@ static uint16_t read_claim(struct auth *auth, struct monotime now, const struct 
 
 /* ---- trying keys ----------------------------------------------------------------------------- */
 
+static bool proof_is_made_with(struct auth *auth, const struct auth_proof *proof,
+                               const struct stun_key *key)
+{
+    uint8_t hmac[AUTH_HMAC_SIZE_MAX];
+    size_t size = auth_digests_hmac(&auth->digests, AUTH_HMAC_SHA256, key->bytes, key->size,
+                                    proof->text, proof->size, hmac);
+
+    return size == sizeof proof->hmac && CRYPTO_memcmp(hmac, proof->hmac, size) == 0;
+}
+
 /* Whether the request was made with this key. Always one digest operation. */
 static bool is_made_with(struct auth *auth, const struct claim *claim, const struct stun_key *key)
 {
+    if (claim->proof != NULL) {
+        return proof_is_made_with(auth, claim->proof, key);
+    }
     auth->digests.count++;
     return (claim->has_sha256
                 ? stun_view_check_integrity_sha256(claim->request, auth->crypto, key)
@@ -370,8 +380,9 @@ static void look_up(struct auth *auth, struct monotime now, const struct claim *
     if (policy->source.secrets) {
         look_up_secrets(auth, now, claim, knowledge);
     }
-    bool time_limited =
-        policy->secret_count + knowledge->secret_count > 0 && rest_name_parse(&rest, claim->name);
+    bool has_secrets =
+        policy->issues_credentials || policy->secret_count + knowledge->secret_count > 0;
+    bool time_limited = has_secrets && rest_name_parse(&rest, claim->name);
     if (knowledge->user == NULL && !knowledge->pending && !time_limited &&
         make_question(claim, &question)) {
         const struct lookup_entry *entry = ask(auth, now, &question, knowledge);
@@ -421,7 +432,7 @@ static bool try_stored(struct auth *auth, const struct claim *claim, const struc
     if (!proved || !usable) {
         return false;
     }
-    call(auth, claim, user->name, identity->user);
+    auth_write_account(auth, claim->policy, user->name, identity->user);
     return true;
 }
 
@@ -432,9 +443,9 @@ static bool is_rest_name(const struct auth *auth, const struct claim *claim, str
     if (!rest_name_parse(rest, claim->name)) {
         return false;
     }
-    bool lives = auth->has_wall_clock && wall_clock(auth, now) < rest->expiry;
+    bool lives = auth->has_wall_clock && auth_wall_clock(auth, now) < rest->expiry;
     char user[AUTH_USER_SIZE];
-    call(auth, claim, claim->name, user);
+    auth_write_account(auth, claim->policy, claim->name, user);
     return lives || (owner != NULL && strcmp(owner->name, user) == 0);
 }
 
@@ -463,7 +474,7 @@ static bool try_secrets(struct auth *auth, const struct claim *claim, char *cons
 {
     for (size_t i = 0; i < count; i++) {
         if (try_secret(auth, claim, secrets[i], &identity->key) && usable) {
-            call(auth, claim, claim->name, identity->user);
+            auth_write_account(auth, claim->policy, claim->name, identity->user);
             return true;
         }
     }
@@ -477,6 +488,7 @@ static bool prove(struct auth *auth, const struct claim *claim, struct monotime 
 {
     const struct auth_policy *policy = claim->policy;
     struct rest_name rest = {0};
+    char *own_secret = auth->own_secret;
 
     identity->sha256 = claim->chose_algorithm;
     if ((policy->users.count > 0 || policy->has_source) &&
@@ -486,7 +498,9 @@ static bool prove(struct auth *auth, const struct claim *claim, struct monotime 
     bool usable = is_rest_name(auth, claim, now, owner, &rest) && claim->realm_matches &&
                   knowledge->user == NULL;
     if (try_secrets(auth, claim, policy->secrets, policy->secret_count, usable, identity) ||
-        try_secrets(auth, claim, knowledge->secrets, knowledge->secret_count, usable, identity)) {
+        try_secrets(auth, claim, knowledge->secrets, knowledge->secret_count, usable, identity) ||
+        try_secrets(auth, claim, &own_secret, policy->issues_credentials ? 1 : 0, usable,
+                    identity)) {
         identity->account_offset = (uint16_t)rest.account_offset;
         return true;
     }
@@ -511,7 +525,7 @@ static void name_holder(struct auth_identity *identity, const char *key_id)
 static void bound_lifetime(const struct auth *auth, struct monotime now, int64_t ends,
                            struct auth_identity *identity)
 {
-    int64_t left = ends - wall_clock(auth, now);
+    int64_t left = ends - auth_wall_clock(auth, now);
 
     identity->lifetime_max_s = left > 0 && left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
@@ -530,7 +544,7 @@ static bool open_token(struct auth *auth, const struct claim *claim, struct mono
 {
     static const struct token_key nobodys = {.algorithm = TOKEN_A256GCM};
     const struct token_key *key = policy_find_token_key(claim->policy, claim->name);
-    int64_t today = wall_clock(auth, now);
+    int64_t today = auth_wall_clock(auth, now);
 
     return token_open(token, auth->cipher, key != NULL ? key : &nobodys,
                       claim->policy->oauth_server_name, claim->token->value, claim->token->size) &&
@@ -595,7 +609,7 @@ static bool prove_by_session(struct auth *auth, const struct claim *claim, struc
     identity->key.size = session->key_size;
     memcpy(identity->key.bytes, session->key, session->key_size);
     if (!is_made_with(auth, claim, &identity->key) || !claim->realm_matches ||
-        wall_clock(auth, now) >= session->ends) {
+        auth_wall_clock(auth, now) >= session->ends) {
         return false;
     }
     identity->sha256 = claim->has_sha256;
@@ -667,6 +681,32 @@ void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
     if (answer->code == 0) {
         judge(auth, now, &claim, owner, answer);
     }
+    if (answer->outcome != AUTH_ACCEPTED) {
+        OPENSSL_cleanse(&answer->identity, sizeof answer->identity);
+    }
+}
+
+void auth_check_proof(struct auth *auth, struct monotime now, const struct auth_proof *proof,
+                      struct auth_answer *answer)
+{
+    const struct auth_policy *named =
+        policy_find_realm(auth->policy, (const uint8_t *)proof->realm, strlen(proof->realm));
+    struct claim claim = {
+        .proof = proof,
+        .policy = named != NULL ? named : auth->policy,
+        .realm_matches = named != NULL,
+        .chose_algorithm = true,
+        .algorithm = proof->algorithm,
+        .nonce = NONCE_FRESH, /* the caller's own, used once */
+    };
+    size_t size = strlen(proof->user);
+
+    *answer = (struct auth_answer){.outcome = AUTH_REFUSED};
+    if (size <= STUN_USERNAME_SIZE_MAX && opaque_string_is_valid(proof->user, size) &&
+        (named != auth->policy || !looks_like_another(auth->policy, proof->user))) {
+        memcpy(claim.name, proof->user, size + 1);
+    }
+    judge(auth, now, &claim, NULL, answer);
     if (answer->outcome != AUTH_ACCEPTED) {
         OPENSSL_cleanse(&answer->identity, sizeof answer->identity);
     }

@@ -9,9 +9,10 @@
  *   rest           time-limited names                                              (rest.c)
  *   token          self-contained OAuth tokens, RFC 7635                            (token.c)
  *   lookup         users who are kept elsewhere: questions, answers, a short memory (lookup.c)
+ *   issue          credentials that we make, bearer tokens, signatures               (issue.c)
  *   nonce          stateless: authenticated time, bound to the client's IP         (nonce.c)
- *   opaque_string  which names and passwords there can be (opaque_string.c) digests        the
- * HMACs of rest and nonce, counted                            (digests.c)
+ *   opaque_string  which names and passwords there can be                  (opaque_string.c)
+ *   digests        the HMACs of rest, nonce and proofs, counted                    (digests.c)
  *
  * An unknown user and a wrong password are alike: same answer, same number of digest operations.
  */
@@ -97,6 +98,13 @@ int auth_policy_add_listener(struct auth_policy *realm, const struct stun_addres
 /* Whether there is neither a user, a secret, a source nor a key for tokens: the server then serves
  * STUN only. */
 bool auth_policy_is_empty(const struct auth_policy *policy);
+/*
+ * From now on auth_issue makes time-limited names for the users of all realms that `policy` has,
+ * with a secret of the server's own where none is written down: it comes from the nonce key, so all
+ * workers know it, and changes when the server starts anew. Such names cannot be found by USERHASH,
+ * so clients are no longer asked for it.
+ */
+void auth_policy_issue_credentials(struct auth_policy *policy);
 const char *auth_policy_realm(const struct auth_policy *policy);
 
 /* ---- one request ----------------------------------------------------------------------------- */
@@ -173,6 +181,62 @@ struct auth_owner {
 void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
                 const struct stun_view *request, const struct auth_owner *owner,
                 struct auth_answer *answer);
+
+/* ---- who is there that does not speak STUN: the rendezvous service -----------------------------
+ */
+
+/* The realm that somebody belongs to who comes from a page of `origin` (NULL: from none) and came
+ * in at `local`. Lives as long as the policy. */
+const char *auth_choose_realm(const struct auth *auth, const char *origin,
+                              const struct stun_address *local);
+/* Which keys users of a realm may prove (both, when there is no such realm), and whether there are
+ * secrets by which bearer tokens are made. */
+struct auth_methods {
+    bool md5, sha256, tokens;
+};
+struct auth_methods auth_methods(const struct auth *auth, const char *realm);
+
+enum auth_realm_kind {
+    AUTH_REALM_UNKNOWN,
+    AUTH_REALM_FIRST, /* its accounts are called by their names alone */
+    AUTH_REALM_OTHER, /* "name\\realm" */
+};
+enum auth_realm_kind auth_realm_kind(const struct auth *auth, const char *realm);
+
+/* HMAC-SHA256 with the user's key over a text that has a nonce of the caller's in it. */
+struct auth_proof {
+    const char *realm, *user;
+    enum stun_password_algorithm algorithm; /* of the key */
+    const uint8_t *text;
+    size_t size;
+    uint8_t hmac[STUN_SHA256_SIZE];
+};
+
+/* Judges a proof as auth_check does a request, with the same outcomes; of codes there are 401 and
+ * 500. */
+void auth_check_proof(struct auth *auth, struct monotime now, const struct auth_proof *proof,
+                      struct auth_answer *answer);
+/*
+ * Judges a bearer token, "expiry:account:MAC" with
+ * MAC = base64url(HMAC-SHA256(secret, "postern-token-1:expiry:account")), where `secret` is one of
+ * those for time-limited names: a web back end makes it.
+ */
+void auth_check_bearer(struct auth *auth, struct monotime now, const char *realm, const char *token,
+                       struct auth_answer *answer);
+/* Whether an Ed25519 signature (RFC 8032) is one of the raw public key's over the text. */
+bool auth_verify_signature(const uint8_t public_key[32], const uint8_t signature[64],
+                           const uint8_t *text, size_t size);
+
+#define AUTH_ISSUED_PASSWORD_SIZE 45
+struct auth_issued {
+    char name[21 + STUN_USERNAME_SIZE_MAX + 1]; /* "expiry:account" */
+    char password[AUTH_ISSUED_PASSWORD_SIZE];
+};
+/* Makes a time-limited name, good for `lifetime_s` from now, for an account of `realm`. Returns
+ * false when the policy does not issue credentials, the time of day is not known, the account is
+ * not a name that can be, or the cryptographic library fails. */
+bool auth_issue(struct auth *auth, struct monotime now, const char *realm, const char *account,
+                uint32_t lifetime_s, struct auth_issued *issued);
 
 /* ---- users who are kept elsewhere ------------------------------------------------------------ */
 

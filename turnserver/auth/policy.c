@@ -375,6 +375,14 @@ const struct auth_policy *policy_choose_realm(const struct auth_policy *policy,
     return policy;
 }
 
+void auth_policy_issue_credentials(struct auth_policy *policy)
+{
+    policy->issues_credentials = true;
+    for (size_t i = 0; i < policy->other_count; i++) {
+        policy->others[i]->issues_credentials = true;
+    }
+}
+
 bool auth_policy_is_empty(const struct auth_policy *policy)
 {
     for (size_t i = 0; i < policy->other_count; i++) {
@@ -409,7 +417,7 @@ bool policy_username_anonymity(const struct auth_policy *policy)
     if (policy->username_anonymity_chosen) {
         return policy->username_anonymity;
     }
-    if (policy->secret_count > 0 ||
+    if (policy->secret_count > 0 || policy->issues_credentials ||
         (policy->has_source && (policy->source.secrets || !policy->source.userhash))) {
         return false;
     }

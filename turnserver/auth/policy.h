@@ -29,6 +29,7 @@ struct auth_policy {
     bool has_source;
     struct auth_source_traits source;
     bool username_anonymity, username_anonymity_chosen;
+    bool issues_credentials;    /* time-limited names may also be of our own secret */
     struct stun_crypto *crypto; /* to make keys while the policy is being built */
 };
 
