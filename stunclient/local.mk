@@ -24,14 +24,28 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/turn_test.c stunclient/turn_test.h \
 	stunclient/verbs.c stunclient/verbs.h
 
-# ---- peer: DTLS, SCTP and data channels ---------------------------------------------------------
-stunclient_libstunclient_la_SOURCES += \
-	stunclient/peer/data_channel.h \
-	stunclient/peer/identity.h
+# ---- what stands above ICE: DTLS, SCTP and data channels ----------------------------------------
+noinst_LTLIBRARIES += stunclient/libpeer.la
+stunclient_libpeer_la_SOURCES = \
+	stunclient/peer/data_channel.c stunclient/peer/data_channel.h \
+	stunclient/peer/data_session.c stunclient/peer/data_session.h \
+	stunclient/peer/dcep.c stunclient/peer/dcep.h \
+	stunclient/peer/dtls_peer.c stunclient/peer/dtls_peer.h \
+	stunclient/peer/identity.c stunclient/peer/identity.h \
+	stunclient/peer/sctp_peer.h
+stunclient_libpeer_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
+stunclient_libpeer_la_LIBADD =
+if HAVE_USRSCTP
+stunclient_libpeer_la_SOURCES += stunclient/peer/sctp_peer.c
+stunclient_libpeer_la_CFLAGS += $(USRSCTP_CFLAGS)
+stunclient_libpeer_la_LIBADD += $(USRSCTP_LIBS)
+else
+stunclient_libpeer_la_SOURCES += stunclient/peer/sctp_peer_absent.c
+endif
 
 stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
-STUNCLIENT_LIBS = stunclient/libstunclient.la src/libnet.la src/libproto.la src/libbase.la \
+STUNCLIENT_LIBS = stunclient/libstunclient.la stunclient/libpeer.la src/libnet.la src/libproto.la src/libbase.la \
 	src/libcodec.la $(CARES_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS)
 stunclient_stunclient_SOURCES = stunclient/main.c
 stunclient_stunclient_LDADD = $(STUNCLIENT_LIBS)

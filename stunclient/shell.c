@@ -509,7 +509,8 @@ int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
         return status;
     }
     struct way *way = shell->ways[*via];
-    const struct dtls_setup setup = {send_record, way, DTLS_RESEND_US};
+    const struct dtls_setup setup = {
+        .send = send_record, .context = way, .resend_us = DTLS_RESEND_US};
     way->remote = *remote;
     way->resend = evtimer_new(shell->base, on_resend, way);
     way->dtls = secure_associate(shell->secure, &setup);

@@ -59,7 +59,8 @@ static int bio_write(BIO *bio, const char *bytes, int size)
 
 static long bio_control(BIO *bio, int command, long number, void *pointer)
 {
-    (void)bio;
+    const struct dtls *dtls = BIO_get_data(bio);
+
     (void)number;
     (void)pointer;
     switch (command) {
@@ -67,7 +68,7 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
         return 1;
     case BIO_CTRL_DGRAM_QUERY_MTU:
     case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
-        return LINK_MTU - LINK_OVERHEAD;
+        return dtls->setup.datagram_max;
     case BIO_CTRL_DGRAM_GET_MTU_OVERHEAD:
         return LINK_OVERHEAD;
     default:
@@ -119,7 +120,20 @@ static unsigned next_wait_us(SSL *ssl, unsigned before_us)
     const struct dtls *dtls = BIO_get_data(SSL_get_rbio(ssl));
     unsigned wait_us = before_us == 0 ? dtls->setup.resend_us : 2 * before_us;
 
-    return wait_us < RESEND_MAX_US ? wait_us : RESEND_MAX_US;
+    return wait_us < dtls->setup.resend_max_us ? wait_us : dtls->setup.resend_max_us;
+}
+
+static void set_defaults(struct dtls_setup *setup)
+{
+    if (setup->resend_us == 0) {
+        setup->resend_us = RESEND_FIRST_US;
+    }
+    if (setup->resend_max_us == 0) {
+        setup->resend_max_us = RESEND_MAX_US;
+    }
+    if (setup->datagram_max == 0) {
+        setup->datagram_max = LINK_MTU - LINK_OVERHEAD;
+    }
 }
 
 static struct dtls *new_dtls(SSL_CTX *context, const struct dtls_setup *setup)
@@ -130,16 +144,14 @@ static struct dtls *new_dtls(SSL_CTX *context, const struct dtls_setup *setup)
         return NULL;
     }
     dtls->setup = *setup;
-    if (dtls->setup.resend_us == 0) {
-        dtls->setup.resend_us = RESEND_FIRST_US;
-    }
+    set_defaults(&dtls->setup);
     dtls->ssl = SSL_new(context);
     if (dtls->ssl == NULL || !attach_bio(dtls)) {
         dtls_free(dtls);
         return NULL;
     }
     SSL_set_options(dtls->ssl, SSL_OP_NO_QUERY_MTU);
-    DTLS_set_link_mtu(dtls->ssl, LINK_MTU);
+    DTLS_set_link_mtu(dtls->ssl, dtls->setup.datagram_max + LINK_OVERHEAD);
     DTLS_set_timer_cb(dtls->ssl, next_wait_us);
     return dtls;
 }
@@ -178,6 +190,18 @@ struct dtls *dtls_new_server(SSL_CTX *context, const struct dtls_setup *setup)
     if (dtls != NULL) {
         SSL_set_accept_state(dtls->ssl);
         dtls->listening = true;
+    }
+    return dtls;
+}
+
+struct dtls *dtls_new_peer(SSL_CTX *context, bool server, const struct dtls_setup *setup)
+{
+    struct dtls *dtls = new_dtls(context, setup);
+
+    if (dtls != NULL && server) {
+        SSL_set_accept_state(dtls->ssl);
+    } else if (dtls != NULL) {
+        SSL_set_connect_state(dtls->ssl);
     }
     return dtls;
 }
@@ -243,7 +267,7 @@ static void take_hello(struct dtls *dtls)
 /* 33 KiB of buffers are for a datagram that is being worked on, not for an idle association. */
 static void release_buffers(struct dtls *dtls)
 {
-    if (dtls->status == DTLS_OPEN) {
+    if (dtls->status == DTLS_OPEN && !dtls->setup.keeps_buffers) {
         (void)SSL_free_buffers(dtls->ssl);
     }
 }

@@ -36,6 +36,12 @@ struct dtls_setup {
     void *context;
     /* The first wait before a flight is sent again; it doubles. 0: a second (RFC 6347 §4.2.4.1). */
     uint32_t resend_us;
+    /* No wait is longer. 0: a minute (RFC 6347 §4.2.4.1). Twelve in vain are the end. */
+    uint32_t resend_max_us;
+    /* No datagram of the handshake is larger. 0: what fits a link of 1280 bytes. */
+    uint16_t datagram_max;
+    /* Keeps 33 KiB of buffers for the life of the association: for one that is busy. */
+    bool keeps_buffers;
 };
 
 struct dtls;
@@ -54,6 +60,13 @@ void dtls_start(struct dtls *dtls);
 void dtls_prepare_server(SSL_CTX *context);
 /* The first dtls_input must be the ClientHello with the good cookie. NULL when memory is out. */
 struct dtls *dtls_new_server(SSL_CTX *context, const struct dtls_setup *setup);
+
+/*
+ * Two peers that know each other's address by other means (RFC 8842: ICE has proved it): a server
+ * takes the first ClientHello without a cookie, a client names nobody. `context` is of
+ * tls_context_new_peer. A client begins with dtls_start.
+ */
+struct dtls *dtls_new_peer(SSL_CTX *context, bool server, const struct dtls_setup *setup);
 
 void dtls_free(struct dtls *dtls); /* without a word to the other end; NULL is allowed */
 

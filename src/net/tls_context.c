@@ -11,6 +11,7 @@
 
 /* Of version 1.2; 1.3 has none without forward secrecy. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
+#define PEER_CIPHERS "ECDHE+AESGCM+AES128:ECDHE+CHACHA20:ECDHE+AESGCM"
 #define CHAIN_MAX 16
 #define NAME_SIZE_MAX 254
 
@@ -222,6 +223,22 @@ bool tls_expect_name(SSL *ssl, const char *name)
     host[size] = '\0';
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+/* ---- between peers -----------------------------------------------------------------------------
+ */
+
+SSL_CTX *tls_context_new_peer(void)
+{
+    SSL_CTX *context = new_context(DTLS_method(), TLS_OVER_DATAGRAM, PEER_CIPHERS);
+
+    if (context != NULL) {
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any);
+        SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    }
+    return context;
 }
 
 /* ---- in words ----------------------------------------------------------------------------------

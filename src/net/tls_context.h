@@ -68,6 +68,16 @@ SSL_CTX *tls_context_new_client(const struct tls_client_setup *setup, char *prob
  */
 bool tls_expect_name(SSL *ssl, const char *name);
 
+/* ---- between peers --------------------------------------------------------------------------- */
+
+/*
+ * DTLS 1.2 for either end, where both show a certificate and nobody's authority counts: the caller
+ * compares it with a fingerprint (RFC 8842 §5) in a verify callback or after the handshake. Nothing
+ * is resumed, so it is shown each time. AES-128 comes first: it is what browsers prefer. NULL when
+ * memory is out.
+ */
+SSL_CTX *tls_context_new_peer(void);
+
 /* ---- in words ------------------------------------------------------------------------------- */
 
 /*

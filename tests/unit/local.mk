@@ -371,3 +371,14 @@ tests_unit_test_transaction_LDADD = $(PROTO_TEST_LIBS)
 unit_tests += tests/unit/test_turn_client
 tests_unit_test_turn_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_client_LDADD = $(PROTO_TEST_LIBS)
+
+# ---- above ICE --------------------------------------------------------------------------------
+EXTRA_DIST += tests/unit/data_pair.h
+PEER_TEST_LIBS = stunclient/libpeer.la src/libnet.la src/libbase.la src/libcodec.la \
+	$(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
+
+if HAVE_USRSCTP
+unit_tests += tests/unit/test_data_channel
+endif
+tests_unit_test_data_channel_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_data_channel_LDADD = $(PEER_TEST_LIBS)

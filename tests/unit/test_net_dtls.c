@@ -129,7 +129,8 @@ static void *setup(void)
 
 static void new_client(struct pair *pair, const char *name)
 {
-    const struct dtls_setup setup = {send_to_server, pair, RESEND_US};
+    const struct dtls_setup setup = {
+        .send = send_to_server, .context = pair, .resend_us = RESEND_US};
 
     pair->client = dtls_new_client(pair->client_context, name, &setup);
     assert_non_null(pair->client);
@@ -151,7 +152,8 @@ static void teardown(struct pair *pair)
 /* What the shell of a server does with a datagram. */
 static void server_input(struct pair *pair, const struct datagram *datagram)
 {
-    const struct dtls_setup setup = {send_to_client, pair, RESEND_US};
+    const struct dtls_setup setup = {
+        .send = send_to_client, .context = pair, .resend_us = RESEND_US};
     struct dtls_client_hello hello;
     uint8_t answer[DTLS_HELLO_VERIFY_SIZE];
 
@@ -545,7 +547,8 @@ static void test_hello_unusable(void **state)
 {
     struct pair *pair = setup();
     struct datagram first, second;
-    const struct dtls_setup setup = {send_to_client, pair, RESEND_US};
+    const struct dtls_setup setup = {
+        .send = send_to_client, .context = pair, .resend_us = RESEND_US};
 
     (void)state;
     get_hellos(pair, &first, &second);
