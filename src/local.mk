@@ -42,6 +42,9 @@ src_libbase_la_SOURCES = \
 	src/base/token_bucket.h
 
 src_libproto_la_SOURCES = \
+	src/proto/ice/gather.c src/proto/ice/gather_internal.h src/proto/ice/gather_leg.c \
+	src/proto/ice/ice.h src/proto/ice/ice_internal.h \
+	src/proto/ice/relay.c \
 	src/proto/ice/ice.h src/proto/ice/ice_internal.h \
 	src/proto/long_term.c src/proto/long_term.h \
 	src/proto/message_uri.c src/proto/message_uri.h \
