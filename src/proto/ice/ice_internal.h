@@ -57,6 +57,7 @@ struct ice_remote {
     struct stun_address address, related;
     uint32_t priority;
     char foundation[ICE_FOUNDATION_SIZE];
+    uint32_t ufrag_hash; /* of the ufrag that came with it; 0: none */
 };
 
 enum ice_pair_state {
@@ -102,6 +103,7 @@ struct ice_pair {
     struct monotime heard_at; /* anything good from there, data too */
     struct monotime sent_at;  /* anything to there */
     struct monotime nominated_at;
+    struct monotime valid_since;
     struct ice_attempt attempts[ICE_ATTEMPTS_MAX]; /* newest at attempt_next - 1 */
     uint8_t attempt_next;
 };
@@ -178,13 +180,19 @@ struct ice_agent {
     struct monotime remote_known;                 /* when the peer's credentials came, or NEVER */
     struct monotime patience_end;                 /* RFC 8863 */
     struct monotime first_valid, first_nominated; /* or NEVER */
-    struct monotime consent_due, consent_since;
+    struct monotime consent_due;
+    struct monotime suspect_due, suspect_since; /* of the selected pair's silence */
+    struct monotime old_end;
+    bool used_nominated; /* the pair in use was announced as nominated */
+    bool both_lite;
     struct monotime heard;     /* anything from the peer */
     struct monotime tokens_at; /* pacing: when the bucket was filled last */
     uint32_t tokens;
+    struct monotime due; /* of all but gather */
 
     struct ice_event_entry events[ICE_EVENTS_MAX];
     size_t event_first, event_count;
+    struct ice_event_entry dropped_event;
     struct ice_counters counters;
 };
 
@@ -211,6 +219,8 @@ void ice_run(struct ice_agent *agent, struct monotime now, struct outbox *outbox
 struct ice_event_entry *ice_event_add(struct ice_agent *agent, enum ice_event_type type);
 void ice_event_add_pair(struct ice_agent *agent, enum ice_event_type type,
                         const struct ice_pair *pair);
+
+void ice_event_describe_pair(const struct ice_event_entry *entry, struct ice_pair_report *out);
 
 /* ---- candidate_table.c ----------------------------------------------------------------------- */
 
@@ -254,7 +264,18 @@ int ice_remote_find(const struct ice_agent *agent, const struct stun_address *ad
 int ice_remote_learn(struct ice_agent *agent, const struct stun_address *address,
                      uint32_t priority);
 uint32_t ice_priority(enum ice_candidate_type type, uint16_t local_preference);
+/* What stands for a pair's own side: the candidate `mapped` that its checks found, else the base.
+ */
+void ice_local_describe(const struct ice_agent *agent, int base, int mapped,
+                        struct ice_endpoint *out);
+/* Whether the policy lets pairs have this base. */
+bool ice_base_is_paired(const struct ice_agent *agent, int base);
+/* Whether a remote candidate came with the peer's present ufrag, or with none. */
+bool ice_remote_is_current(const struct ice_agent *agent, const struct ice_remote *remote);
 bool ice_address_is_public(const struct stun_address *address);
+bool ice_address_is_link_local(const struct stun_address *address);
+/* One host and a port: something to send to. */
+bool ice_address_is_host(const struct stun_address *address);
 
 /* ---- gather.c, relay.c ----------------------------------------------------------------------- */
 
@@ -317,14 +338,24 @@ void ice_checklist_pair_remote(struct ice_agent *agent, struct monotime now, int
 /* Puts it before the ordinary ones (RFC 8445 §6.1.4.1, §7.3.1.4). */
 void ice_checklist_trigger(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
 /* RFC 8445 §7.2.5.3.3: pairs of the same foundation as one that succeeded may go. */
-void ice_checklist_thaw(struct ice_agent *agent, struct monotime now, const struct ice_pair *pair);
+void ice_checklist_thaw(struct ice_agent *agent, const struct ice_pair *pair);
 void ice_checklist_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
-struct monotime ice_checklist_due(const struct ice_agent *agent, struct monotime now);
+struct monotime ice_checklist_due(struct ice_agent *agent, struct monotime now);
 /* Gather: the permission for `remote` is there (`ok`), or was refused. */
 void ice_relay_permitted(struct ice_agent *agent, struct monotime now, int base,
                          const struct stun_address *remote, bool ok, struct outbox *outbox);
 
-/* ---- check.c --------------------------------------------------------------------------------- */
+/* No more checks of it, unless the peer sends one. */
+void ice_checklist_fail(struct ice_agent *agent, struct ice_pair *pair);
+enum ice_pair_state ice_checklist_first_state(const struct ice_agent *agent,
+                                              const struct ice_pair *pair);
+/* Whether nothing is valid or under way. */
+bool ice_checklist_has_failed(const struct ice_agent *agent);
+/* Openers that are no longer called for become full checks at once. */
+void ice_checklist_review_openers(struct ice_agent *agent, struct monotime now);
+
+/* ---- check.c, check_in.c
+ * --------------------------------------------------------------------------------- */
 
 /* A new transaction, or the same once more. False when the base could not send. */
 bool ice_check_send(struct ice_agent *agent, struct monotime now, struct ice_pair *pair, bool again,
@@ -337,16 +368,18 @@ void ice_check_response(struct ice_agent *agent, struct monotime now, int base,
                         struct outbox *outbox);
 /* Triggers for what came before the peer's credentials. */
 void ice_check_early(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
+void ice_early_forget_base(struct ice_agent *agent, int base);
+bool ice_early_knows(const struct ice_agent *agent, int base, const struct stun_address *source);
 void ice_role_switch(struct ice_agent *agent, enum ice_role role);
 
 /* ---- opener.c -------------------------------------------------------------------------------- */
 
 /* The hop limit for the next sending on the pair: 0 for none. */
-uint8_t ice_opener_hops(const struct ice_agent *agent, struct monotime now,
-                        const struct ice_pair *pair);
+uint8_t ice_opener_hops(const struct ice_agent *agent, const struct ice_pair *pair);
 /* How long until an opener is followed by another packet, in milliseconds. */
-uint32_t ice_opener_wait_ms(const struct ice_agent *agent, struct monotime now,
-                            const struct ice_pair *pair);
+uint32_t ice_opener_wait_ms(const struct ice_pair *pair);
+/* Whether the peer, as far as we know, has not begun to send by this pair. */
+bool ice_opener_is_unexpected(const struct ice_agent *agent, const struct ice_pair *pair);
 
 /* ---- nomination.c ---------------------------------------------------------------------------- */
 
@@ -358,10 +391,14 @@ void ice_nomination_asked(struct ice_agent *agent, struct monotime now, struct i
                           struct outbox *outbox);
 /* Chooses the pair in use, and what is to be nominated. */
 void ice_nomination_review(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
-struct monotime ice_nomination_due(const struct ice_agent *agent, struct monotime now);
+struct monotime ice_nomination_due(struct ice_agent *agent, struct monotime now);
 
 /* ---- consent.c ------------------------------------------------------------------------------- */
 
+/* Another pair is in use from now on. */
+void ice_consent_begin(struct ice_agent *agent, struct monotime now);
+/* Something says that the pair in use may be dead. */
+void ice_consent_suspect(struct ice_agent *agent, struct monotime now);
 void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
 void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 struct monotime ice_consent_due(const struct ice_agent *agent);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Consent of the peer to be sent to (RFC 7675), and what is done when it goes silent.
+ *
+ *   selected pair   a check each 4 to 6 s; consent ends consent_ms after the last answer
+ *   silent pair     a consent check without an answer after a second: ordinary checks of all valid
+ *                   pairs, so that a spare one is known to work before it is needed
+ *   disconnected    nothing heard for 8 s: all pairs are checked, also those that had failed
+ *   spare pairs     the best few valid ones are checked each 15 s, which keeps their NATs' mappings
+ *
+ * A lite agent sends no checks: it takes the peer's as its consent, and keeps mappings alive by
+ * Binding indications (RFC 8445 §11).
+ */
+#include "proto/ice/ice_internal.h"
+
+#define PERIOD_US (5 * MONOTIME_SECOND)
+#define SUSPECT_US MONOTIME_SECOND
+#define DISCONNECTED_US (8 * MONOTIME_SECOND)
+#define REVIVE_US (4 * MONOTIME_SECOND)
+#define SPARE_US (15 * MONOTIME_SECOND)
+#define KEEPALIVE_US (15 * MONOTIME_SECOND)
+#define SPARES_MAX 4
+
+static struct ice_pair *selected_pair(struct ice_agent *agent)
+{
+    return agent->selected == ICE_NONE ? NULL : &agent->pairs[agent->selected];
+}
+
+/* 0.8 to 1.2 of the period (RFC 7675 §5.1). */
+static struct monotime next_check(struct ice_agent *agent, struct monotime now)
+{
+    uint64_t span = PERIOD_US * 4 / 10;
+    int64_t extra = (int64_t)(agent->setup.random(agent->setup.random_context) % (span + 1));
+    return monotime_add_us(now, PERIOD_US * 8 / 10 + extra);
+}
+
+void ice_consent_begin(struct ice_agent *agent, struct monotime now)
+{
+    agent->consent_due = next_check(agent, now);
+    agent->suspect_due = MONOTIME_NEVER;
+}
+
+void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
+{
+    pair->heard_at = now;
+    agent->heard = now;
+    if (pair == selected_pair(agent) && agent->state == ICE_STATE_DISCONNECTED) {
+        agent->state = ICE_STATE_CONNECTED;
+        ice_event_add_pair(agent, ICE_CONNECTED, pair);
+    }
+}
+
+/* ---- selected -------------------------------------------------------------------------------- */
+
+static struct monotime earlier_of_unset(struct monotime a, int64_t us)
+{
+    return a.us == INT64_MAX ? MONOTIME_NEVER : monotime_add_us(a, us);
+}
+
+static struct monotime last_consent(const struct ice_agent *agent, const struct ice_pair *pair)
+{
+    return agent->setup.lite ? pair->heard_at : pair->answered;
+}
+
+static struct monotime expiry(const struct ice_agent *agent, const struct ice_pair *pair)
+{
+    return earlier_of_unset(last_consent(agent, pair),
+                            agent->setup.consent_ms * MONOTIME_MILLISECOND);
+}
+
+static void check_selected(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,
+                           struct outbox *outbox)
+{
+    if (agent->setup.lite || !monotime_reached(now, agent->consent_due)) {
+        return;
+    }
+    agent->consent_due = next_check(agent, now);
+    /* One that is under way anyway asks for consent as well. */
+    if (pair->state == PAIR_SUCCEEDED && !pair->triggered) {
+        ice_check_send(agent, now, pair, false, 0, outbox);
+    }
+    if (agent->suspect_due.us == INT64_MAX) {
+        agent->suspect_due =
+            monotime_add_us(now, SUSPECT_US + 2 * (pair->rtt_us > 0 ? pair->rtt_us : 0));
+        agent->suspect_since = now;
+    }
+}
+
+static void recheck(struct ice_agent *agent, struct monotime now, bool failed_too)
+{
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        struct ice_pair *pair = &agent->pairs[i];
+        if (pair->in_use && (pair->valid || failed_too) && pair->state != PAIR_IN_PROGRESS) {
+            ice_checklist_trigger(agent, now, pair);
+        }
+    }
+}
+
+static void check_suspect(struct ice_agent *agent, struct monotime now, const struct ice_pair *pair)
+{
+    if (!monotime_reached(now, agent->suspect_due)) {
+        return;
+    }
+    bool answered =
+        pair->answered.us != INT64_MAX && !monotime_before(pair->answered, agent->suspect_since);
+    if (answered) {
+        agent->suspect_due = MONOTIME_NEVER;
+        return;
+    }
+    bool disconnected = agent->state == ICE_STATE_DISCONNECTED;
+    agent->suspect_due = monotime_add_us(now, disconnected ? REVIVE_US : SUSPECT_US);
+    recheck(agent, now, disconnected);
+}
+
+void ice_consent_suspect(struct ice_agent *agent, struct monotime now)
+{
+    agent->suspect_since = now;
+    agent->suspect_due = monotime_add_us(now, SUSPECT_US);
+    recheck(agent, now, false);
+}
+
+static void disconnect(struct ice_agent *agent, struct monotime now, const struct ice_pair *pair)
+{
+    if (agent->state != ICE_STATE_CONNECTED ||
+        !monotime_reached(now, earlier_of_unset(pair->heard_at, DISCONNECTED_US))) {
+        return;
+    }
+    agent->state = ICE_STATE_DISCONNECTED;
+    ice_event_add_pair(agent, ICE_DISCONNECTED, pair);
+    recheck(agent, now, true);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static void retire(struct ice_agent *agent, struct ice_pair *pair)
+{
+    bool in_use = pair == selected_pair(agent);
+    pair->valid = false;
+    pair->retired = true;
+    pair->nominated = false;
+    pair->remote_nominates = false;
+    ice_checklist_fail(agent, pair);
+    if (in_use) {
+        agent->selected = ICE_NONE;
+    }
+}
+
+static bool is_spare(const struct ice_agent *agent, size_t index)
+{
+    const struct ice_pair *pair = &agent->pairs[index];
+    if (!pair->in_use || !pair->valid || (int)index == agent->selected) {
+        return false;
+    }
+    unsigned better = 0;
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        const struct ice_pair *other = &agent->pairs[i];
+        better += other->in_use && other->valid && other->priority > pair->priority;
+    }
+    return better <= SPARES_MAX;
+}
+
+static struct monotime spare_due(const struct ice_pair *pair)
+{
+    return earlier_of_unset(pair->sent_at, SPARE_US);
+}
+
+static void tend_spares(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
+{
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        struct ice_pair *pair = &agent->pairs[i];
+        if (pair->in_use && pair->valid && !agent->both_lite &&
+            monotime_reached(now, expiry(agent, pair))) {
+            retire(agent, pair);
+        } else if (!agent->setup.lite && is_spare(agent, i) && pair->state == PAIR_SUCCEEDED &&
+                   !pair->triggered && monotime_reached(now, spare_due(pair))) {
+            ice_check_send(agent, now, pair, false, 0, outbox);
+        }
+    }
+}
+
+static void send_keepalive(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,
+                           struct outbox *outbox)
+{
+    uint8_t id[STUN_TRANSACTION_ID_SIZE];
+    struct stun_builder builder;
+    const uint32_t capacity = STUN_HEADER_SIZE + 8;
+    uint8_t *room = outbox_reserve(outbox, ICE_HEADROOM + capacity + ICE_TAILROOM);
+    stun_new_id(id, agent->setup.random, agent->setup.random_context);
+    stun_builder_begin(&builder, room + ICE_HEADROOM, capacity, STUN_INDICATION, STUN_BINDING, id);
+    stun_builder_put_fingerprint(&builder);
+    int size = stun_builder_finish(&builder);
+    struct packet packet = {room + ICE_HEADROOM, (uint32_t)size, ICE_HEADROOM, ICE_TAILROOM};
+    if (size > 0) {
+        ice_base_send(agent, now, pair->base, &agent->remotes[pair->remote].address, &packet, 0,
+                      outbox);
+    }
+    pair->sent_at = now;
+}
+
+static struct monotime keepalive_due(const struct ice_pair *pair)
+{
+    return earlier_of_unset(pair->sent_at.us == INT64_MAX ? pair->valid_since : pair->sent_at,
+                            KEEPALIVE_US);
+}
+
+/* A restart that has nothing yet has the patience of RFC 8863 like a first session. */
+static void give_up(struct ice_agent *agent, struct monotime now)
+{
+    if ((agent->state != ICE_STATE_CONNECTED && agent->state != ICE_STATE_DISCONNECTED) ||
+        agent->has_old) {
+        return;
+    }
+    bool restarting =
+        agent->first_valid.us == INT64_MAX && monotime_before(now, agent->patience_end);
+    agent->state = restarting ? ICE_STATE_CHECKING : ICE_STATE_FAILED;
+    ice_event_add(agent, restarting ? ICE_DISCONNECTED : ICE_FAILED);
+}
+
+void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
+{
+    if (agent->state == ICE_STATE_CLOSED) {
+        return;
+    }
+    if (agent->has_old && monotime_reached(now, agent->old_end)) {
+        agent->has_old = false;
+    }
+    tend_spares(agent, now, outbox);
+    ice_nomination_review(agent, now, outbox);
+    struct ice_pair *pair = selected_pair(agent);
+    if (pair == NULL) {
+        give_up(agent, now);
+        return;
+    }
+    if (agent->setup.lite && monotime_reached(now, keepalive_due(pair))) {
+        send_keepalive(agent, now, pair, outbox);
+    }
+    if (agent->both_lite) {
+        return;
+    }
+    check_selected(agent, now, pair, outbox);
+    check_suspect(agent, now, pair);
+    disconnect(agent, now, pair);
+}
+
+struct monotime ice_consent_due(const struct ice_agent *agent)
+{
+    struct monotime due = agent->has_old ? agent->old_end : MONOTIME_NEVER;
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        const struct ice_pair *pair = &agent->pairs[i];
+        if (!pair->in_use || !pair->valid || agent->both_lite) {
+            continue;
+        }
+        due = monotime_earlier(due, expiry(agent, pair));
+        if (!agent->setup.lite && is_spare(agent, i) && pair->state == PAIR_SUCCEEDED &&
+            !pair->triggered) {
+            due = monotime_earlier(due, spare_due(pair));
+        }
+    }
+    if (agent->selected == ICE_NONE) {
+        return due;
+    }
+    const struct ice_pair *pair = &agent->pairs[agent->selected];
+    if (agent->setup.lite) {
+        due = monotime_earlier(due, keepalive_due(pair));
+    } else {
+        due = monotime_earlier(due, monotime_earlier(agent->consent_due, agent->suspect_due));
+    }
+    if (agent->state == ICE_STATE_CONNECTED && !agent->both_lite) {
+        due = monotime_earlier(due, earlier_of_unset(pair->heard_at, DISCONNECTED_US));
+    }
+    return due;
+}
