@@ -30,7 +30,6 @@ src_libbase_la_SOURCES = \
 	src/base/base64.c src/base/base64.h \
 	src/base/container.h \
 	src/base/hash_map.c src/base/hash_map.h \
-	src/base/json_reader.c src/base/json_reader.h \
 	src/base/json_writer.c src/base/json_writer.h \
 	src/base/log.c src/base/log.h \
 	src/base/monotime.h \
@@ -75,11 +74,18 @@ src_libwire_la_SOURCES = \
 	src/wire/session_fingerprint.c src/wire/session_fingerprint.h \
 	src/wire/signal.h src/wire/signal_build.c \
 	src/wire/signal_fields.c src/wire/signal_fields.h \
-	src/wire/signal_names.c src/wire/signal_parse.c \
+	src/wire/signal_names.c \
 	src/wire/signal_proof.c src/wire/signal_proof.h \
 	src/wire/span.h
 src_libwire_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 src_libwire_la_LIBADD = src/libbase.la $(LIBCRYPTO_LIBS)
+if HAVE_JANSSON
+src_libwire_la_SOURCES += src/wire/signal_parse.c
+src_libwire_la_CFLAGS += $(JANSSON_CFLAGS)
+src_libwire_la_LIBADD += $(JANSSON_LIBS)
+else
+src_libwire_la_SOURCES += src/wire/signal_parse_absent.c
+endif
 
 src_libnet_la_SOURCES = \
 	src/net/acceptor.c src/net/acceptor.h src/net/acceptor_internal.h \

@@ -193,7 +193,7 @@ struct signal_message {
             uint32_t retry_after_s; /* 0: absent */
         } error;
     };
-    char *storage; /* owned: what the texts point into; NULL in a message that was not parsed */
+    void *storage; /* owned: what the texts point into; NULL in a message that was not parsed */
 };
 
 /* What is wrong with bytes that do not parse: enough for a clear answer. */
@@ -210,6 +210,8 @@ struct signal_fault {
  */
 bool signal_message_parse(struct signal_message *message, const char *bytes, size_t size,
                           struct signal_fault *fault);
+/* NULL when this build reads messages; else says what to install. Static. */
+const char *signal_absent(void);
 /* Frees what the texts point into. A zeroed message, or one that was not parsed, is allowed. */
 void signal_message_free(struct signal_message *message);
 

@@ -1,40 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bytes into a struct. The one allocation is a copy of the bytes, in which strings are unescaped;
- * the tree of nodes is gone when parse returns.
+ * Bytes into a struct, by jansson, which refuses what is not UTF-8, has a zero in a string or a
+ * member twice. Texts point into its tree, which the message keeps.
  */
 #include "wire/signal.h"
 
-#include "base/json_reader.h"
 #include "base/text.h"
 #include "wire/signal_fields.h"
 
+#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* Of values in one message, known or not: a registered with all servers and URLs has some 100. */
-#define NODES_MAX 256
-
 struct parser {
-    struct json_tree tree;
+    const json_t *root;
     struct signal_message *message;
     struct signal_fault *fault;
 };
 
 /* A member's reader: false when the node is not what the member should be. */
-typedef bool read_member(const struct parser *parser, const struct json_node *node,
+typedef bool read_member(const struct parser *parser, const json_t *node,
                          const struct signal_field *field, void *out);
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 /* Whether it is a string of at most `max` bytes; points `out` at it. */
-static bool get_text(const struct json_node *node, size_t max, const char **out)
+static bool get_text(const json_t *node, size_t max, const char **out)
 {
-    if (node == NULL || node->type != JSON_STRING || node->size > max) {
+    if (!json_is_string(node) || json_string_length(node) > max) {
         return false;
     }
-    *out = node->text;
+    *out = json_string_value(node);
     return true;
 }
 
@@ -52,76 +48,86 @@ static bool is_printable(const char *text, size_t size)
     return true;
 }
 
-static bool get_name(const struct json_node *node, size_t max, const char **out)
+static bool get_name(const json_t *node, size_t max, const char **out)
 {
-    return get_text(node, max, out) && node->size > 0 && is_printable(node->text, node->size);
+    return get_text(node, max, out) && **out != '\0' && is_printable(*out, strlen(*out));
 }
 
-static bool read_text(const struct parser *parser, const struct json_node *node,
+static bool read_text(const struct parser *parser, const json_t *node,
                       const struct signal_field *field, void *out)
 {
     (void)parser;
     return get_text(node, field->max, out);
 }
 
-static bool read_name(const struct parser *parser, const struct json_node *node,
+static bool read_name(const struct parser *parser, const json_t *node,
                       const struct signal_field *field, void *out)
 {
     (void)parser;
     return get_name(node, field->max, out);
 }
 
-static bool read_id(const struct parser *parser, const struct json_node *node,
+static bool read_id(const struct parser *parser, const json_t *node,
                     const struct signal_field *field, void *out)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+    const char *id = NULL;
+
     (void)parser;
-    return get_text(node, field->max, out) && node->size > 0 &&
-           strspn(node->text, letters) == node->size;
+    if (!get_text(node, field->max, &id) || *id == '\0' || id[strspn(id, letters)] != '\0') {
+        return false;
+    }
+    *(const char **)out = id;
+    return true;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-static bool read_u32(const struct parser *parser, const struct json_node *node,
-                     const struct signal_field *field, void *out)
+static bool get_number(const json_t *node, uint32_t max, uint32_t *out)
 {
-    uint64_t value = 0;
+    json_int_t value = json_integer_value(node);
 
-    (void)parser;
-    if (!json_node_u64(node, field->max, &value)) {
+    if (!json_is_integer(node) || value < 0 || value > max) {
         return false;
     }
-    *(uint32_t *)out = (uint32_t)value;
+    *out = (uint32_t)value;
     return true;
 }
 
-static bool read_real(const struct parser *parser, const struct json_node *node,
+static bool read_u32(const struct parser *parser, const json_t *node,
+                     const struct signal_field *field, void *out)
+{
+    (void)parser;
+    return get_number(node, field->max, out);
+}
+
+static bool read_real(const struct parser *parser, const json_t *node,
                       const struct signal_field *field, void *out)
 {
-    double value = 0;
+    double value = json_number_value(node);
 
     (void)parser;
-    if (!json_node_real(node, &value) || value < 0 || value > field->max) {
+    if (!json_is_number(node) || value < 0 || value > field->max) {
         return false;
     }
     *(double *)out = value;
     return true;
 }
 
-static bool read_bool(const struct parser *parser, const struct json_node *node,
+static bool read_bool(const struct parser *parser, const json_t *node,
                       const struct signal_field *field, void *out)
 {
     (void)parser;
     (void)field;
-    *(bool *)out = node->type == JSON_TRUE;
-    return node->type == JSON_TRUE || node->type == JSON_FALSE;
+    *(bool *)out = json_is_true(node);
+    return json_is_boolean(node);
 }
 
 /* ---- names of things ------------------------------------------------------------------------- */
 
-static bool read_method(const struct parser *parser, const struct json_node *node,
+static bool read_method(const struct parser *parser, const json_t *node,
                         const struct signal_field *field, void *out)
 {
     const char *name = NULL;
@@ -137,20 +143,22 @@ static bool read_method(const struct parser *parser, const struct json_node *nod
 }
 
 /* Methods that are not known are left out: they are of a later version. */
-static bool read_methods(const struct parser *parser, const struct json_node *node,
+static bool read_methods(const struct parser *parser, const json_t *node,
                          const struct signal_field *field, void *out)
 {
     enum signal_method *methods = out;
     size_t *count = &parser->message->welcome.method_count;
     const char *name = NULL;
+    const json_t *element = NULL;
+    size_t i = 0;
 
     (void)field;
-    if (node->type != JSON_ARRAY) {
+    if (!json_is_array(node)) {
         return false;
     }
-    for (node = json_child(&parser->tree, node); node != NULL;
-         node = json_next(&parser->tree, node)) {
-        if (!get_text(node, SIGNAL_WORD_MAX, &name)) {
+    json_array_foreach(node, i, element)
+    {
+        if (!get_text(element, SIGNAL_WORD_MAX, &name)) {
             return false;
         }
         enum signal_method method = signal_method_find(name);
@@ -161,27 +169,29 @@ static bool read_methods(const struct parser *parser, const struct json_node *no
     return true;
 }
 
-static bool read_allow(const struct parser *parser, const struct json_node *node,
+static bool read_allow(const struct parser *parser, const json_t *node,
                        const struct signal_field *field, void *out)
 {
     const char **names = out;
     size_t *count = &parser->message->hello.allow_count;
+    const json_t *element = NULL;
+    size_t i = 0;
 
     (void)field;
-    if (node->type != JSON_ARRAY || node->size > SIGNAL_ALLOW_MAX) {
+    if (!json_is_array(node) || json_array_size(node) > SIGNAL_ALLOW_MAX) {
         return false;
     }
     parser->message->hello.has_allow = true;
-    for (node = json_child(&parser->tree, node); node != NULL;
-         node = json_next(&parser->tree, node)) {
-        if (!get_name(node, SIGNAL_NAME_MAX, &names[(*count)++])) {
+    json_array_foreach(node, i, element)
+    {
+        if (!get_name(element, SIGNAL_NAME_MAX, &names[(*count)++])) {
             return false;
         }
     }
     return true;
 }
 
-static bool read_code(const struct parser *parser, const struct json_node *node,
+static bool read_code(const struct parser *parser, const json_t *node,
                       const struct signal_field *field, void *out)
 {
     const char *name = NULL;
@@ -196,28 +206,28 @@ static bool read_code(const struct parser *parser, const struct json_node *node,
 
 /* ---- browsers' dictionaries ------------------------------------------------------------------ */
 
-static bool is_absent(const struct json_node *node)
+static bool is_absent(const json_t *node)
 {
-    return node == NULL || node->type == JSON_NULL;
+    return node == NULL || json_is_null(node);
 }
 
 /* A text that may be absent, or null. */
-static bool get_optional(const struct json_node *node, size_t max, const char **out)
+static bool get_optional(const json_t *node, size_t max, const char **out)
 {
     return is_absent(node) || get_text(node, max, out);
 }
 
-static bool read_description(const struct parser *parser, const struct json_node *node,
+static bool read_description(const struct parser *parser, const json_t *node,
                              const struct signal_field *field, void *out)
 {
     static const char *const kinds[] = {"offer", "answer", "pranswer", "rollback"};
     struct signal_description *description = out;
-    const struct json_tree *tree = &parser->tree;
     bool known = false;
 
+    (void)parser;
     (void)field;
-    if (!get_text(json_find(tree, node, "type"), SIGNAL_WORD_MAX, &description->type) ||
-        !get_optional(json_find(tree, node, "sdp"), SIGNAL_SDP_MAX, &description->sdp)) {
+    if (!get_text(json_object_get(node, "type"), SIGNAL_WORD_MAX, &description->type) ||
+        !get_optional(json_object_get(node, "sdp"), SIGNAL_SDP_MAX, &description->sdp)) {
         return false;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -227,26 +237,26 @@ static bool read_description(const struct parser *parser, const struct json_node
 }
 
 /* What comes as null ends the candidates, as a browser's last event does. */
-static bool read_candidate(const struct parser *parser, const struct json_node *node,
+static bool read_candidate(const struct parser *parser, const json_t *node,
                            const struct signal_field *field, void *out)
 {
     struct signal_candidate *candidate = out;
-    const struct json_tree *tree = &parser->tree;
-    uint64_t index = 0;
+    uint32_t index = 0;
 
+    (void)parser;
     (void)field;
     candidate->sdp_mline_index = -1;
-    if (node->type == JSON_NULL) {
+    if (json_is_null(node)) {
         return true;
     }
-    const struct json_node *line = json_find(tree, node, "sdpMLineIndex");
-    if (node->type != JSON_OBJECT ||
-        !get_optional(json_find(tree, node, "candidate"), SIGNAL_CANDIDATE_MAX,
+    const json_t *line = json_object_get(node, "sdpMLineIndex");
+    if (!json_is_object(node) ||
+        !get_optional(json_object_get(node, "candidate"), SIGNAL_CANDIDATE_MAX,
                       &candidate->candidate) ||
-        !get_optional(json_find(tree, node, "sdpMid"), SIGNAL_WORD_MAX, &candidate->sdp_mid) ||
-        !get_optional(json_find(tree, node, "usernameFragment"), SIGNAL_NAME_MAX + 1,
+        !get_optional(json_object_get(node, "sdpMid"), SIGNAL_WORD_MAX, &candidate->sdp_mid) ||
+        !get_optional(json_object_get(node, "usernameFragment"), SIGNAL_NAME_MAX + 1,
                       &candidate->username_fragment) ||
-        (!is_absent(line) && !json_node_u64(line, UINT16_MAX, &index))) {
+        (!is_absent(line) && !get_number(line, UINT16_MAX, &index))) {
         return false;
     }
     candidate->candidate = candidate->candidate != NULL ? candidate->candidate : "";
@@ -255,39 +265,46 @@ static bool read_candidate(const struct parser *parser, const struct json_node *
 }
 
 /* One text, or a list of them. */
-static bool read_urls(const struct json_tree *tree, const struct json_node *node,
-                      struct signal_ice_server *server)
+static bool read_urls(const json_t *node, struct signal_ice_server *server)
 {
-    if (node != NULL && node->type == JSON_STRING) {
+    const json_t *element = NULL;
+    size_t i = 0;
+
+    if (json_is_string(node)) {
         server->url_count = 1;
         return get_name(node, SIGNAL_TEXT_MAX, &server->urls[0]);
     }
-    if (node == NULL || node->type != JSON_ARRAY || node->size > SIGNAL_URLS_MAX) {
+    if (!json_is_array(node) || json_array_size(node) > SIGNAL_URLS_MAX) {
         return false;
     }
-    for (node = json_child(tree, node); node != NULL; node = json_next(tree, node)) {
-        if (!get_name(node, SIGNAL_TEXT_MAX, &server->urls[server->url_count++])) {
+    json_array_foreach(node, i, element)
+    {
+        if (!get_name(element, SIGNAL_TEXT_MAX, &server->urls[server->url_count++])) {
             return false;
         }
     }
     return server->url_count > 0;
 }
 
-static bool read_ice_servers(const struct parser *parser, const struct json_node *node,
+static bool read_ice_servers(const struct parser *parser, const json_t *node,
                              const struct signal_field *field, void *out)
 {
     struct signal_ice_servers *ice = out;
-    const struct json_tree *tree = &parser->tree;
+    const json_t *element = NULL;
+    size_t i = 0;
 
+    (void)parser;
     (void)field;
-    if (node->type != JSON_ARRAY || node->size > SIGNAL_ICE_SERVERS_MAX) {
+    if (!json_is_array(node) || json_array_size(node) > SIGNAL_ICE_SERVERS_MAX) {
         return false;
     }
-    for (node = json_child(tree, node); node != NULL; node = json_next(tree, node)) {
+    json_array_foreach(node, i, element)
+    {
         struct signal_ice_server *server = &ice->servers[ice->count++];
-        if (!read_urls(tree, json_find(tree, node, "urls"), server) ||
-            !get_optional(json_find(tree, node, "username"), SIGNAL_TEXT_MAX, &server->username) ||
-            !get_optional(json_find(tree, node, "credential"), SIGNAL_TEXT_MAX,
+        if (!read_urls(json_object_get(element, "urls"), server) ||
+            !get_optional(json_object_get(element, "username"), SIGNAL_TEXT_MAX,
+                          &server->username) ||
+            !get_optional(json_object_get(element, "credential"), SIGNAL_TEXT_MAX,
                           &server->credential)) {
             return false;
         }
@@ -333,12 +350,12 @@ static bool fail_member(const struct parser *parser, const char *member, const c
 
 static bool read_field(const struct parser *parser, const struct signal_field *field)
 {
-    const struct json_node *node = json_find(&parser->tree, &parser->tree.nodes[0], field->key);
+    const json_t *node = json_object_get(parser->root, field->key);
     void *out = (char *)parser->message + field->offset;
     char expected[80];
 
     /* A candidate that is null says something. */
-    if (node == NULL || (node->type == JSON_NULL && field->kind != SIGNAL_KIND_CANDIDATE)) {
+    if (node == NULL || (json_is_null(node) && field->kind != SIGNAL_KIND_CANDIDATE)) {
         return !field->required || fail_member(parser, field->key, "missing");
     }
     if (kinds[field->kind].read(parser, node, field, out)) {
@@ -385,8 +402,7 @@ static bool check_hello(const struct parser *parser)
 
 static bool read_type(const struct parser *parser)
 {
-    const struct json_node *root = &parser->tree.nodes[0];
-    const struct json_node *rid = json_find(&parser->tree, root, "rid");
+    const json_t *rid = json_object_get(parser->root, "rid");
     const char *name = NULL;
 
     if (!get_optional(rid, SIGNAL_RID_MAX, &parser->message->rid)) {
@@ -394,9 +410,9 @@ static bool read_type(const struct parser *parser)
                     "expected a text of at most 64 bytes");
     }
     if (parser->message->rid != NULL) {
-        memcpy(parser->fault->rid, rid->text, rid->size + 1);
+        memcpy(parser->fault->rid, parser->message->rid, strlen(parser->message->rid) + 1);
     }
-    if (!get_text(json_find(&parser->tree, root, "type"), SIGNAL_WORD_MAX, &name)) {
+    if (!get_text(json_object_get(parser->root, "type"), SIGNAL_WORD_MAX, &name)) {
         return fail(parser->fault, SIGNAL_BAD_MESSAGE, "type", "", "missing, or not a text");
     }
     parser->message->type = signal_type_find(name);
@@ -406,11 +422,8 @@ static bool read_type(const struct parser *parser)
     return true;
 }
 
-static bool read_message(struct parser *parser, size_t size)
+static bool read_message(struct parser *parser)
 {
-    if (!json_read(&parser->tree, parser->message->storage, size)) {
-        return fail(parser->fault, SIGNAL_BAD_MESSAGE, "", "", "expected one JSON object");
-    }
     if (!read_type(parser)) {
         return false;
     }
@@ -424,28 +437,50 @@ static bool read_message(struct parser *parser, size_t size)
     return parser->message->type != SIGNAL_HELLO || check_hello(parser);
 }
 
+/* Whether nothing is deeper than we go: jansson would follow two thousand brackets. */
+static bool is_shallow(const char *bytes, size_t size)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < size; i++) {
+        if (quoted && bytes[i] == '\\') {
+            i++;
+        } else if (bytes[i] == '"') {
+            quoted = !quoted;
+        } else if (quoted) {
+            continue;
+        } else if (bytes[i] == '[' || bytes[i] == '{') {
+            if (++depth > SIGNAL_DEPTH_MAX) {
+                return false;
+            }
+        } else if ((bytes[i] == ']' || bytes[i] == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
 bool signal_message_parse(struct signal_message *message, const char *bytes, size_t size,
                           struct signal_fault *fault)
 {
-    struct json_node nodes[NODES_MAX];
     struct signal_fault unwanted;
-    struct parser parser = {
-        .tree = {.nodes = nodes, .capacity = NODES_MAX, .depth_max = SIGNAL_DEPTH_MAX},
-        .message = message,
-        .fault = fault != NULL ? fault : &unwanted,
-    };
+    struct parser parser = {.message = message, .fault = fault != NULL ? fault : &unwanted};
 
     *message = (struct signal_message){0};
     *parser.fault = (struct signal_fault){0};
     if (size > SIGNAL_MESSAGE_MAX) {
         return fail(parser.fault, SIGNAL_TOO_LARGE, "", "", "more than 16384 bytes");
     }
-    message->storage = malloc(size + 1);
-    if (message->storage == NULL) {
-        return fail(parser.fault, SIGNAL_BAD_MESSAGE, "", "", "memory is out");
+    json_t *root =
+        is_shallow(bytes, size) ? json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    message->storage = root;
+    parser.root = root;
+    if (!json_is_object(root)) {
+        signal_message_free(message);
+        return fail(parser.fault, SIGNAL_BAD_MESSAGE, "", "", "expected one JSON object");
     }
-    memcpy(message->storage, bytes, size);
-    if (!read_message(&parser, size)) {
+    if (!read_message(&parser)) {
         signal_message_free(message);
         return false;
     }
@@ -454,6 +489,11 @@ bool signal_message_parse(struct signal_message *message, const char *bytes, siz
 
 void signal_message_free(struct signal_message *message)
 {
-    free(message->storage);
+    json_decref(message->storage);
     *message = (struct signal_message){0};
+}
+
+const char *signal_absent(void)
+{
+    return NULL;
 }

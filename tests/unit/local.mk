@@ -22,10 +22,6 @@ unit_tests += tests/unit/test_base_hash_map
 tests_unit_test_base_hash_map_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_hash_map_LDADD = $(BASE_TEST_LIBS)
 
-unit_tests += tests/unit/test_base_json_reader
-tests_unit_test_base_json_reader_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_base_json_reader_LDADD = $(BASE_TEST_LIBS)
-
 unit_tests += tests/unit/test_base_json_writer
 tests_unit_test_base_json_writer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_json_writer_LDADD = $(BASE_TEST_LIBS)
@@ -340,9 +336,11 @@ unit_tests += tests/unit/test_proxy_header
 tests_unit_test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_proxy_header_LDADD = src/libwire.la $(CMOCKA_LIBS)
 
+if HAVE_JANSSON
 unit_tests += tests/unit/test_signal
 tests_unit_test_signal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_signal_LDADD = src/libwire.la $(CMOCKA_LIBS)
+endif
 
 # ---- proto ------------------------------------------------------------------------------------
 PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)

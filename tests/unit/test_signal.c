@@ -120,7 +120,13 @@ static void test_refused(void **state)
         enum signal_code code;
     } rows[] = {
         {"", "expected one JSON object", "", SIGNAL_BAD_MESSAGE},
-        {"[]", "type: missing, or not a text", "", SIGNAL_BAD_MESSAGE},
+        {"[]", "expected one JSON object", "", SIGNAL_BAD_MESSAGE},
+        {"{\"type\":\"ping\",\"x\":\"\\u0000\"}", "expected one JSON object", "",
+         SIGNAL_BAD_MESSAGE},
+        {"{\"type\":\"ping\",\"x\":\"\xff\"}", "expected one JSON object", "", SIGNAL_BAD_MESSAGE},
+        {"{\"type\":\"ping\",\"x\":[[[[[[[[0]]]]]]]]}", "expected one JSON object", "",
+         SIGNAL_BAD_MESSAGE},
+        {"{\"type\":\"ping\"}x", "expected one JSON object", "", SIGNAL_BAD_MESSAGE},
         {"{}", "type: missing, or not a text", "", SIGNAL_BAD_MESSAGE},
         {"{\"type\":1}", "type: missing, or not a text", "", SIGNAL_BAD_MESSAGE},
         {"{\"type\":\"dance\",\"rid\":\"7\"}", "type: not known", "7", SIGNAL_UNKNOWN_TYPE},
@@ -174,6 +180,17 @@ static void test_refused(void **state)
         assert_int_equal(fault.code, rows[i].code);
         assert_null(message.storage);
     }
+}
+
+/* As deep as may be, brackets in texts aside. */
+static void test_depth(void **state)
+{
+    static const char text[] = "{\"type\":\"ping\",\"x\":[[[[[[[\"\\\"[[[[{{{{\"]]]]]]]}";
+    struct signal_message message;
+
+    (void)state;
+    assert_true(signal_message_parse(&message, text, strlen(text), NULL));
+    signal_message_free(&message);
 }
 
 static void test_candidate_refused(void **state)
@@ -314,15 +331,11 @@ static void test_proof(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_ways),
-        cmocka_unit_test(test_members),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_candidate_refused),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_build_bounds),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_both_ways),    cmocka_unit_test(test_members),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_depth),        cmocka_unit_test(test_candidate_refused),
+        cmocka_unit_test(test_lengths),      cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_build_bounds), cmocka_unit_test(test_names),
         cmocka_unit_test(test_proof),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
