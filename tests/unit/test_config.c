@@ -201,7 +201,7 @@ static void test_peer_rules(void **state)
         "listeners = ( { address = \"127.0.0.1\"; port = 3478; } );"
         "nat_behavior = { alternate_address = \"127.0.0.2\"; alternate_port = 3480; };"
         "rest = { secrets = [ \"" SECRET "\" ] };"
-        "relay = { addresses = [ \"127.0.0.5\" ]; };"
+        "relay = { addresses = [ \"127.0.0.5\", \"127.0.0.1\", \"127.0.0.2\" ]; };"
         "peers = { allow = [ \"10.1.0.0/16\" ]; deny = [ \"10.1.2.3\", \"203.0.112.0/24\" ]; };");
 
     assert_int_equal(verdict(config, "10.1.0.1:1"), PEER_ALLOWED);
@@ -209,7 +209,7 @@ static void test_peer_rules(void **state)
     assert_int_equal(verdict(config, "203.0.112.1:1"), PEER_REFUSED_DENIED);
     assert_int_equal(verdict(config, "10.2.0.1:1"), PEER_REFUSED_SPECIAL);
     assert_int_equal(verdict(config, "8.8.8.8:53"), PEER_ALLOWED);
-    /* Ours: relays, listeners, alternates; where we listen nothing is relayed to. */
+    /* Where relays are, but nothing is relayed to where we listen. */
     assert_int_equal(verdict(config, "127.0.0.5:50000"), PEER_OWN);
     assert_int_equal(verdict(config, "127.0.0.1:50000"), PEER_OWN);
     assert_int_equal(verdict(config, "127.0.0.2:50000"), PEER_OWN);
