@@ -27,7 +27,7 @@ struct config_listener {
     struct address_set proxies;   /* who begins with a PROXY header */
     struct stun_address upstream; /* where TLS goes that is not ours; family NONE: nowhere */
     bool upstream_proxy_header;
-    char *server_names[CONFIG_SERVER_NAMES_MAX]; /* ours, in small letters */
+    char *server_names[CONFIG_SERVER_NAMES_MAX]; /* ours, or patterns of ours, in small letters */
     size_t server_name_count;
 };
 

@@ -13,6 +13,10 @@ bool config_listener_equal(const struct config_listener *a, const struct config_
 /* RFC 5780; after the listeners. Problems go to draft->report. */
 void config_nat_behavior_build(struct config_boot *boot, const struct config_draft *draft);
 
+/* A copy of a host's name, or of a pattern such as "*.example.org" (text_host_matches), in small
+ * letters without a last dot; NULL: it is none, or memory is out. */
+char *config_host_copy(const char *text);
+
 /* Fills `boot`; problems go to draft->report. What it owns is freed by config_boot_free. */
 void config_boot_build(struct config_boot *boot, const struct config_draft *draft);
 void config_boot_free(struct config_boot *boot);

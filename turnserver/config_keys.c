@@ -108,6 +108,7 @@ const struct config_key config_keys[] = {
     {"realms", CONFIG_GROUPS, RELOAD, 0, CONFIG_REALMS_MAX, "(none)", NULL, 0},
     {"realms[].name", CONFIG_STRING, RELOAD, 1, AUTH_REALM_SIZE_MAX - 1, NULL, NULL, IN_REALM(name)},
     {"realms[].origins", CONFIG_STRINGS, RELOAD, 0, 1000, "(none)", NULL, IN_REALM(origins)},
+    {"realms[].server_names", CONFIG_STRINGS, RELOAD, 0, 1000, "(none)", NULL, IN_REALM(server_names)},
     {"realms[].secrets", CONFIG_SECRETS, RELOAD, 0, 16, "(none)", NULL, IN_REALM(secrets)},
     {"realms[].users", CONFIG_GROUPS, RELOAD, 0, 1000000, "(none)", NULL, 0},
     {"realms[].users[].name", CONFIG_STRING, RELOAD, 1, 508, NULL, NULL, IN_USER(name)},

@@ -48,7 +48,7 @@ struct draft_user {
 struct draft_realm {
     unsigned line;
     const char *name;
-    config_setting_t *origins, *secrets;
+    config_setting_t *origins, *server_names, *secrets;
     uint32_t allocations;
 };
 

@@ -106,14 +106,13 @@ static void read_proxies(const struct stream_keys *keys, config_setting_t *list)
     }
 }
 
-/* A copy in small letters without a last dot, as a ClientHello is compared; NULL: it is no name. */
-static char *copy_name(const char *text)
+char *config_host_copy(const char *text)
 {
     size_t size = strlen(text);
     if (size > 0 && text[size - 1] == '.')
         size--;
     char *name = size > 0 && size < 256 ? strndup(text, size) : NULL;
-    for (size_t i = 0; name && i < size; i++) {
+    for (size_t i = name && strncmp(name, "*.", 2) == 0 ? 1 : 0; name && i < size; i++) {
         unsigned char character = (unsigned char)name[i];
         if (!isalnum(character) && character != '-' && character != '.' && character != '_') {
             free(name);
@@ -130,7 +129,7 @@ static void read_names(const struct stream_keys *keys, config_setting_t *list)
     char key[64];
     for (int i = 0; list && i < config_setting_length(list); i++) {
         const char *text = config_setting_get_string(config_setting_get_elem(list, (unsigned)i));
-        char *name = copy_name(text);
+        char *name = config_host_copy(text);
         if (name && listener->server_name_count < CONFIG_SERVER_NAMES_MAX) {
             listener->server_names[listener->server_name_count++] = name;
             continue;

@@ -139,6 +139,26 @@ static void add_origins(const struct building *building, struct auth_policy *rea
             report_memory(building);
 }
 
+static void add_server_names(const struct building *building, struct auth_policy *realm,
+                             const struct draft_realm *from, size_t index)
+{
+    for (int i = 0; from->server_names && i < config_setting_length(from->server_names); i++) {
+        config_setting_t *element = config_setting_get_elem(from->server_names, (unsigned)i);
+        char *name = config_host_copy(config_setting_get_string(element));
+        char key[64];
+        snprintf(key, sizeof(key), "realms[%zu].server_names[%d]", index, i);
+        if (!name)
+            config_report_error(
+                building->draft->report,
+                config_text_place(building->draft->text, config_line_of(element), key),
+                "expected a host name, or \"*.\" and one, got \"%s\"",
+                config_setting_get_string(element));
+        else if (auth_policy_add_server_name(realm, name) < 0)
+            report_memory(building);
+        free(name);
+    }
+}
+
 static void add_realm(struct building *building, size_t index)
 {
     const struct config_draft *draft = building->draft;
@@ -171,6 +191,7 @@ static void add_realm(struct building *building, size_t index)
     snprintf(path, sizeof(path), "realms[%zu].secrets", index);
     add_secrets(building, realm, from->secrets, path);
     add_origins(building, realm, from->origins);
+    add_server_names(building, realm, from, index);
     if (config_draft_has(draft, "username_anonymity"))
         auth_policy_set_username_anonymity(realm, draft->username_anonymity);
 }

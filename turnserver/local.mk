@@ -36,6 +36,7 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/auth/nonce.c turnserver/auth/nonce.h \
 	turnserver/auth/opaque_string.c turnserver/auth/opaque_string.h \
 	turnserver/auth/policy.c turnserver/auth/policy.h \
+	turnserver/auth/realms.c \
 	turnserver/auth/rest.c turnserver/auth/rest.h \
 	turnserver/auth/token.c turnserver/auth/token.h \
 	turnserver/auth/user_table.c turnserver/auth/user_table.h \

@@ -204,6 +204,12 @@ void streams_send(struct streams *streams, const struct outbox_entry *entry)
     }
 }
 
+const char *streams_server_name(const struct streams *streams, uint32_t via)
+{
+    const struct connection *connection = find_connection(streams, via);
+    return connection ? connection_server_name(connection) : NULL;
+}
+
 void streams_hold(struct streams *streams, uint32_t via, bool held)
 {
     struct connection *connection = find_connection(streams, via);

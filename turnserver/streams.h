@@ -40,6 +40,8 @@ int streams_start(struct streams *streams);
 /* Sends a whole message to a connection, copied. One that is gone, or reads too slowly, loses it.
  */
 void streams_send(struct streams *streams, const struct outbox_entry *entry);
+/* As connection_server_name; NULL also when there is no such connection. */
+const char *streams_server_name(const struct streams *streams, uint32_t via);
 /* Whether the connection carries an allocation: then it may be idle. */
 void streams_hold(struct streams *streams, uint32_t via, bool held);
 

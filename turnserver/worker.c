@@ -577,6 +577,14 @@ static uint32_t shared_ports(const struct config_boot *boot)
     return boot->relay_shared_ports ? ports / boot->workers : 0;
 }
 
+static const char *server_name(void *context, const struct flow *flow)
+{
+    const struct worker *worker = context;
+    return flow->via < ASSOCIATIONS_VIA_FIRST
+               ? streams_server_name(worker->streams, flow->via)
+               : associations_server_name(worker->associations, flow->via);
+}
+
 static bool make_machines(struct worker *worker, const struct turn_nat_behavior *nat_behavior)
 {
     worker->crypto = stun_crypto_new();
@@ -586,6 +594,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
     if (!worker->auth) {
         return false;
     }
+    auth_set_server_names(worker->auth, server_name, worker);
     struct turn_setup setup = {
         .policy = &worker->policy->turn,
         .auth = worker->auth,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool text_parse_u64(const char *text, size_t size, uint64_t max, uint64_t *out)
 {
@@ -25,6 +26,16 @@ bool text_parse_u64(const char *text, size_t size, uint64_t max, uint64_t *out)
     }
     *out = number;
     return true;
+}
+
+bool text_host_matches(const char *pattern, const char *name)
+{
+    if (pattern[0] == '*' && pattern[1] == '.') {
+        const char *dot = strchr(name, '.');
+        pattern++;
+        name = dot != NULL && dot != name ? dot : "";
+    }
+    return strcasecmp(pattern, name) == 0;
 }
 
 void text_copy_printable(char *out, size_t capacity, const void *text, size_t size)

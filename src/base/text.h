@@ -29,6 +29,12 @@ bool text_utf8_valid(const char *bytes, size_t size);
 bool text_is_printable(uint32_t code_point);
 
 /*
+ * Whether the host `name` is the one that `pattern` says, or one of those: "*.example.org" is any
+ * label before ".example.org" (RFC 6125 §6.4.3). ASCII; large and small letters are the same.
+ */
+bool text_host_matches(const char *pattern, const char *name);
+
+/*
  * Copies text from the network for people: what is not printable ASCII becomes '?', what does not
  * fit is left out. `out` ends with zero; capacity is at least 1.
  */

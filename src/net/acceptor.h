@@ -73,7 +73,7 @@ void acceptor_free(struct acceptor *acceptor);
 /* Where TLS goes that is not for us: net/opening.h says which. */
 struct acceptor_upstream {
     struct stun_address address; /* family NONE: there is none */
-    const char *const *names;    /* server names that are ours, in small letters */
+    const char *const *names;    /* server names that are ours: text_host_matches */
     size_t name_count;
     bool proxy_header; /* begin with a PROXY header of version 2 */
 };
@@ -117,6 +117,9 @@ const struct stun_address *connection_local(const struct connection *connection)
 /* The client's own address, though a proxy be between. */
 const struct stun_address *connection_remote(const struct connection *connection);
 enum outbox_transport connection_transport(const struct connection *connection);
+/* The host that the client named in the handshake of TLS (RFC 6066 §3), or NULL; lives as long as
+ * the connection. */
+const char *connection_server_name(const struct connection *connection);
 /* As stream_send; -EPIPE once it is joined. */
 int connection_send(struct connection *connection, const uint8_t *bytes, size_t size);
 /* Whether it may be idle, and has the larger limits. */

@@ -527,6 +527,13 @@ void associations_send(struct associations *associations, const struct outbox_en
     }
 }
 
+const char *associations_server_name(const struct associations *associations, uint32_t via)
+{
+    const struct association *one = find_via(associations, via);
+
+    return one != NULL ? SSL_get_servername(dtls_ssl(one->dtls), TLSEXT_NAMETYPE_host_name) : NULL;
+}
+
 void associations_reclaim(struct associations *associations)
 {
     associations->arena_used = 0;

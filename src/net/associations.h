@@ -69,6 +69,9 @@ void associations_listen(struct associations *associations, uint32_t via, bool p
 /* The context of associations to come (dtls_prepare_server has been called), which gains a
  * reference. */
 void associations_set_context(struct associations *associations, struct ssl_ctx_st *context);
+/* The host that the client named in its handshake (RFC 6066 §3), or NULL; lives as long as the
+ * association. */
+const char *associations_server_name(const struct associations *associations, uint32_t via);
 
 /*
  * A datagram from a port of the datapath. Returns whether it was ours; if not, it is plain STUN or

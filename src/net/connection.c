@@ -6,6 +6,7 @@
 #include "wire/proxy_header.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -279,6 +280,13 @@ const struct stun_address *connection_remote(const struct connection *connection
 enum outbox_transport connection_transport(const struct connection *connection)
 {
     return connection->transport;
+}
+
+const char *connection_server_name(const struct connection *connection)
+{
+    const SSL *ssl = connection->stream != NULL ? stream_tls(connection->stream) : NULL;
+
+    return ssl != NULL ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL;
 }
 
 int connection_send(struct connection *connection, const uint8_t *bytes, size_t size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "net/opening.h"
 
+#include "base/text.h"
 #include "net/tls_context.h"
 #include "wire/client_hello.h"
 #include "wire/proxy_header.h"
@@ -80,7 +81,7 @@ static bool is_ours(const struct opening_rules *rules, const struct client_hello
     }
     bool named = hello->server_name[0] == '\0' || rules->name_count == 0;
     for (size_t i = 0; !named && i < rules->name_count; i++) {
-        named = strcmp(rules->names[i], hello->server_name) == 0;
+        named = text_host_matches(rules->names[i], hello->server_name);
     }
     return named;
 }

@@ -30,7 +30,7 @@ struct opening_rules {
     /*
      * Whether TLS whose ALPN or server name is not ours goes to an upstream. ALPN decides when
      * there is one: ours are those of RFC 7443. Without ALPN it is ours when it has no server name
-     * or one of `names` (small letters); no names: every name is ours.
+     * or one of `names` (text_host_matches); no names: every name is ours.
      */
     bool upstream;
     const char *const *names; /* borrowed */

@@ -73,6 +73,15 @@ static int select_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *ch
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* Any name will do, but only one that was accepted is still known when a session is resumed. */
+static int accept_name(SSL *ssl, int *alert, void *context)
+{
+    (void)ssl;
+    (void)alert;
+    (void)context;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 SSL_CTX *tls_context_new_server(const struct tls_server_setup *setup)
 {
     static const unsigned char session_context[] = "postern";
@@ -85,6 +94,7 @@ SSL_CTX *tls_context_new_server(const struct tls_server_setup *setup)
     }
     SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
+    SSL_CTX_set_tlsext_servername_callback(context, accept_name);
     /* Tickets resume sessions; a cache would cost memory and a lock. */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);

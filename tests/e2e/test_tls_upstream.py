@@ -141,6 +141,16 @@ def takes_every_name_without_a_list():
 
 
 @tap.test
+def takes_patterns():
+    """A pattern in server_names stands for one label"""
+    _, port, authority, _ = serve(names=("*." + OURS.partition(".")[2],))
+    context = authority.context(check_hostname=False)
+    for name, ours in ((OURS, True), ("EU." + OURS.partition(".")[2], True), ("a.b." + OURS.partition(".")[2], False),
+                       (OURS.partition(".")[2], False)):
+        tap.equal(not is_site(connect(port, context, name)), ours, name)
+
+
+@tap.test
 def shares_the_port_with_tcp_too():
     """Plain TCP, TLS for us and TLS for the web site on one port"""
     _, port, authority, _ = serve(transports=["tcp", "tls"])

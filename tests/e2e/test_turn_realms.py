@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several realms on one server, by ORIGIN and by listener, and quotas of a realm and of all."""
+"""Several realms on one server, by ORIGIN, server name and listener, and quotas of a realm and of all."""
+import ssl
+
+import dtls
 import e2e
+import pki
 import postern
 import service
 import stunwire
@@ -79,6 +83,35 @@ def by_listener(transport):
         one = e2e.client(port, transport, password=password)
         one.allocate()
         tap.equal(one.realm, realm.encode())
+
+
+@tap.test(transport=["tls", "dtls"], workers=e2e.WORKERS)
+def by_server_name(transport, workers):
+    """The host that a client names in its handshake leads to a realm, also when it resumes a session"""
+    authority = pki.Authority(postern.temporary_folder())
+    certificate = authority.issue("turn.example.org", "turn.example.net", "eu.example.net", "127.0.0.1")
+    _, port = serve(workers=workers, more=certificate.settings(), transports=("tls", "dtls"),
+                    realm='server_names = [ "turn.example.net", "*.example.net" ];')
+    context = ssl.create_default_context(cafile=str(authority.certificate))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come within the handshake
+    secure = dtls.Context(authority.certificate, ["stun.turn"])
+    for name, realm, password in (("turn.example.org", postern.REALM, "secret"),
+                                  ("turn.example.net", OTHER, "another word"), ("EU.example.net", OTHER, "another word")):
+        session = None
+        for again in (False, True):
+            if transport == "tls":
+                way = stunwire.Tcp(("127.0.0.1", port), context=context, server_name=name, session=session)
+                tap.equal(way.socket.session_reused, again)
+                session = way.socket.session
+            else:
+                way = dtls.Dtls(("127.0.0.1", port), secure, name=name, session=session)
+                tap.equal(way.resumed, again)
+                session = way.session
+            tap.cleanup(way.close)
+            one = stunwire.Client(way, "alice", password)
+            one.allocate()
+            tap.equal(one.realm, realm.encode(), name)
+            one.refresh(0)
 
 
 @tap.test

@@ -327,11 +327,11 @@ class Tcp:
 
     stream = True
 
-    def __init__(self, remote, local=None, context=None, server_name=None, timeout=5):
+    def __init__(self, remote, local=None, context=None, server_name=None, timeout=5, session=None):
         self.socket = socket.create_connection(remote, timeout, source_address=local)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:
-            self.socket = context.wrap_socket(self.socket, server_hostname=server_name)
+            self.socket = context.wrap_socket(self.socket, server_hostname=server_name, session=session)
         self.remote = self.source = remote
         self.buffer = b""
         self.closed = False

@@ -26,11 +26,14 @@ static void open_test(struct realms_test *test)
     assert_int_equal(auth_policy_add_origin(test->other, "https://example.net"), 0);
     assert_true(address_parse(&listener, "0.0.0.0:5349"));
     assert_int_equal(auth_policy_add_listener(test->other, &listener), 0);
+    assert_int_equal(auth_policy_add_server_name(test->other, "turn.example.net"), 0);
+    assert_int_equal(auth_policy_add_server_name(test->other, "*.example.net"), 0);
     assert_int_equal(auth_policy_add_realm(test->base.policy, test->other), 0);
     assert_int_equal(auth_policy_add_realm(test->base.policy, test->other), -EEXIST);
 }
 
-static const char *chosen(struct realms_test *test, const char *origin, const char *local)
+static const char *chosen_by(struct realms_test *test, const char *origin, const char *server_name,
+                             const char *local)
 {
     struct stun_attribute_view attribute = {.type = STUN_ORIGIN};
     struct stun_address address;
@@ -38,8 +41,14 @@ static const char *chosen(struct realms_test *test, const char *origin, const ch
     assert_true(address_parse(&address, local));
     attribute.value = (const uint8_t *)origin;
     attribute.size = (uint16_t)(origin != NULL ? strlen(origin) : 0);
-    return policy_choose_realm(test->base.policy, origin != NULL ? &attribute : NULL, &address)
+    return policy_choose_realm(test->base.policy, origin != NULL ? &attribute : NULL, server_name,
+                               &address)
         ->realm;
+}
+
+static const char *chosen(struct realms_test *test, const char *origin, const char *local)
+{
+    return chosen_by(test, origin, NULL, local);
 }
 
 static void test_chooses_by_origin_and_listener(void **state)
@@ -87,6 +96,24 @@ static uint16_t ask(struct realms_test *test, const char *realm, const char *nam
                &answer);
     strcpy(user, answer.identity.user + answer.identity.account_offset);
     return answer.outcome == AUTH_ACCEPTED ? 0 : answer.code;
+}
+
+static void test_chooses_by_server_name(void **state)
+{
+    (void)state;
+    static const char at[] = "192.0.2.1:443";
+    struct realms_test test;
+
+    open_test(&test);
+    assert_string_equal(chosen_by(&test, NULL, "turn.example.net", at), OTHER);
+    assert_string_equal(chosen_by(&test, NULL, "TURN2.Example.Net", at), OTHER);
+    assert_string_equal(chosen_by(&test, NULL, "turn.example.org", at), REALM);
+    assert_string_equal(chosen_by(&test, NULL, "example.net", at), REALM);
+    assert_string_equal(chosen_by(&test, NULL, "", at), REALM);
+    /* ORIGIN comes before it, the listener after it. */
+    assert_string_equal(chosen_by(&test, "https://example.net", "turn.example.org", at), OTHER);
+    assert_string_equal(chosen_by(&test, NULL, "turn.example.org", "192.0.2.1:5349"), OTHER);
+    auth_test_close(&test.base);
 }
 
 static void test_keeps_realms_apart(void **state)
@@ -140,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chooses_by_origin_and_listener),
+        cmocka_unit_test(test_chooses_by_server_name),
         cmocka_unit_test(test_keeps_realms_apart),
         cmocka_unit_test(test_names_cannot_be_taken),
     };

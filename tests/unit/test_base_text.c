@@ -149,12 +149,30 @@ static void test_growing_buffer(void **state)
     text_buffer_free(&buffer);
 }
 
+static void test_hosts(void **state)
+{
+    (void)state;
+    assert_true(text_host_matches("turn.example.org", "turn.example.org"));
+    assert_true(text_host_matches("turn.example.org", "Turn.EXAMPLE.org"));
+    assert_false(text_host_matches("turn.example.org", "turn.example.org.evil"));
+    assert_false(text_host_matches("turn.example.org", "example.org"));
+    assert_true(text_host_matches("*.example.org", "a.example.org"));
+    assert_true(text_host_matches("*.example.org", "B.Example.org"));
+    assert_false(text_host_matches("*.example.org", "example.org"));
+    assert_false(text_host_matches("*.example.org", ".example.org"));
+    assert_false(text_host_matches("*.example.org", "a.b.example.org"));
+    assert_false(text_host_matches("*.example.org", "aexample.org"));
+    assert_false(text_host_matches("*.example.org", ""));
+    assert_false(text_host_matches("a*.example.org", "ab.example.org"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_fixed_buffer_fails_and_rewinds),
         cmocka_unit_test(test_growing_buffer),
     };

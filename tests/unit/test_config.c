@@ -559,6 +559,17 @@ static void test_nat_behavior_needs_two_addresses(void **state)
              "listener's, got 3478, the same\n");
 }
 
+static void test_server_names_of_realms(void **state)
+{
+    (void)state;
+    config_free(
+        load_good("realms = ( { name = \"b\"; server_names = [ \"*.Example.net.\", \"a\" ]; } );"));
+    load_bad(
+        "realms = ( { name = \"b\";\nserver_names = [ \"a\", \"*\" ]; } );",
+        "/etc/t.conf:2: realms[0].server_names[1]: expected a host name, or \"*.\" and one, got "
+        "\"*\"\n");
+}
+
 static void test_relay(void **state)
 {
     (void)state;
@@ -675,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_listeners_differ),
         cmocka_unit_test(test_transports_of_later_versions),
         cmocka_unit_test(test_nat_behavior_needs_two_addresses),
+        cmocka_unit_test(test_server_names_of_realms),
         cmocka_unit_test(test_relay),
         cmocka_unit_test(test_users),
         cmocka_unit_test(test_peers_and_limits),

@@ -519,6 +519,8 @@ static void test_upstream_and_proxies(void **state)
                   "\"127.0.0.1:443\"");
     load_listener(&files, "upstream = \"127.0.0.1:1\"; server_names = [ \"a b\" ];",
                   "server_names: expected a host name, got \"a b\"");
+    load_listener(&files, "upstream = \"127.0.0.1:1\"; server_names = [ \"a.*.b\" ];",
+                  "server_names: expected a host name, got \"a.*.b\"");
     load_listener(&files, "server_names = [ \"a\" ];",
                   "server_names: expected only beside upstream");
     load_listener(&files, "proxy_protocol_from = [ \"10.0.0.1/8\" ];",

@@ -717,6 +717,20 @@ void auth_identity_wipe(struct auth_identity *identity)
     OPENSSL_cleanse(identity, sizeof *identity);
 }
 
+void auth_set_server_names(struct auth *auth, auth_server_name *server_name, void *context)
+{
+    auth->server_name = server_name;
+    auth->server_name_context = context;
+}
+
+static const char *server_name_of(const struct auth *auth, const struct flow *flow)
+{
+    bool secure = flow->transport == TRANSPORT_TLS || flow->transport == TRANSPORT_DTLS;
+
+    return secure && auth->server_name != NULL ? auth->server_name(auth->server_name_context, flow)
+                                               : NULL;
+}
+
 /* The realm that the client has chosen already, else the one that it belongs to. */
 static const struct auth_policy *realm_of(const struct auth *auth, const struct flow *flow,
                                           const struct stun_view *request)
@@ -727,7 +741,7 @@ static const struct auth_policy *realm_of(const struct auth *auth, const struct 
 
     return named != NULL ? named
                          : policy_choose_realm(auth->policy, stun_view_find(request, STUN_ORIGIN),
-                                               &flow->local);
+                                               server_name_of(auth, flow), &flow->local);
 }
 
 void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,

@@ -86,13 +86,15 @@ void auth_policy_set_source(struct auth_policy *policy, const struct auth_source
  * has users, secrets and a source of its own, no tokens. Returns 0, -EEXIST for a name that is
  * there already, or -ENOSPC beyond AUTH_REALMS_MAX; `realm` then stays the caller's.
  *
- * A client is challenged for the realm of its ORIGIN, else of the address where it came in, else
- * for the first; in requests its REALM says which. Accounts of another realm than the first are
- * called "name\realm".
+ * A client is challenged for the realm of its ORIGIN, else of the host that it named in the
+ * handshake of TLS, else of the address where it came in, else for the first; in requests its REALM
+ * says which. Accounts of another realm than the first are called "name\realm".
  */
 int auth_policy_add_realm(struct auth_policy *policy, struct auth_policy *realm);
 /* Clients who say that they come from there belong to `realm`. Returns 0 or -ENOMEM. */
 int auth_policy_add_origin(struct auth_policy *realm, const char *origin);
+/* So do clients who named a host of that pattern (text_host_matches). Returns 0 or -ENOMEM. */
+int auth_policy_add_server_name(struct auth_policy *realm, const char *name);
 /* So do clients who came in at this address and port; the address may be unspecified. */
 int auth_policy_add_listener(struct auth_policy *realm, const struct stun_address *address);
 /* Whether there is neither a user, a secret, a source nor a key for tokens: the server then serves
@@ -165,6 +167,11 @@ void auth_set_policy(struct auth *auth, const struct auth_policy *policy);
 /* Tells what the time of day is at `now`: REST names end by it, and until the first call none of
  * them holds. Seconds since 1970. */
 void auth_set_wall_clock(struct auth *auth, struct monotime now, int64_t unix_seconds);
+
+/* Asked about a flow over TLS or DTLS whose client is to be challenged: the host that it named in
+ * its handshake, or NULL. The name is read at once. */
+typedef const char *auth_server_name(void *context, const struct flow *flow);
+void auth_set_server_names(struct auth *auth, auth_server_name *server_name, void *context);
 
 /* Who holds the allocation on this flow. */
 struct auth_owner {

@@ -26,7 +26,7 @@ const char *auth_choose_realm(const struct auth *auth, const char *origin,
         view.value = (const uint8_t *)origin;
         view.size = (uint16_t)strnlen(origin, UINT16_MAX);
     }
-    return policy_choose_realm(auth->policy, origin != NULL ? &view : NULL, local)->realm;
+    return policy_choose_realm(auth->policy, origin != NULL ? &view : NULL, NULL, local)->realm;
 }
 
 struct auth_methods auth_methods(const struct auth *auth, const char *realm)

@@ -53,11 +53,7 @@ void auth_policy_free(struct auth_policy *policy)
     for (size_t i = 0; i < policy->other_count; i++) {
         auth_policy_free(policy->others[i]);
     }
-    for (size_t i = 0; i < policy->origin_count; i++) {
-        free(policy->origins[i]);
-    }
-    free((void *)policy->origins);
-    free(policy->listeners);
+    realm_clear(policy);
     user_table_clear(&policy->users);
     for (size_t i = 0; i < policy->secret_count; i++) {
         OPENSSL_clear_free(policy->secrets[i], strlen(policy->secrets[i]) + 1);
@@ -274,105 +270,6 @@ void auth_policy_set_source(struct auth_policy *policy, const struct auth_source
 {
     policy->has_source = true;
     policy->source = *traits;
-}
-
-/* ---- realms ---------------------------------------------------------------------------------- */
-
-static bool is_realm(const struct auth_policy *policy, const uint8_t *name, size_t size)
-{
-    return strlen(policy->realm) == size && memcmp(policy->realm, name, size) == 0;
-}
-
-const struct auth_policy *policy_find_realm(const struct auth_policy *policy, const uint8_t *name,
-                                            size_t size)
-{
-    const struct auth_policy *found = is_realm(policy, name, size) ? policy : NULL;
-
-    for (size_t i = 0; found == NULL && i < policy->other_count; i++) {
-        found = is_realm(policy->others[i], name, size) ? policy->others[i] : NULL;
-    }
-    return found;
-}
-
-int auth_policy_add_realm(struct auth_policy *policy, struct auth_policy *realm)
-{
-    if (policy_find_realm(policy, (const uint8_t *)realm->realm, strlen(realm->realm)) != NULL) {
-        return -EEXIST;
-    }
-    if (policy->other_count == AUTH_REALMS_MAX) {
-        return -ENOSPC;
-    }
-    policy->others[policy->other_count++] = realm;
-    return 0;
-}
-
-int auth_policy_add_origin(struct auth_policy *realm, const char *origin)
-{
-    char **origins = reallocarray((void *)realm->origins, realm->origin_count + 1, sizeof *origins);
-
-    if (origins == NULL) {
-        return -ENOMEM;
-    }
-    realm->origins = origins;
-    origins[realm->origin_count] = strdup(origin);
-    if (origins[realm->origin_count] == NULL) {
-        return -ENOMEM;
-    }
-    realm->origin_count++;
-    return 0;
-}
-
-int auth_policy_add_listener(struct auth_policy *realm, const struct stun_address *address)
-{
-    struct stun_address *listeners =
-        reallocarray(realm->listeners, realm->listener_count + 1, sizeof *listeners);
-
-    if (listeners == NULL) {
-        return -ENOMEM;
-    }
-    realm->listeners = listeners;
-    listeners[realm->listener_count++] = *address;
-    return 0;
-}
-
-static bool has_origin(const struct auth_policy *realm, const struct stun_attribute_view *origin)
-{
-    for (size_t i = 0; i < realm->origin_count; i++) {
-        if (strlen(realm->origins[i]) == origin->size &&
-            memcmp(realm->origins[i], origin->value, origin->size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool has_listener(const struct auth_policy *realm, const struct stun_address *local)
-{
-    for (size_t i = 0; i < realm->listener_count; i++) {
-        const struct stun_address *listener = &realm->listeners[i];
-        if (listener->port == local->port && listener->family == local->family &&
-            (address_is_unspecified(listener) || address_equal_ip(listener, local))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-const struct auth_policy *policy_choose_realm(const struct auth_policy *policy,
-                                              const struct stun_attribute_view *origin,
-                                              const struct stun_address *local)
-{
-    for (size_t i = 0; origin != NULL && i < policy->other_count; i++) {
-        if (has_origin(policy->others[i], origin)) {
-            return policy->others[i];
-        }
-    }
-    for (size_t i = 0; i < policy->other_count; i++) {
-        if (has_listener(policy->others[i], local)) {
-            return policy->others[i];
-        }
-    }
-    return policy;
 }
 
 void auth_policy_issue_credentials(struct auth_policy *policy)

@@ -10,6 +10,11 @@
 #define POLICY_MD5 0x1u
 #define POLICY_SHA256 0x2u
 
+struct realm_names {
+    char **items;
+    size_t count;
+};
+
 struct auth_policy {
     char realm[AUTH_REALM_SIZE_MAX];
     unsigned nonce_lifetime_s;
@@ -21,9 +26,8 @@ struct auth_policy {
     size_t token_key_count;
     struct auth_policy *others[AUTH_REALMS_MAX]; /* more realms; theirs have none */
     size_t other_count;
-    char **origins; /* of this realm */
-    size_t origin_count;
-    struct stun_address *listeners; /* of this realm */
+    struct realm_names origins, server_names; /* of this realm */
+    struct stun_address *listeners;           /* of this realm */
     size_t listener_count;
     uint8_t common_algorithms; /* those that every user has a key for */
     bool has_source;
@@ -40,10 +44,13 @@ const struct token_key *policy_find_token_key(const struct auth_policy *policy, 
 const struct auth_policy *policy_find_realm(const struct auth_policy *policy, const uint8_t *name,
                                             size_t size);
 /* The realm that a client is challenged for who says that it comes from `origin` (NULL: it does
- * not) and came in at `local`. */
+ * not), named `server_name` in the handshake of TLS (NULL: no) and came in at `local`. */
 const struct auth_policy *policy_choose_realm(const struct auth_policy *policy,
                                               const struct stun_attribute_view *origin,
+                                              const char *server_name,
                                               const struct stun_address *local);
+/* Frees what a realm has of its own beside users and secrets. */
+void realm_clear(struct auth_policy *realm);
 
 /* The set of algorithms that challenges offer, never empty. */
 uint8_t policy_algorithms(const struct auth_policy *policy);
