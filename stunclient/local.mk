@@ -27,6 +27,7 @@ stunclient_libstunclient_la_SOURCES = \
 # ---- what stands above ICE: DTLS, SCTP and data channels ----------------------------------------
 noinst_LTLIBRARIES += stunclient/libpeer.la
 stunclient_libpeer_la_SOURCES = \
+	stunclient/peer/crc32c.h \
 	stunclient/peer/data_channel.c stunclient/peer/data_channel.h \
 	stunclient/peer/data_session.c stunclient/peer/data_session.h \
 	stunclient/peer/dcep.c stunclient/peer/dcep.h \
@@ -41,6 +42,11 @@ stunclient_libpeer_la_CFLAGS += $(USRSCTP_CFLAGS)
 stunclient_libpeer_la_LIBADD += $(USRSCTP_LIBS)
 else
 stunclient_libpeer_la_SOURCES += stunclient/peer/sctp_peer_absent.c
+endif
+if HOST_X86_64
+stunclient_libpeer_la_SOURCES += stunclient/peer/crc32c_x86_64.c
+else
+stunclient_libpeer_la_SOURCES += stunclient/peer/crc32c_absent.c
 endif
 
 stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)

@@ -19,6 +19,14 @@
 #define RESEND_FIRST_US 1000000
 #define RESEND_MAX_US 60000000
 
+/* Clearing a queue that is empty costs more than a short record. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error() != 0) {
+        ERR_clear_error();
+    }
+}
+
 struct dtls {
     SSL *ssl;
     struct dtls_setup setup;
@@ -220,7 +228,7 @@ static void fail(struct dtls *dtls)
 {
     dtls->status = DTLS_FAILED;
     dtls->error = ERR_peek_last_error();
-    ERR_clear_error();
+    clear_errors();
 }
 
 /* What a call that did not succeed means for the association. */
@@ -229,7 +237,7 @@ static void note_result(struct dtls *dtls, int result)
     switch (SSL_get_error(dtls->ssl, result)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        ERR_clear_error();
+        clear_errors();
         break;
     case SSL_ERROR_ZERO_RETURN:
         dtls->status = DTLS_CLOSED;
@@ -241,7 +249,7 @@ static void note_result(struct dtls *dtls, int result)
 
 static void shake_hands(struct dtls *dtls)
 {
-    ERR_clear_error();
+    clear_errors();
     int result = SSL_do_handshake(dtls->ssl);
     if (result == 1) {
         dtls->status = DTLS_OPEN;
@@ -255,7 +263,7 @@ static void take_hello(struct dtls *dtls)
 {
     BIO_ADDR *unused = BIO_ADDR_new();
 
-    ERR_clear_error();
+    clear_errors();
     if (unused != NULL && DTLSv1_listen(dtls->ssl, unused) > 0) {
         dtls->listening = false;
     } else {
@@ -298,7 +306,7 @@ size_t dtls_read(struct dtls *dtls, uint8_t *out, size_t capacity)
         dtls->datagram = NULL;
         return 0;
     }
-    ERR_clear_error();
+    clear_errors();
     int result = SSL_read_ex(dtls->ssl, out, capacity, &size);
     if (result != 1) {
         dtls->datagram = NULL;
@@ -322,7 +330,7 @@ int dtls_write(struct dtls *dtls, const uint8_t *bytes, size_t size)
     if (size == 0) {
         return 0;
     }
-    ERR_clear_error();
+    clear_errors();
     int result =
         SSL_alloc_buffers(dtls->ssl) == 1 ? SSL_write_ex(dtls->ssl, bytes, size, &written) : 0;
     if (result != 1) {
@@ -335,9 +343,9 @@ int dtls_write(struct dtls *dtls, const uint8_t *bytes, size_t size)
 void dtls_close(struct dtls *dtls)
 {
     if (dtls->status == DTLS_OPEN && SSL_alloc_buffers(dtls->ssl) == 1) {
-        ERR_clear_error();
+        clear_errors();
         (void)SSL_shutdown(dtls->ssl);
-        ERR_clear_error();
+        clear_errors();
         dtls->status = DTLS_CLOSED;
     }
 }
@@ -357,7 +365,7 @@ int64_t dtls_due_us(struct dtls *dtls)
 
 void dtls_tick(struct dtls *dtls)
 {
-    ERR_clear_error();
+    clear_errors();
     if (dtls_due_us(dtls) == 0 && DTLSv1_handle_timeout(dtls->ssl) < 0) {
         fail(dtls);
     }

@@ -2,6 +2,8 @@
 /* The one file that knows usrsctp. */
 #include "stunclient/peer/sctp_peer.h"
 
+#include "stunclient/peer/crc32c.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +41,7 @@
 /* What a message takes beside its bytes while it waits. */
 #define MESSAGE_OVERHEAD 512
 
+#define CHECKSUM_AT 8
 #define COMMON_HEADER_SIZE 12
 #define CHUNK_HEADER_SIZE 4
 #define DATA_HEADER_SIZE 16
@@ -78,6 +81,7 @@ struct sctp_peer {
 
 static struct {
     bool started;
+    bool summing;         /* we do the checksums, usrsctp does not */
     struct monotime time; /* up to which usrsctp's timers have run */
     uintptr_t tokens;     /* given so far; never twice, so that no packet goes to a wrong peer */
     struct sctp_peer *first;
@@ -119,6 +123,10 @@ static void start_usrsctp(void)
     usrsctp_sysctl_set_sctp_L2_abc_variable(WINDOW_GROWTH);
     usrsctp_sysctl_set_sctp_max_chunks_on_queue(CHUNKS_MAX);
     usrsctp_sysctl_set_sctp_enable_sack_immediately(1);
+    all.summing = crc32c_present();
+    if (all.summing) {
+        usrsctp_enable_crc32c_offload();
+    }
 }
 
 /* Lets usrsctp's timers run up to `now`, so that new ones begin there. */
@@ -208,13 +216,55 @@ static void note_sent(struct sctp_peer *peer, const uint8_t *packet, size_t size
     }
 }
 
+/* ---- the checksum (RFC 9260 §6.8, Appendix A): least significant byte first -------------------
+ */
+
+static uint32_t checksum_of(const uint8_t *packet, size_t size)
+{
+    static const uint8_t zero[sizeof(uint32_t)];
+    uint32_t sum = crc32c(0, packet, CHECKSUM_AT);
+
+    sum = crc32c(sum, zero, sizeof zero);
+    return crc32c(sum, packet + COMMON_HEADER_SIZE, size - COMMON_HEADER_SIZE);
+}
+
+static void write_checksum(uint8_t *packet, size_t size)
+{
+    uint32_t sum = checksum_of(packet, size);
+
+    for (size_t i = 0; i < sizeof sum; i++) {
+        packet[CHECKSUM_AT + i] = (uint8_t)(sum >> 8 * i);
+    }
+}
+
+static bool is_checksum_good(const uint8_t *packet, size_t size)
+{
+    uint32_t sum;
+
+    if (size < COMMON_HEADER_SIZE) {
+        return false;
+    }
+    sum = checksum_of(packet, size);
+    for (size_t i = 0; i < sizeof sum; i++, sum >>= 8) {
+        if (packet[CHECKSUM_AT + i] != (uint8_t)sum) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- packets --------------------------------------------------------------------------------- */
+
 static int output(void *token, void *bytes, size_t size, uint8_t tos, uint8_t set_df)
 {
     struct sctp_peer *peer = find_peer(token);
 
     (void)tos;
     (void)set_df;
-    if (peer != NULL) {
+    if (peer != NULL && size >= COMMON_HEADER_SIZE) {
+        if (all.summing) {
+            write_checksum(bytes, size);
+        }
         note_sent(peer, bytes, size);
         peer->setup.send(peer->setup.context, bytes, size);
     }
@@ -379,7 +429,7 @@ int sctp_peer_connect(struct sctp_peer *peer, struct monotime now)
 void sctp_peer_input(struct sctp_peer *peer, struct monotime now, const uint8_t *bytes, size_t size)
 {
     touch(peer, now);
-    if (!peer->over) {
+    if (!peer->over && (!all.summing || is_checksum_good(bytes, size))) {
         usrsctp_conninput(peer->token, bytes, size, 0);
     }
 }
