@@ -348,13 +348,17 @@ EXTRA_DIST += tests/unit/machine_test.h
 
 # Agents on a network of a few lines.
 check_LTLIBRARIES += tests/unit/libiceworld.la
-tests_unit_libiceworld_la_SOURCES = tests/unit/ice_world.c tests/unit/ice_world.h tests/unit/ice_no_gather.c
+tests_unit_libiceworld_la_SOURCES = tests/unit/ice_world.c tests/unit/ice_world.h
 tests_unit_libiceworld_la_CFLAGS = $(UNIT_CFLAGS)
 ICE_TEST_LIBS = tests/unit/libiceworld.la $(PROTO_TEST_LIBS)
 
 unit_tests += tests/unit/test_ice_agent
 tests_unit_test_ice_agent_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ice_agent_LDADD = $(ICE_TEST_LIBS)
+
+unit_tests += tests/unit/test_ice_check
+tests_unit_test_ice_check_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ice_check_LDADD = $(ICE_TEST_LIBS)
 
 unit_tests += tests/unit/test_long_term
 tests_unit_test_long_term_CFLAGS = $(UNIT_CFLAGS)
