@@ -72,7 +72,18 @@ turnserver_libturn_la_SOURCES = \
 	turnserver/turn/turn.h turnserver/turn/turn_internal.h
 turnserver_libturn_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
-EXTRA_DIST += turnserver/rendezvous/rendezvous.h
+noinst_LTLIBRARIES += turnserver/librendezvous.la
+turnserver_librendezvous_la_SOURCES = \
+	turnserver/rendezvous/account.c \
+	turnserver/rendezvous/call.c \
+	turnserver/rendezvous/connection.c \
+	turnserver/rendezvous/credentials.c \
+	turnserver/rendezvous/events.c \
+	turnserver/rendezvous/hello.c \
+	turnserver/rendezvous/output.c \
+	turnserver/rendezvous/rendezvous.c \
+	turnserver/rendezvous/rendezvous.h turnserver/rendezvous/rendezvous_internal.h \
+	turnserver/rendezvous/session.c
 
 # What several workers or servers share.
 noinst_LTLIBRARIES += turnserver/libcluster.la

@@ -196,6 +196,7 @@ void auth_check(struct auth *auth, struct monotime now, const struct flow *flow,
  * in at `local`. Lives as long as the policy. */
 const char *auth_choose_realm(const struct auth *auth, const char *origin,
                               const struct stun_address *local);
+const char *auth_first_realm(const struct auth *auth);
 /* Which keys users of a realm may prove (both, when there is no such realm), and whether there are
  * secrets by which bearer tokens are made. */
 struct auth_methods {

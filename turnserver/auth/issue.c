@@ -29,6 +29,11 @@ const char *auth_choose_realm(const struct auth *auth, const char *origin,
     return policy_choose_realm(auth->policy, origin != NULL ? &view : NULL, NULL, local)->realm;
 }
 
+const char *auth_first_realm(const struct auth *auth)
+{
+    return auth->policy->realm;
+}
+
 struct auth_methods auth_methods(const struct auth *auth, const char *realm)
 {
     const struct auth_policy *policy = find_realm(auth, realm);
