@@ -58,6 +58,7 @@ src_libproto_la_SOURCES = \
 	src/proto/stun_uri.c src/proto/stun_uri.h \
 	src/proto/turn_client.c src/proto/turn_client.h src/proto/turn_client_internal.h \
 	src/proto/turn_client_peer.c src/proto/turn_client_relay.c src/proto/turn_client_request.c \
+	src/proto/turn_client_move.c \
 	src/proto/turn_client_tcp.c
 src_libproto_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 src_libproto_la_LIBADD = -lm

@@ -23,7 +23,7 @@ struct relay_run {
     struct shell *shell;
     const struct output *output;
     struct turn_test *test;
-    struct flow flows[4]; /* two, and two more for relays of TCP */
+    struct flow flows[TURN_TEST_FLOWS]; /* those that the test wants */
     unsigned flow_count;
     unsigned connected; /* streams that stand */
     bool started;
@@ -101,6 +101,12 @@ static bool finished(void *context)
 
 /* ---- setting up ------------------------------------------------------------------------------ */
 
+/* Two, two more for relays of TCP, and one to move to. */
+static bool is_wanted(const struct options *options, unsigned flow)
+{
+    return flow < 2 || (flow < 4 ? options->tcp_relay : options->mobility);
+}
+
 static bool open_flow(struct relay_run *run, const struct options *options,
                       const struct stun_address *server, unsigned side, struct failure *failure)
 {
@@ -134,6 +140,7 @@ static void leave_framing(void *context, uint32_t via)
 static struct turn_test *new_test(const struct relay_run *run, const struct options *options,
                                   const struct credentials *credentials, struct stun_crypto *crypto)
 {
+    const bool has_token = credentials->token_size > 0;
     struct turn_test_setup setup = {
         .client = {.crypto = crypto,
                    .random = random_bits,
@@ -142,9 +149,14 @@ static struct turn_test *new_test(const struct relay_run *run, const struct opti
                    .software = PACKAGE_STRING,
                    .timing = stun_timing_default,
                    .timeout_ms = options->timeout_ms,
-                   .family = options->relay_family},
-        .tcp = options->tcp_relay,
-        .flows = {run->flows[0], run->flows[1], run->flows[2], run->flows[3]},
+                   .family = options->relay_family,
+                   .tcp = options->tcp_relay,
+                   .dual = options->dual_stack,
+                   .mobile = options->mobility,
+                   .token = has_token ? credentials->token : NULL,
+                   .token_key = credentials->token_key,
+                   .token_size = credentials->token_size,
+                   .token_key_size = credentials->token_key_size},
         .leave_framing = leave_framing,
         .context = run->shell,
         .count = options->count,
@@ -152,6 +164,7 @@ static struct turn_test *new_test(const struct relay_run *run, const struct opti
         .interval_ms = options->interval_ms,
     };
     setup.client.timing.rto_ms = options->rto_ms;
+    memcpy(setup.flows, run->flows, sizeof setup.flows);
     return turn_test_new(&setup);
 }
 
@@ -191,29 +204,53 @@ static void run_test(struct relay_run *run, const struct options *options, struc
     }
 }
 
-static bool test_server(struct turn_findings *findings, struct shell *shell,
-                        struct stun_crypto *crypto, const struct options *options,
-                        const struct output *output, const struct credentials *credentials,
-                        struct monotime deadline)
+/* What a run needs, and keeps for the next one. */
+struct kit {
+    struct shell *shell;
+    struct stun_crypto *crypto;
+    struct secure *secure; /* NULL: no TLS */
+    const struct credentials *credentials;
+    const struct output *output;
+    struct monotime deadline;
+};
+
+static bool open_flows(struct relay_run *run, const struct options *options,
+                       struct turn_findings *findings)
 {
-    struct relay_run run = {.shell = shell, .output = output};
-    struct resolver_result found;
-    if (!locate(shell, options, output, deadline, &found, &findings->failure)) {
-        return false;
-    }
-    choose_server(shell, options, output, &found, &findings->server);
-    run.flow_count = options->tcp_relay ? 4 : 2;
-    for (unsigned side = 0; side < run.flow_count; side++) {
-        if (!open_flow(&run, options, &findings->server, side, &findings->failure)) {
-            return false;
+    for (unsigned flow = 0; flow < TURN_TEST_FLOWS; flow++) {
+        if (is_wanted(options, flow)) {
+            if (!open_flow(run, options, &findings->server, flow, &findings->failure)) {
+                return false;
+            }
+            run->flow_count++;
         }
     }
-    run.test = new_test(&run, options, credentials, crypto);
+    return true;
+}
+
+static void close_flows(struct relay_run *run, const struct options *options)
+{
+    for (unsigned flow = 0; flow < TURN_TEST_FLOWS; flow++) {
+        if (is_wanted(options, flow)) {
+            shell_close(run->shell, run->flows[flow].via);
+        }
+    }
+}
+
+/* Tests the server at findings->server. */
+static bool test_server(struct turn_findings *findings, const struct kit *kit,
+                        const struct options *options)
+{
+    struct relay_run run = {.shell = kit->shell, .output = kit->output};
+    if (!open_flows(&run, options, findings)) {
+        return false;
+    }
+    run.test = new_test(&run, options, kit->credentials, kit->crypto);
     if (run.test == NULL) {
         failure_set(&findings->failure, EXIT_USAGE, "the credentials cannot be used");
         return false;
     }
-    run_test(&run, options, deadline);
+    run_test(&run, options, kit->deadline);
     turn_findings_take(findings, run.test, options, run.trouble);
     if (run.insecure) {
         char address[ADDRESS_TEXT_SIZE];
@@ -221,6 +258,71 @@ static bool test_server(struct turn_findings *findings, struct shell *shell,
                        address_format(&findings->server, address), run.trouble);
     }
     turn_test_free(run.test);
+    close_flows(&run, options);
+    return true;
+}
+
+/*
+ * Goes where the server sends us (RFC 8489 §10), once, and not back to itself. The certificate
+ * there must be for ALTERNATE-DOMAIN when that was told (§14.16), else for the same name as here.
+ */
+static void follow(struct turn_findings *findings, const struct kit *kit,
+                   const struct options *options)
+{
+    struct stun_address alternate;
+    const char *domain;
+    char text[ADDRESS_TEXT_SIZE];
+    if (!turn_findings_redirect(findings, &alternate, &domain) ||
+        address_equal(&alternate, &findings->server)) {
+        return;
+    }
+    output_tell(kit->output, 1, "sent to %s %s", address_format(&alternate, text), domain);
+    secure_expect(kit->secure, domain);
+    const struct turn_findings fresh = {
+        .has_credentials = findings->has_credentials,
+        .secure = findings->secure,
+        .server = alternate,
+        .redirected_from = findings->server,
+    };
+    *findings = fresh;
+    test_server(findings, kit, options);
+}
+
+static void test_name(struct turn_findings *findings, const struct kit *kit,
+                      const struct options *options)
+{
+    struct resolver_result found;
+    if (locate(kit->shell, options, kit->output, kit->deadline, &found, &findings->failure)) {
+        choose_server(kit->shell, options, kit->output, &found, &findings->server);
+        if (test_server(findings, kit, options)) {
+            follow(findings, kit, options);
+        }
+    }
+}
+
+/* Returns whether the options go together; if not, the failure is filled. */
+static bool check_options(const struct options *options, struct failure *failure)
+{
+    bool stream = options->protocol == PROTOCOL_TCP || options->protocol == PROTOCOL_TLS;
+    if (options->tcp_relay && !stream) {
+        failure_set(failure, EXIT_USAGE,
+                    "a relay of TCP (--tcp-relay) needs a client over TCP or TLS");
+        failure_advise(failure, "Add --protocol tcp, or --protocol tls.");
+        return false;
+    }
+    if (options->tcp_relay && (options->mobility || options->dual_stack)) {
+        failure_set(failure, EXIT_USAGE, "%s is for relays of UDP, and not for --tcp-relay",
+                    options->mobility ? "--mobility" : "--dual-stack");
+        failure_advise(failure, "Test them one after the other.");
+        return false;
+    }
+    if (options->dual_stack && options->relay_family != STUN_FAMILY_NONE) {
+        failure_set(failure, EXIT_USAGE,
+                    "--dual-stack asks for both families, --relay-family for "
+                    "one");
+        failure_advise(failure, "Leave one of them out.");
+        return false;
+    }
     return true;
 }
 
@@ -229,35 +331,31 @@ enum exit_status cmd_turn(const struct options *options)
     struct turn_findings findings = {0};
     struct credentials credentials;
     struct output output;
-    struct secure *secure = NULL;
-    struct monotime deadline = monotime_add_ms(clock_now(), options->timeout_ms);
+    struct kit kit = {
+        .credentials = &credentials,
+        .output = &output,
+        .deadline = monotime_add_ms(clock_now(), options->timeout_ms),
+    };
     output_init(&output, options);
-    if (!credentials_load(&credentials, options, clock_unix_seconds(), &findings.failure)) {
+    if (!check_options(options, &findings.failure) ||
+        !credentials_load(&credentials, options, clock_unix_seconds(), &findings.failure)) {
         return output_fail(&output, "turn", options->target, &findings.failure);
     }
     findings.has_credentials = credentials.given;
-    if (options->tcp_relay && options->protocol != PROTOCOL_TCP &&
-        options->protocol != PROTOCOL_TLS) {
-        failure_set(&findings.failure, EXIT_USAGE,
-                    "a relay of TCP (--tcp-relay) needs a client over TCP or TLS");
-        failure_advise(&findings.failure, "Add --protocol tcp, or --protocol tls.");
-        credentials_wipe(&credentials);
-        return output_fail(&output, "turn", options->target, &findings.failure);
-    }
-    struct shell *shell = shell_new();
-    struct stun_crypto *crypto = stun_crypto_new();
-    if (shell == NULL || crypto == NULL) {
+    kit.shell = shell_new();
+    kit.crypto = stun_crypto_new();
+    if (kit.shell == NULL || kit.crypto == NULL) {
         failure_set(&findings.failure, EXIT_NO_REPLY,
                     "the system has no memory or descriptors left");
-    } else if (secure_new(&secure, options, &findings.failure)) {
-        shell_use_tls(shell, secure);
-        findings.secure = secure_findings(secure);
-        test_server(&findings, shell, crypto, options, &output, &credentials, deadline);
+    } else if (secure_new(&kit.secure, options, &findings.failure)) {
+        shell_use_tls(kit.shell, kit.secure);
+        findings.secure = secure_findings(kit.secure);
+        test_name(&findings, &kit, options);
     }
     turn_findings_print(&findings, options, &output);
-    stun_crypto_free(crypto);
-    shell_free(shell);
-    secure_free(secure);
+    stun_crypto_free(kit.crypto);
+    shell_free(kit.shell);
+    secure_free(kit.secure);
     credentials_wipe(&credentials);
     return findings.failure.status;
 }

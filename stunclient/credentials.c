@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stunclient/credentials.h"
 
+#include "base/base64.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
@@ -128,6 +130,63 @@ static bool combine(struct credentials *credentials, const char *secret, int64_t
     return true;
 }
 
+/* ---- OAuth tokens ------------------------------------------------------------------------------
+ */
+
+static bool decode(const char *text, uint8_t *out, size_t capacity, uint16_t *size)
+{
+    size_t decoded = strcspn(text, "=") * 3 / 4;
+    if (decoded == 0 || decoded > capacity || !base64_decode(text, out, decoded)) {
+        return false;
+    }
+    *size = (uint16_t)decoded;
+    return true;
+}
+
+static bool read_token(struct credentials *credentials, FILE *file)
+{
+    char lines[3][CREDENTIAL_SIZE_MAX + 256] = {{0}};
+    bool whole = true;
+    for (unsigned i = 0; i < 3 && whole; i++) {
+        whole = fgets(lines[i], sizeof lines[i], file) != NULL;
+        lines[i][strcspn(lines[i], "\r\n")] = '\0';
+    }
+    size_t name_size = strlen(lines[0]);
+    bool good =
+        whole && name_size > 0 && name_size < sizeof credentials->user &&
+        decode(lines[1], credentials->token_key, sizeof credentials->token_key,
+               &credentials->token_key_size) &&
+        decode(lines[2], credentials->token, sizeof credentials->token, &credentials->token_size);
+    if (good) {
+        memcpy(credentials->user, lines[0], name_size + 1);
+    }
+    credentials->given = good;
+    OPENSSL_cleanse(lines, sizeof lines);
+    return good;
+}
+
+static bool load_token(struct credentials *credentials, const char *path, struct failure *failure)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    if (file == NULL) {
+        failure_set(failure, EXIT_USAGE, "the access token cannot be read from %s: %s", path,
+                    strerror(errno));
+        return false;
+    }
+    bool good = read_token(credentials, file);
+    if (!good) {
+        failure_set(failure, EXIT_USAGE, "%s holds no access token",
+                    is_stdin ? "standard input" : path);
+        failure_advise(failure, "Three lines are expected: the id of the key (kid), the session "
+                                "key in base64, and the token in base64.");
+    }
+    if (!is_stdin) {
+        fclose(file);
+    }
+    return good;
+}
+
 bool credentials_load(struct credentials *credentials, const struct options *options,
                       int64_t unix_seconds, struct failure *failure)
 {
@@ -135,6 +194,9 @@ bool credentials_load(struct credentials *credentials, const struct options *opt
     bool told_password = options->password != NULL || options->password_file != NULL;
     bool told_secret = options->secret != NULL || options->secret_file != NULL;
     *credentials = (struct credentials){0};
+    if (options->access_token_file != NULL) {
+        return load_token(credentials, options->access_token_file, failure);
+    }
     /* What stands on the command line makes the other kind in the environment not count. */
     bool ok =
         load(options->user, NULL, "POSTERN_USER", "user name", credentials->user, failure) &&

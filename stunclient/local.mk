@@ -21,7 +21,8 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/shell.c stunclient/shell.h \
 	stunclient/shell_datagram.c stunclient/shell_datagram.h \
 	stunclient/turn_findings.c stunclient/turn_findings.h \
-	stunclient/turn_test.c stunclient/turn_test.h \
+	stunclient/turn_test.c stunclient/turn_test.h stunclient/turn_test_internal.h \
+	stunclient/turn_test_echo.c stunclient/turn_test_packet.c stunclient/turn_test_private.c \
 	stunclient/verbs.c stunclient/verbs.h
 
 # ---- what stands above ICE: DTLS, SCTP and data channels ----------------------------------------

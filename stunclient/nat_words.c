@@ -123,14 +123,15 @@ const char *nat_type_word(const struct nat_report *report)
 
 static const struct by_filtering verdicts[] = {
     [NAT_FILTERING_UNKNOWN] =
-        {"This host has a public address; what a firewall in front of it lets in is unknown. Hole "
-         "punching works with every peer whose own address does not vary.",
+        {"No translation: the server sees this host's own address. What a firewall in front of it "
+         "lets in is unknown. Hole punching works with every peer whose own address does not vary.",
          "Hole punching works with every peer whose own address does not vary. Whether it works "
          "with peers behind a symmetric NAT depends on the filtering, which is unknown: keep a "
          "relay (TURN) at hand."},
     [NAT_FILTERING_ENDPOINT_INDEPENDENT] =
-        {"Nothing stands in the way: this host has a public address, and anyone can reach it over "
-         "UDP. Direct connections work with every peer that can send UDP.",
+        {"Nothing stands in the way: this host's own address is what the server sees, and whoever "
+         "can "
+         "send to it is let in. Direct connections work with every peer that can send UDP.",
          "The kindest NAT: whoever knows the mapped address can send to it. Direct connections "
          "work "
          "with every peer that can send UDP, once this host has opened its mapping."},

@@ -151,6 +151,20 @@ static const char *set_tcp_relay(struct options *options, char *value)
     return NULL;
 }
 
+static const char *set_mobility(struct options *options, char *value)
+{
+    (void)value;
+    options->mobility = true;
+    return NULL;
+}
+
+static const char *set_dual_stack(struct options *options, char *value)
+{
+    (void)value;
+    options->dual_stack = true;
+    return NULL;
+}
+
 static const char *set_localaddr(struct options *options, char *value)
 {
     uint16_t port = options->local.port;
@@ -304,6 +318,12 @@ static const char *set_secret_file(struct options *options, char *value)
     return NULL;
 }
 
+static const char *set_access_token_file(struct options *options, char *value)
+{
+    options->access_token_file = value;
+    return NULL;
+}
+
 static const char *set_count(struct options *options, char *value)
 {
     return number(value, 1, 100000, &options->count) ? NULL : "a number of 1 to 100000";
@@ -366,9 +386,15 @@ const struct option_entry option_entries[] = {
      set_secret, VERB_TURN, 0},
     {"secret-file", "FILE", "read the secret from FILE; - is standard input", set_secret_file,
      VERB_TURN, 0},
+    {"access-token-file", "FILE", "an OAuth token: key id, session key and token, a line each",
+     set_access_token_file, VERB_TURN, 0},
     {"relay-family", "4|6", "ask for an IPv4 or IPv6 relay", set_relay_family, VERB_TURN, 0},
     {"tcp-relay", NULL, "test relays of TCP (RFC 6062); with --protocol tcp or tls", set_tcp_relay,
      VERB_TURN, 0},
+    {"dual-stack", NULL, "ask for an IPv4 and an IPv6 relay at once, and test both", set_dual_stack,
+     VERB_TURN, 0},
+    {"mobility", NULL, "also move the allocation to another port of this host (RFC 8016)",
+     set_mobility, VERB_TURN, 0},
     {"count", "N", "packets to echo through the relay; 50", set_count, VERB_TURN, 0},
     {"size", "BYTES", "bytes of each packet; 160", set_size, VERB_TURN, 0},
     {"interval", "MS", "time between packets; 20", set_interval, VERB_TURN, 0},

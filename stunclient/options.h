@@ -49,6 +49,8 @@ struct options {
     bool insecure; /* any certificate will do */
     bool hairpin;
     bool tcp_relay;
+    bool mobility;
+    bool dual_stack;
 
     uint8_t family; /* enum stun_family; NONE: both */
     uint8_t relay_family;
@@ -66,7 +68,7 @@ struct options {
     uint32_t lifetime_max_s; /* 0: not asked for */
     uint32_t count, size, interval_ms;
 
-    const char *user, *password_file, *secret_file;
+    const char *user, *password_file, *secret_file, *access_token_file;
     char *password, *secret; /* copies */
 };
 

@@ -138,6 +138,13 @@ void secure_note(struct secure *secure, const SSL *ssl)
     ERR_clear_error();
 }
 
+void secure_expect(struct secure *secure, const char *name)
+{
+    if (secure != NULL && name != NULL && name[0] != '\0') {
+        snprintf(secure->name, sizeof secure->name, "%s", name);
+    }
+}
+
 const struct secure_findings *secure_findings(const struct secure *secure)
 {
     return secure != NULL ? &secure->findings : NULL;

@@ -38,6 +38,9 @@ SSL *secure_connect(const struct secure *secure);
 struct dtls *secure_associate(const struct secure *secure, const struct dtls_setup *setup);
 /* Notes what a finished handshake showed; the latest is kept. */
 void secure_note(struct secure *secure, const SSL *ssl);
+/* From now on another name is expected in certificates; NULL or "": the same. `secure` may be NULL.
+ */
+void secure_expect(struct secure *secure, const char *name);
 /* NULL when `secure` is. */
 const struct secure_findings *secure_findings(const struct secure *secure);
 

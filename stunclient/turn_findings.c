@@ -16,6 +16,9 @@ static const struct {
     [STEP_CHANNEL] = {"channel", "channel", "binding a channel"},
     [STEP_CONNECT] = {"connect", "connect", "connecting the two relays over TCP"},
     [STEP_ECHO] = {"echo", "echo", "sending packets through the channel"},
+    [STEP_SECOND] = {"second_family", "second family", "using the relays of the second family"},
+    [STEP_MOVE] = {"move", "move", "moving to another address"},
+    [STEP_PRIVATE] = {"private_peers", "private peers", "asking for private addresses"},
     [STEP_DELETE] = {"delete", "delete", "deleting the allocations"},
 };
 
@@ -68,12 +71,28 @@ static const struct turn_step *find_failed(const struct turn_findings *findings,
     return NULL;
 }
 
+bool turn_findings_redirect(const struct turn_findings *findings, struct stun_address *address,
+                            const char **domain)
+{
+    const struct turn_step *step = &findings->steps[STEP_ALLOCATE];
+    if (step->state != STEP_FAILED || step->event.type != TURN_CLIENT_REDIRECTED) {
+        return false;
+    }
+    *address = step->event.address;
+    *domain = step->event.domain;
+    return true;
+}
+
+/* One redirection is followed; this is what comes of the next, or of one to the server itself. */
 static void explain_redirect(struct failure *failure, const struct turn_step *step)
 {
     char address[ADDRESS_TEXT_SIZE];
     address_format(&step->event.address, address);
-    failure_set(failure, EXIT_REFUSED, "the server sends us to another one: %s", address);
-    failure_advise(failure, "Test that one: stunclient turn %s", address);
+    failure_set(failure, EXIT_REFUSED, "the server sends us to yet another one: %s", address);
+    failure_advise(failure,
+                   "Servers that send clients in circles serve nobody: check alternate_servers. To "
+                   "test that one: stunclient turn %s",
+                   address);
 }
 
 /* Nothing was refused: packets were lost on the way through the relay, or time ran out. */
@@ -87,6 +106,10 @@ static void explain_silence(struct failure *failure, enum turn_step_name name, c
                     "permission");
         failure_advise(failure, "The server cannot send to its own relayed address: check its "
                                 "firewall, its external address, and its peer rules.");
+    } else if (name == STEP_MOVE || name == STEP_SECOND) {
+        failure_set(failure, EXIT_NO_REPLY, "%s: nothing came back through the relay",
+                    names[name].doing);
+        failure_advise(failure, "The server's log may say what it dropped.");
     } else {
         failure_set(failure, EXIT_NO_REPLY, "%s: not done in time", names[name].doing);
         failure_advise(failure, "Try again with a longer --timeout.");
@@ -103,6 +126,18 @@ static void explain_step(struct turn_findings *findings, enum turn_step_name nam
     char code[16 + TURN_CLIENT_REASON_SIZE] = "";
     if (event->type == TURN_CLIENT_REDIRECTED && event->failure != TURN_CLIENT_NONE) {
         explain_redirect(failure, step);
+        return;
+    }
+    if (name == STEP_MOVE && event->failure == TURN_CLIENT_REFUSED && event->code == 0) {
+        failure_set(failure, EXIT_REFUSED, "the server gave no ticket to move with");
+        failure_advise(failure, "It does not know mobility (RFC 8016), or has it switched off.");
+        return;
+    }
+    if (name == STEP_SECOND && event->failure == TURN_CLIENT_FAMILY) {
+        failure_set(failure, EXIT_REFUSED, "the server gave relays of one family only (%u)",
+                    event->code);
+        failure_advise(failure, "It needs a relay address of the other family: relay.addresses in "
+                                "turnserver.conf.");
         return;
     }
     if (event->failure == TURN_CLIENT_NONE) {
@@ -175,6 +210,8 @@ void turn_findings_take(struct turn_findings *findings, const struct turn_test *
     findings->sides[0] = *turn_test_side(test, 0);
     findings->sides[1] = *turn_test_side(test, 1);
     findings->echo = *turn_test_echo(test);
+    findings->signing = turn_test_signing(test);
+    findings->private_count = turn_test_private(test, findings->private_peers);
     snprintf(findings->software, sizeof findings->software, "%s", turn_test_software(test));
     judge(findings, options, trouble);
 }
@@ -224,6 +261,49 @@ static void print_allocations(const struct turn_findings *findings, const struct
     }
 }
 
+static void print_second(const struct turn_findings *findings, const struct output *output)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    for (unsigned side = 0; side < 2; side++) {
+        if (findings->sides[side].second.family != STUN_FAMILY_NONE) {
+            output_row(output, "", STYLE_PLAIN, "and %s",
+                       address_format(&findings->sides[side].second, text));
+        }
+    }
+}
+
+static void print_signing(const struct turn_findings *findings, const struct output *output)
+{
+    const struct turn_client_signing *signing = &findings->signing;
+    if (signing->is_signed) {
+        output_row(output, "signed", STYLE_PLAIN, "with %s, %s",
+                   signing->sha256 ? "SHA-256" : "SHA-1",
+                   signing->token         ? "by an access token"
+                   : signing->hidden_name ? "the user name hidden"
+                                          : "the user name in clear");
+    }
+}
+
+static void print_private(const struct turn_findings *findings, const struct output *output)
+{
+    char list[TURN_TEST_PRIVATE_MAX * ADDRESS_TEXT_SIZE] = "";
+    size_t size = 0;
+    if (findings->steps[STEP_PRIVATE].state != STEP_OK) {
+        return;
+    }
+    if (findings->private_count == 0) {
+        output_row(output, "private peers", STYLE_GOOD, "refused");
+        return;
+    }
+    for (size_t i = 0; i < findings->private_count; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        size += (size_t)snprintf(list + size, sizeof list - size, "%s%s", i > 0 ? ", " : "",
+                                 address_format_ip(&findings->private_peers[i], text));
+    }
+    output_row(output, "private peers", STYLE_WARN, "this server relays to private addresses");
+    output_row(output, "", STYLE_WARN, "%s", list);
+}
+
 static void print_echo(const struct turn_findings *findings, const struct options *options,
                        const struct output *output)
 {
@@ -254,26 +334,48 @@ static void print_words(const struct turn_findings *findings, const struct optio
     output_row(output, "server", STYLE_PLAIN, "%s over %s%s%s",
                address_format(&findings->server, address), options_protocol_text(options),
                findings->software[0] == '\0' ? "" : ", ", findings->software);
+    if (findings->redirected_from.family != STUN_FAMILY_NONE) {
+        output_row(output, "", STYLE_PLAIN, "sent there by %s (300)",
+                   address_format(&findings->redirected_from, address));
+    }
     secure_print(findings->secure, output);
+    print_signing(findings, output);
     print_step(output, &findings->steps[STEP_ALLOCATE], STEP_ALLOCATE, false);
     print_allocations(findings, output);
+    print_second(findings, output);
     print_step(output, &findings->steps[STEP_PERMISSION], STEP_PERMISSION, false);
     print_step(output, &findings->steps[STEP_INDICATION], STEP_INDICATION, true);
     print_step(output, &findings->steps[STEP_CHANNEL], STEP_CHANNEL, false);
     print_step(output, &findings->steps[STEP_CONNECT], STEP_CONNECT, false);
     print_echo(findings, options, output);
+    print_step(output, &findings->steps[STEP_SECOND], STEP_SECOND, true);
+    print_step(output, &findings->steps[STEP_MOVE], STEP_MOVE, true);
+    print_private(findings, output);
     print_step(output, &findings->steps[STEP_DELETE], STEP_DELETE, false);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Indication and channel, or connect: not both. */
-static bool is_of_relay(enum turn_step_name name, bool tcp)
+static bool is_asked_for(enum turn_step_name name, const struct options *options)
 {
-    return tcp ? name != STEP_INDICATION && name != STEP_CHANNEL : name != STEP_CONNECT;
+    switch (name) {
+    case STEP_INDICATION:
+    case STEP_CHANNEL:
+        return !options->tcp_relay;
+    case STEP_CONNECT:
+        return options->tcp_relay;
+    case STEP_SECOND:
+        return options->dual_stack;
+    case STEP_MOVE:
+        return options->mobility;
+    default:
+        return true;
+    }
 }
 
-static void put_steps(struct json_writer *json, const struct turn_findings *findings, bool tcp)
+static void put_steps(struct json_writer *json, const struct turn_findings *findings,
+                      const struct options *options)
 {
     static const char *const states[] = {
         [STEP_UNTRIED] = "untried",
@@ -285,7 +387,7 @@ static void put_steps(struct json_writer *json, const struct turn_findings *find
     json_begin_array(json);
     for (unsigned i = 0; i < TURN_STEPS; i++) {
         const struct turn_step *step = &findings->steps[i];
-        if (!is_of_relay((enum turn_step_name)i, tcp)) {
+        if (!is_asked_for((enum turn_step_name)i, options)) {
             continue;
         }
         json_begin_object(json);
@@ -313,10 +415,42 @@ static void put_allocations(struct json_writer *json, const struct turn_findings
         }
         json_begin_object(json);
         json_member_address(json, "relayed_address", &at->relayed);
+        json_member_address(json, "second_relayed_address", &at->second);
         json_member_address(json, "mapped_address", &at->mapped);
         json_member_u64(json, "lifetime_s", at->lifetime_s);
         output_member_ms(json, "took_ms", at->allocate_us);
         json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void put_signing(struct json_writer *json, const struct turn_client_signing *signing)
+{
+    json_put_key(json, "signing");
+    if (!signing->is_signed) {
+        json_put_null(json);
+        return;
+    }
+    json_begin_object(json);
+    json_member_string(json, "integrity", signing->sha256 ? "sha256" : "sha1");
+    json_member_string(json, "user",
+                       signing->token         ? "token"
+                       : signing->hidden_name ? "hidden"
+                                              : "clear");
+    json_end_object(json);
+}
+
+static void put_private(struct json_writer *json, const struct turn_findings *findings)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    json_put_key(json, "private_peers");
+    if (findings->steps[STEP_PRIVATE].state != STEP_OK) {
+        json_put_null(json);
+        return;
+    }
+    json_begin_array(json);
+    for (size_t i = 0; i < findings->private_count; i++) {
+        json_put_string(json, address_format_ip(&findings->private_peers[i], text));
     }
     json_end_array(json);
 }
@@ -356,10 +490,13 @@ static void print_json(const struct turn_findings *findings, const struct option
                         &findings->failure);
     json_member_string(json, "protocol", options_protocol_name(options));
     json_member_address(json, "server_address", &findings->server);
+    json_member_address(json, "redirected_from", &findings->redirected_from);
     json_member_string(json, "software", findings->software[0] == '\0' ? NULL : findings->software);
-    put_steps(json, findings, options->tcp_relay);
+    put_signing(json, &findings->signing);
+    put_steps(json, findings, options);
     put_allocations(json, findings);
     put_echo(json, findings, options);
+    put_private(json, findings);
     secure_put_json(findings->secure, json);
     output_object_end(&object);
 }

@@ -1,63 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "stunclient/turn_test.h"
+#include "stunclient/turn_test_internal.h"
 
 #include "base/address.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define NEAR 0 /* sends and measures */
-#define FAR 1  /* sends back what arrives */
-
 #define PROBE_INTERVAL_MS 250
 #define PROBES_MAX 12
-#define LATE_MIN_US (MONOTIME_SECOND / 2) /* how long the last packet may take */
-#define BURST_MAX 8                       /* packets of one call; their buffers are borrowed */
-#define BUFFER_SIZE (TURN_CLIENT_HEADROOM + 1232 + TURN_CLIENT_TAILROOM)
-
-/* A packet: 8 bytes that are ours alone, its kind and number, and a pattern. */
-#define MARK_SIZE 8
-#define HEAD_SIZE (MARK_SIZE + 8)
-#define PROBE_SIZE 32
-
-enum packet_kind {
-    KIND_PROBE = 1,
-    KIND_ECHO = 2,
-};
-
-#define DATA 2 /* plus the side: its data connection */
-#define CLIENTS_MAX 4
-
-/* Bytes of a data connection, until they are a packet. */
-struct assembly {
-    uint32_t size;
-    uint8_t bytes[1232];
-};
-
-struct turn_test {
-    struct turn_test_setup setup;
-    unsigned client_count; /* 2, or 4 with data connections */
-    struct turn_client *clients[CLIENTS_MAX];
-    bool joined[2];
-    struct assembly assemblies[2];
-    bool ended[2];
-    unsigned done; /* how many sides have done the step */
-    bool deleting, delete_failed, finished;
-    struct turn_test_side sides[2];
-    struct turn_step steps[TURN_STEPS];
-    enum turn_step_name step;
-    struct monotime due; /* of the step itself */
-
-    uint8_t mark[MARK_SIZE];
-    unsigned probes;
-    struct turn_echo echo;
-    struct monotime *sent_at; /* by number */
-    uint8_t *returned;        /* a flag by number */
-    uint32_t highest;         /* the highest number that returned */
-    int64_t last_rtt_us;
-    unsigned burst; /* buffers used in this call */
-    uint8_t buffers[BURST_MAX][BUFFER_SIZE];
-};
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -72,12 +22,11 @@ struct turn_test *turn_test_new(const struct turn_test_setup *setup)
     test->last_rtt_us = -1;
     test->sent_at = calloc(setup->count, sizeof *test->sent_at);
     test->returned = calloc(setup->count, sizeof *test->returned);
-    test->client_count = setup->tcp ? CLIENTS_MAX : 2;
+    test->client_count = setup->client.tcp ? CLIENTS_MAX : 2;
     bool made = true;
     for (unsigned side = 0; side < test->client_count; side++) {
         struct turn_client_setup client = setup->client;
         client.flow = setup->flows[side];
-        client.tcp = setup->tcp;
         test->clients[side] = turn_client_new(&client);
         made = made && test->clients[side] != NULL;
     }
@@ -123,78 +72,14 @@ const char *turn_test_software(const struct turn_test *test)
     return turn_client_software(test->clients[NEAR]);
 }
 
+struct turn_client_signing turn_test_signing(const struct turn_test *test)
+{
+    return turn_client_signing(test->clients[NEAR]);
+}
+
 bool turn_test_finished(const struct turn_test *test)
 {
     return test->finished;
-}
-
-/* ---- packets --------------------------------------------------------------------------------- */
-
-static void put_u32(uint8_t *out, uint32_t number)
-{
-    out[0] = (uint8_t)(number >> 24);
-    out[1] = (uint8_t)(number >> 16);
-    out[2] = (uint8_t)(number >> 8);
-    out[3] = (uint8_t)number;
-}
-
-static uint32_t get_u32(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static uint8_t pattern(uint32_t number, uint32_t at)
-{
-    return (uint8_t)(number * 31 + at * 7);
-}
-
-/* A buffer with room around it, lent until the outbox is sent; NULL: too many in one call. */
-static uint8_t *take_buffer(struct turn_test *test, struct packet *packet, uint32_t size)
-{
-    if (test->burst == BURST_MAX) {
-        return NULL;
-    }
-    *packet = (struct packet){test->buffers[test->burst++] + TURN_CLIENT_HEADROOM, size,
-                              TURN_CLIENT_HEADROOM, TURN_CLIENT_TAILROOM};
-    return packet->bytes;
-}
-
-static void deliver(struct turn_test *test, struct monotime now, unsigned side,
-                    struct packet *packet, struct outbox *outbox)
-{
-    if (test->setup.tcp) {
-        outbox_add(outbox, &test->setup.flows[DATA + side], packet->bytes, packet->size);
-    } else {
-        turn_client_send(test->clients[side], now, &test->sides[1 - side].relayed, packet, outbox);
-    }
-}
-
-static bool send_packet(struct turn_test *test, struct monotime now, enum packet_kind kind,
-                        uint32_t number, uint32_t size, struct outbox *outbox)
-{
-    struct packet packet;
-    uint8_t *bytes = take_buffer(test, &packet, size);
-    if (bytes == NULL) {
-        return false;
-    }
-    memcpy(bytes, test->mark, MARK_SIZE);
-    put_u32(bytes + MARK_SIZE, kind);
-    put_u32(bytes + MARK_SIZE + 4, number);
-    for (uint32_t at = HEAD_SIZE; at < size; at++) {
-        bytes[at] = pattern(number, at);
-    }
-    deliver(test, now, NEAR, &packet, outbox);
-    return true;
-}
-
-static bool is_intact(const struct packet *packet, uint32_t number, uint32_t size)
-{
-    for (uint32_t at = HEAD_SIZE; at < packet->size; at++) {
-        if (packet->bytes[at] != pattern(number, at)) {
-            return false;
-        }
-    }
-    return packet->size == size;
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -202,28 +87,38 @@ static bool is_intact(const struct packet *packet, uint32_t number, uint32_t siz
 static void begin_step(struct turn_test *test, struct monotime now, enum turn_step_name step,
                        struct outbox *outbox);
 
-static enum turn_step_name step_after(const struct turn_test *test)
+static bool is_wanted(const struct turn_test *test, enum turn_step_name step)
 {
-    switch (test->step) {
-    case STEP_PERMISSION:
-        return test->setup.tcp ? STEP_CONNECT : STEP_INDICATION;
+    const struct turn_client_setup *client = &test->setup.client;
+    switch (step) {
+    case STEP_INDICATION:
     case STEP_CHANNEL:
-        return STEP_ECHO;
+        return !client->tcp;
+    case STEP_CONNECT:
+        return client->tcp;
+    case STEP_SECOND:
+        return client->dual;
+    case STEP_MOVE:
+        return client->mobile;
     default:
-        return test->step + 1;
+        return true;
     }
 }
 
-static void end_step(struct turn_test *test, struct monotime now, struct outbox *outbox)
+void test_end_step(struct turn_test *test, struct monotime now, struct outbox *outbox)
 {
     struct turn_step *step = &test->steps[test->step];
+    enum turn_step_name next = test->step + 1;
     step->state = STEP_OK;
     step->took_us = monotime_difference_us(now, step->began);
     if (test->step == STEP_DELETE) {
         test->finished = true;
-    } else {
-        begin_step(test, now, step_after(test), outbox);
+        return;
     }
+    while (!is_wanted(test, next)) {
+        next++;
+    }
+    begin_step(test, now, next, outbox);
 }
 
 /* Whether there was anything that a failed delete leaves behind. */
@@ -254,7 +149,7 @@ static void fail_step(struct turn_test *test, struct monotime now,
 static void side_done(struct turn_test *test, struct monotime now, struct outbox *outbox)
 {
     if (++test->done == 2) {
-        end_step(test, now, outbox);
+        test_end_step(test, now, outbox);
     }
 }
 
@@ -280,8 +175,49 @@ static void send_probe(struct turn_test *test, struct monotime now, struct outbo
         fail_step(test, now, NULL, outbox);
         return;
     }
-    send_packet(test, now, KIND_PROBE, test->probes++, PROBE_SIZE, outbox);
+    test_send(test, now, KIND_PROBE, test->probes++, PROBE_SIZE, outbox);
     test->due = monotime_add_ms(now, PROBE_INTERVAL_MS);
+}
+
+const struct stun_address *test_target(const struct turn_test *test, unsigned side)
+{
+    const struct turn_test_side *other = &test->sides[1 - side];
+    return test->step == STEP_SECOND ? &other->second : &other->relayed;
+}
+
+static void permit_both(struct turn_test *test, struct monotime now, struct outbox *outbox)
+{
+    turn_client_permit(test->clients[NEAR], now, test_target(test, NEAR), outbox);
+    turn_client_permit(test->clients[FAR], now, test_target(test, FAR), outbox);
+}
+
+static void begin_second(struct turn_test *test, struct monotime now, struct outbox *outbox)
+{
+    for (unsigned side = NEAR; side <= FAR; side++) {
+        if (test->sides[side].second.family == STUN_FAMILY_NONE) {
+            fail_step(test, now,
+                      &(struct turn_client_event){.type = TURN_CLIENT_FAILED,
+                                                  .failure = TURN_CLIENT_FAMILY,
+                                                  .code = test->sides[side].second_code},
+                      outbox);
+            return;
+        }
+    }
+    permit_both(test, now, outbox);
+}
+
+/* From now on NEAR's flow is the other one. */
+static void begin_move(struct turn_test *test, struct monotime now, struct outbox *outbox)
+{
+    struct flow *flows = test->setup.flows;
+    if (turn_client_move(test->clients[NEAR], now, &flows[MOVED], outbox) != 0) {
+        fail_step(
+            test, now,
+            &(struct turn_client_event){.type = TURN_CLIENT_FAILED, .failure = TURN_CLIENT_REFUSED},
+            outbox);
+        return;
+    }
+    flows[NEAR] = flows[MOVED];
 }
 
 static void begin_step(struct turn_test *test, struct monotime now, enum turn_step_name step,
@@ -290,6 +226,7 @@ static void begin_step(struct turn_test *test, struct monotime now, enum turn_st
     test->step = step;
     test->done = 0;
     test->due = MONOTIME_NEVER;
+    test->probes = 0;
     test->steps[step].state = STEP_RUNNING;
     test->steps[step].began = now;
     switch (step) {
@@ -298,8 +235,7 @@ static void begin_step(struct turn_test *test, struct monotime now, enum turn_st
         turn_client_allocate(test->clients[FAR], now, outbox);
         break;
     case STEP_PERMISSION:
-        turn_client_permit(test->clients[NEAR], now, &test->sides[FAR].relayed, outbox);
-        turn_client_permit(test->clients[FAR], now, &test->sides[NEAR].relayed, outbox);
+        permit_both(test, now, outbox);
         break;
     case STEP_INDICATION:
         send_probe(test, now, outbox);
@@ -314,91 +250,49 @@ static void begin_step(struct turn_test *test, struct monotime now, enum turn_st
     case STEP_ECHO:
         test->due = now;
         break;
+    case STEP_SECOND:
+        begin_second(test, now, outbox);
+        break;
+    case STEP_MOVE:
+        begin_move(test, now, outbox);
+        break;
+    case STEP_PRIVATE:
+        test_private_begin(test, now, outbox);
+        break;
     default:
         begin_delete(test, now, outbox);
         break;
     }
 }
 
-/* ---- echo ------------------------------------------------------------------------------------ */
+/* ---- what arrives ------------------------------------------------------------------------------
+ */
 
-static void record_return(struct turn_test *test, struct monotime now, const struct packet *packet,
-                          uint32_t number)
+static bool is_probing(const struct turn_test *test)
 {
-    struct turn_echo *echo = &test->echo;
-    if (!is_intact(packet, number, test->setup.size)) {
-        echo->corrupted++;
-        return;
-    }
-    if (test->returned[number]) {
-        echo->duplicates++;
-        return;
-    }
-    int64_t rtt_us = monotime_difference_us(now, test->sent_at[number]);
-    test->returned[number] = 1;
-    echo->reordered += echo->returned > 0 && number < test->highest;
-    test->highest = number > test->highest ? number : test->highest;
-    echo->rtt_min_us = echo->returned == 0 || rtt_us < echo->rtt_min_us ? rtt_us : echo->rtt_min_us;
-    echo->rtt_max_us = rtt_us > echo->rtt_max_us ? rtt_us : echo->rtt_max_us;
-    echo->rtt_sum_us += rtt_us;
-    if (test->last_rtt_us >= 0) {
-        echo->jitter_sum_us += llabs(rtt_us - test->last_rtt_us);
-    }
-    test->last_rtt_us = rtt_us;
-    echo->returned++;
-}
-
-/* Time for the next packets, or, when all were sent, for no more waiting. */
-static void echo_due(struct turn_test *test, struct monotime now, struct outbox *outbox)
-{
-    struct turn_echo *echo = &test->echo;
-    if (echo->sent == test->setup.count) {
-        end_step(test, now, outbox);
-        return;
-    }
-    while (echo->sent < test->setup.count && monotime_reached(now, test->due) &&
-           send_packet(test, now, KIND_ECHO, echo->sent, test->setup.size, outbox)) {
-        test->sent_at[echo->sent++] = now;
-        test->due = monotime_add_ms(test->due, test->setup.interval_ms);
-    }
-    if (echo->sent == test->setup.count) {
-        int64_t late_us = 4 * echo->rtt_max_us > LATE_MIN_US ? 4 * echo->rtt_max_us : LATE_MIN_US;
-        test->due = monotime_add_us(now, late_us);
-    }
-}
-
-static void send_back(struct turn_test *test, struct monotime now, const struct packet *data,
-                      struct outbox *outbox)
-{
-    struct packet packet;
-    uint8_t *bytes;
-    if (data->size > BUFFER_SIZE - TURN_CLIENT_HEADROOM - TURN_CLIENT_TAILROOM ||
-        (bytes = take_buffer(test, &packet, data->size)) == NULL) {
-        return;
-    }
-    memcpy(bytes, data->bytes, data->size);
-    deliver(test, now, FAR, &packet, outbox);
+    return test->probes > 0 &&
+           (test->step == STEP_INDICATION || test->step == STEP_SECOND || test->step == STEP_MOVE);
 }
 
 static void take_data(struct turn_test *test, struct monotime now, unsigned side,
                       const struct turn_client_data *data, struct outbox *outbox)
 {
     const struct packet *packet = &data->packet;
-    if (packet->size < HEAD_SIZE || memcmp(packet->bytes, test->mark, MARK_SIZE) != 0 ||
-        !address_equal(&data->peer, &test->sides[1 - side].relayed)) {
+    enum packet_kind kind;
+    uint32_t number;
+    if (!address_equal(&data->peer, test_target(test, side)) ||
+        !test_packet_is_ours(test, packet, &kind, &number)) {
         return;
     }
-    uint32_t kind = get_u32(packet->bytes + MARK_SIZE);
-    uint32_t number = get_u32(packet->bytes + MARK_SIZE + 4);
     if (side == FAR) {
         test->echo.arrived += kind == KIND_ECHO;
-        send_back(test, now, packet, outbox);
-    } else if (kind == KIND_PROBE && test->step == STEP_INDICATION) {
-        end_step(test, now, outbox);
+        test_send_back(test, now, packet, outbox);
+    } else if (kind == KIND_PROBE && is_probing(test)) {
+        test_end_step(test, now, outbox);
     } else if (kind == KIND_ECHO && test->step == STEP_ECHO && number < test->echo.sent) {
-        record_return(test, now, packet, number);
+        test_echo_returned(test, now, packet, number);
         if (test->echo.returned == test->setup.count) {
-            end_step(test, now, outbox);
+            test_end_step(test, now, outbox);
         }
     }
 }
@@ -408,10 +302,15 @@ static void take_data(struct turn_test *test, struct monotime now, unsigned side
 static void allocated(struct turn_test *test, struct monotime now, unsigned side,
                       const struct turn_client_event *event, struct outbox *outbox)
 {
-    test->sides[side].relayed = event->relayed;
-    test->sides[side].mapped = event->mapped;
-    test->sides[side].lifetime_s = event->lifetime_s;
-    test->sides[side].allocate_us = event->took_us;
+    bool swapped = event->second.family == STUN_FAMILY_IPV4; /* IPv4 first, on both sides */
+    test->sides[side] = (struct turn_test_side){
+        .relayed = swapped ? event->second : event->relayed,
+        .second = swapped ? event->relayed : event->second,
+        .second_code = event->second_code,
+        .mapped = event->mapped,
+        .lifetime_s = event->lifetime_s,
+        .allocate_us = event->took_us,
+    };
     if (test->step == STEP_ALLOCATE) {
         side_done(test, now, outbox);
     }
@@ -435,7 +334,7 @@ static void ended(struct turn_test *test, struct monotime now, unsigned side,
     if (test->delete_failed) {
         fail_step(test, now, NULL, outbox);
     } else {
-        end_step(test, now, outbox);
+        test_end_step(test, now, outbox);
     }
 }
 
@@ -448,6 +347,30 @@ static void take_data_event(struct turn_test *test, struct monotime now, unsigne
         test->setup.leave_framing(test->setup.context, test->setup.flows[DATA + side].via);
         if (test->step == STEP_CONNECT) {
             side_done(test, now, outbox);
+        }
+    } else if (!test->deleting) {
+        fail_step(test, now, event, outbox);
+    }
+}
+
+static void permitted(struct turn_test *test, struct monotime now,
+                      const struct turn_client_event *event, struct outbox *outbox)
+{
+    if (test->step == STEP_PERMISSION) {
+        side_done(test, now, outbox);
+    } else if (test->step == STEP_SECOND && ++test->done == 2) {
+        send_probe(test, now, outbox);
+    } else if (test->step == STEP_PRIVATE && test_private_answered(test, &event->peer, true)) {
+        test_end_step(test, now, outbox);
+    }
+}
+
+static void peer_failed(struct turn_test *test, struct monotime now,
+                        const struct turn_client_event *event, struct outbox *outbox)
+{
+    if (test->step == STEP_PRIVATE) {
+        if (test_private_answered(test, &event->peer, false)) {
+            test_end_step(test, now, outbox);
         }
     } else if (!test->deleting) {
         fail_step(test, now, event, outbox);
@@ -471,14 +394,15 @@ static void take_event(struct turn_test *test, struct monotime now, unsigned sid
         ended(test, now, side, event, outbox);
         break;
     case TURN_CLIENT_PERMITTED:
-        if (test->step == STEP_PERMISSION) {
-            side_done(test, now, outbox);
-        }
+        permitted(test, now, event, outbox);
         break;
     case TURN_CLIENT_BOUND:
         if (test->step == STEP_CHANNEL) {
             side_done(test, now, outbox);
         }
+        break;
+    case TURN_CLIENT_MOVED:
+        send_probe(test, now, outbox);
         break;
     case TURN_CLIENT_CONNECTED:
     case TURN_CLIENT_ATTEMPT:
@@ -487,9 +411,7 @@ static void take_event(struct turn_test *test, struct monotime now, unsigned sid
         }
         break;
     case TURN_CLIENT_PEER_FAILED:
-        if (!test->deleting) {
-            fail_step(test, now, event, outbox);
-        }
+        peer_failed(test, now, event, outbox);
         break;
     default:
         break;
@@ -579,8 +501,8 @@ void turn_test_flow_closed(struct turn_test *test, struct monotime now, uint32_t
             turn_client_flow_closed(test->clients[side], now);
         }
     }
-    bool was_data = test->setup.tcp && (via == test->setup.flows[DATA + NEAR].via ||
-                                        via == test->setup.flows[DATA + FAR].via);
+    bool was_data = test->setup.client.tcp && (via == test->setup.flows[DATA + NEAR].via ||
+                                               via == test->setup.flows[DATA + FAR].via);
     if (was_data && !test->deleting) {
         fail_step(test, now,
                   &(struct turn_client_event){.type = TURN_CLIENT_PEER_FAILED,
@@ -608,10 +530,12 @@ void turn_test_tick(struct turn_test *test, struct monotime now, struct outbox *
     if (!monotime_reached(now, test->due) || test->finished) {
         return;
     }
-    if (test->step == STEP_INDICATION) {
+    if (is_probing(test)) {
         send_probe(test, now, outbox);
     } else if (test->step == STEP_ECHO) {
-        echo_due(test, now, outbox);
+        test_echo_due(test, now, outbox);
+    } else if (test->step == STEP_PRIVATE) {
+        test_end_step(test, now, outbox);
     }
     drain(test, now, outbox);
 }

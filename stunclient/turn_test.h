@@ -5,7 +5,9 @@
  * time in, packets and findings out.
  *
  * With `tcp` it tests relays of TCP (RFC 6062): one relay connects to the other, each side binds a
- * data connection, and the packets go through these as bytes.
+ * data connection, and the packets go through these as bytes. A dual allocation is tested in its
+ * second family too, and a mobile one at another flow. At the end the server is asked for
+ * permissions that a careful one does not give.
  */
 #ifndef STUNCLIENT_TURN_TEST_H
 #define STUNCLIENT_TURN_TEST_H
@@ -19,6 +21,9 @@ enum turn_step_name {
     STEP_CHANNEL,
     STEP_CONNECT, /* in the place of indication and channel when TCP is relayed */
     STEP_ECHO,
+    STEP_SECOND,  /* a dual allocation: there and back between the relays of the other family */
+    STEP_MOVE,    /* a mobile allocation: from another flow, and there and back through it */
+    STEP_PRIVATE, /* permissions for private addresses */
     STEP_DELETE,
     TURN_STEPS,
 };
@@ -44,10 +49,15 @@ struct turn_echo {
     int64_t jitter_sum_us; /* of the differences between one round trip and the next */
 };
 
+#define TURN_TEST_FLOWS 5
+#define TURN_TEST_PRIVATE_MAX 8
+
 struct turn_test_setup {
-    struct turn_client_setup client; /* of both, but flow; user and password as they are there */
-    bool tcp;
-    struct flow flows[4]; /* of both sides; with `tcp` also their data connections */
+    /* Of both, but flow; user and password as they are there. `dual` and `mobile` are not for
+     * `tcp`. */
+    struct turn_client_setup client;
+    /* Of both sides; with `tcp` also their data connections; with `mobile` another of the first */
+    struct flow flows[TURN_TEST_FLOWS];
     /* From now on what comes at `via` is bytes, and not messages. */
     void (*leave_framing)(void *context, uint32_t via);
     void *context;
@@ -56,6 +66,8 @@ struct turn_test_setup {
 
 struct turn_test_side {
     struct stun_address relayed, mapped;
+    struct stun_address second; /* the relay of the other family, or family NONE */
+    uint16_t second_code;       /* why there is none */
     uint32_t lifetime_s;
     int64_t allocate_us;
 };
@@ -80,6 +92,10 @@ bool turn_test_finished(const struct turn_test *test);
 const struct turn_step *turn_test_step(const struct turn_test *test, enum turn_step_name name);
 const struct turn_echo *turn_test_echo(const struct turn_test *test);
 const struct turn_test_side *turn_test_side(const struct turn_test *test, unsigned side);
+struct turn_client_signing turn_test_signing(const struct turn_test *test);
 const char *turn_test_software(const struct turn_test *test);
+/* The private addresses for which the server gave a permission. Returns how many. */
+size_t turn_test_private(const struct turn_test *test,
+                         struct stun_address out[TURN_TEST_PRIVATE_MAX]);
 
 #endif

@@ -29,7 +29,8 @@ const struct verb verbs[] = {
         .arguments = "HOST[:PORT]",
         .summary = "test a TURN relay step by step",
         .text = "Makes two allocations, sends packets from one to the other and back, and reports\n"
-                "the time of each step, loss, round-trip time and jitter.\n",
+                "the time of each step, loss, round-trip time and jitter; and whether the server\n"
+                "relays to private addresses.\n",
         .run = cmd_turn,
     },
     {

@@ -27,9 +27,45 @@ int long_term_init(struct long_term *credentials, struct stun_crypto *crypto, co
     return 0;
 }
 
+int long_term_use_token(struct long_term *credentials, const uint8_t *token, size_t token_size,
+                        const uint8_t *key, size_t key_size)
+{
+    if (token_size == 0 || token_size > sizeof credentials->token || key_size == 0 ||
+        key_size > sizeof credentials->key.bytes) {
+        return -EINVAL;
+    }
+    memcpy(credentials->token, token, token_size);
+    memcpy(credentials->key.bytes, key, key_size);
+    credentials->token_size = (uint16_t)token_size;
+    credentials->key.size = (uint16_t)key_size;
+    return 0;
+}
+
 void long_term_wipe(struct long_term *credentials)
 {
     OPENSSL_cleanse(credentials, sizeof *credentials);
+}
+
+static bool has_token(const struct long_term *credentials)
+{
+    return credentials->token_size != 0;
+}
+
+/* Of a token the algorithm belongs to the key (RFC 7635): there are no PASSWORD-ALGORITHMS. */
+bool long_term_uses_sha256(const struct long_term *credentials)
+{
+    return has_token(credentials) ? credentials->key.size > STUN_SHA1_SIZE
+                                  : credentials->algorithms_size != 0;
+}
+
+static void sign_with_token(const struct long_term *credentials, struct stun_builder *builder)
+{
+    stun_builder_put_bytes(builder, STUN_ACCESS_TOKEN, credentials->token, credentials->token_size);
+    if (long_term_uses_sha256(credentials)) {
+        stun_builder_put_integrity_sha256(builder, credentials->crypto, &credentials->key);
+    } else {
+        stun_builder_put_integrity(builder, credentials->crypto, &credentials->key);
+    }
 }
 
 bool long_term_sign(const struct long_term *credentials, struct stun_builder *builder)
@@ -45,6 +81,10 @@ bool long_term_sign(const struct long_term *credentials, struct stun_builder *bu
     }
     stun_builder_put_string(builder, STUN_REALM, credentials->realm);
     stun_builder_put_bytes(builder, STUN_NONCE, credentials->nonce, credentials->nonce_size);
+    if (has_token(credentials)) {
+        sign_with_token(credentials, builder);
+        return true;
+    }
     if (credentials->algorithms_size == 0) {
         stun_builder_put_integrity(builder, credentials->crypto, &credentials->key);
         return true;
@@ -133,6 +173,7 @@ static bool take_nonce(struct long_term *credentials, const struct stun_view *re
     memcpy(credentials->nonce, nonce->value, nonce->size);
     credentials->nonce_size = nonce->size;
     credentials->anonymous =
+        !has_token(credentials) &&
         (security_features(nonce->value, nonce->size) & FEATURE_USERNAME_ANONYMITY) != 0;
     return true;
 }
@@ -149,16 +190,21 @@ static bool take_realm(struct long_term *credentials, const struct stun_view *re
     return true;
 }
 
+static bool make_keys(struct long_term *credentials)
+{
+    return has_token(credentials) ||
+           (stun_key_long_term(credentials->crypto, &credentials->key, credentials->algorithm,
+                               credentials->user, credentials->realm,
+                               credentials->password) == STUN_OK &&
+            stun_userhash(credentials->crypto, credentials->user, credentials->realm,
+                          credentials->userhash) == STUN_OK);
+}
+
 static enum long_term_verdict take_challenge(struct long_term *credentials,
                                              const struct stun_view *response)
 {
     bool usable = take_realm(credentials, response) && take_nonce(credentials, response) &&
-                  take_algorithms(credentials, response) &&
-                  stun_key_long_term(credentials->crypto, &credentials->key, credentials->algorithm,
-                                     credentials->user, credentials->realm,
-                                     credentials->password) == STUN_OK &&
-                  stun_userhash(credentials->crypto, credentials->user, credentials->realm,
-                                credentials->userhash) == STUN_OK;
+                  take_algorithms(credentials, response) && make_keys(credentials);
     credentials->challenged = usable;
     return usable ? LONG_TERM_RETRY : LONG_TERM_UNUSABLE;
 }
@@ -189,7 +235,7 @@ static enum long_term_verdict judge_challenge(struct long_term *credentials,
 
 static bool is_authentic(const struct long_term *credentials, const struct stun_view *response)
 {
-    if (credentials->algorithms_size != 0) {
+    if (long_term_uses_sha256(credentials)) {
         return stun_view_check_integrity_sha256(response, credentials->crypto, &credentials->key) ==
                STUN_OK;
     }

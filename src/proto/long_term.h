@@ -18,6 +18,7 @@
 #define LONG_TERM_TEXT_SIZE_MAX 763 /* bytes of realm and nonce: 127 characters, RFC 8489 §14.9 */
 #define LONG_TERM_PASSWORD_SIZE_MAX 763
 #define LONG_TERM_ALGORITHMS_SIZE_MAX 64
+#define LONG_TERM_TOKEN_SIZE_MAX 512
 
 struct long_term {
     struct stun_crypto *crypto; /* borrowed */
@@ -34,6 +35,8 @@ struct long_term {
     bool anonymous; /* USERHASH in place of USERNAME */
     uint8_t userhash[STUN_SHA256_SIZE];
     struct stun_key key;
+    uint8_t token[LONG_TERM_TOKEN_SIZE_MAX]; /* ACCESS-TOKEN; `user` is then its key's id */
+    uint16_t token_size;                     /* 0: the password counts */
 
     uint16_t discarded_code; /* the last error that came without proof; 0: none */
     uint32_t discarded;      /* answers that came without proof, or with a wrong one */
@@ -45,6 +48,13 @@ struct long_term {
  */
 int long_term_init(struct long_term *credentials, struct stun_crypto *crypto, const char *user,
                    const char *password);
+/*
+ * Lets an OAuth token stand in for the password (RFC 7635): `user` of long_term_init was the key id
+ * (kid), and requests are signed with the session key: SHA-256 when it is longer than 20 bytes.
+ * Both are copied. Returns 0, or -EINVAL for a size that cannot be (token: 1..512, key: 1..256).
+ */
+int long_term_use_token(struct long_term *credentials, const uint8_t *token, size_t token_size,
+                        const uint8_t *key, size_t key_size);
 /* Overwrites the secrets. */
 void long_term_wipe(struct long_term *credentials);
 
@@ -53,6 +63,9 @@ void long_term_wipe(struct long_term *credentials);
  * integrity. Returns whether it was signed; the caller keeps that for long_term_judge.
  */
 bool long_term_sign(const struct long_term *credentials, struct stun_builder *builder);
+
+/* Whether requests are signed with SHA-256, and answers must be. */
+bool long_term_uses_sha256(const struct long_term *credentials);
 
 enum long_term_verdict {
     LONG_TERM_ACCEPTED, /* use the answer: it is authentic, or the request was not signed */

@@ -2,9 +2,19 @@
 #include "proto/turn_client_internal.h"
 
 #include "base/address.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static bool take_credentials(struct turn_client *client, const struct turn_client_setup *setup)
+{
+    const char *password = setup->token == NULL ? setup->password : "";
+    return long_term_init(&client->credentials, setup->crypto, setup->user, password) == 0 &&
+           (setup->token == NULL ||
+            long_term_use_token(&client->credentials, setup->token, setup->token_size,
+                                setup->token_key, setup->token_key_size) == 0);
+}
 
 struct turn_client *turn_client_new(const struct turn_client_setup *setup)
 {
@@ -15,10 +25,11 @@ struct turn_client *turn_client_new(const struct turn_client_setup *setup)
     client->setup = *setup;
     client->setup.user = NULL;
     client->setup.password = NULL;
+    client->setup.token = client->setup.token_key = NULL;
     client->due = MONOTIME_NEVER;
-    client->has_credentials = setup->user != NULL && setup->password != NULL;
-    if (client->has_credentials &&
-        long_term_init(&client->credentials, setup->crypto, setup->user, setup->password) != 0) {
+    client->has_credentials =
+        setup->user != NULL && (setup->password != NULL || setup->token != NULL);
+    if (client->has_credentials && !take_credentials(client, setup)) {
         free(client);
         return NULL;
     }
@@ -76,6 +87,18 @@ const struct turn_client_counters *turn_client_counters(const struct turn_client
 const char *turn_client_software(const struct turn_client *client)
 {
     return client->software;
+}
+
+struct turn_client_signing turn_client_signing(const struct turn_client *client)
+{
+    const struct long_term *credentials = &client->credentials;
+    struct turn_client_signing signing = {.is_signed = credentials->challenged};
+    if (signing.is_signed) {
+        signing.sha256 = long_term_uses_sha256(credentials);
+        signing.hidden_name = credentials->anonymous;
+        signing.token = credentials->token_size != 0;
+    }
+    return signing;
 }
 
 const char *turn_client_failure_text(enum turn_client_failure failure)
@@ -213,9 +236,8 @@ void turn_client_flow_closed(struct turn_client *client, struct monotime now)
     turn_client_settle(client);
 }
 
-/* Takes LIFETIME of an answer and sets the timers by it. Returns the seconds. */
-static uint32_t take_lifetime(struct turn_client *client, struct monotime now,
-                              const struct stun_view *response)
+uint32_t turn_client_take_lifetime(struct turn_client *client, struct monotime now,
+                                   const struct stun_view *response)
 {
     uint32_t lifetime_s = 600; /* RFC 8656 §3.2 */
     stun_view_u32(response, STUN_LIFETIME, &lifetime_s);
@@ -233,7 +255,31 @@ static void redirected(struct turn_client *client, struct monotime now,
     struct turn_client_event *event =
         turn_client_add_event(client, TURN_CLIENT_REDIRECTED, outcome);
     event->address = *alternate;
+    const struct stun_attribute_view *domain =
+        stun_view_find(outcome->response, STUN_ALTERNATE_DOMAIN);
+    if (domain != NULL) {
+        text_copy_printable(event->domain, sizeof event->domain, domain->value, domain->size);
+    }
     event->took_us = monotime_difference_us(now, request->started);
+}
+
+/* The relay of the other family, of a dual allocation; or why there is none (RFC 8656 §8.2). */
+static void take_second(const struct stun_view *response, struct turn_client_event *event)
+{
+    const char *reason;
+    size_t size;
+    uint8_t family;
+    for (size_t i = 0; i < response->attribute_count; i++) {
+        struct stun_address address;
+        if (response->attributes[i].type == STUN_XOR_RELAYED_ADDRESS &&
+            stun_view_xor_address_of(response, &response->attributes[i], &address) == STUN_OK &&
+            address.family != event->relayed.family) {
+            event->second = address;
+        }
+    }
+    if (event->second.family == STUN_FAMILY_NONE) {
+        (void)stun_view_address_error(response, &family, &event->second_code, &reason, &size);
+    }
 }
 
 void turn_client_allocate_ended(struct turn_client *client, struct monotime now,
@@ -262,7 +308,9 @@ void turn_client_allocate_ended(struct turn_client *client, struct monotime now,
     struct turn_client_event *event = turn_client_add_event(client, TURN_CLIENT_ALLOCATED, outcome);
     event->relayed = relayed;
     event->mapped = mapped;
-    event->lifetime_s = take_lifetime(client, now, response);
+    take_second(response, event);
+    turn_move_take_ticket(client, response);
+    event->lifetime_s = turn_client_take_lifetime(client, now, response);
     event->took_us = monotime_difference_us(now, request->started);
     turn_peer_tick(client, now, outbox);
 }
@@ -282,7 +330,7 @@ void turn_client_refresh_ended(struct turn_client *client, struct monotime now,
     if (outcome->failure == TURN_CLIENT_NONE) {
         struct turn_client_event *event =
             turn_client_add_event(client, TURN_CLIENT_REFRESHED, outcome);
-        event->lifetime_s = take_lifetime(client, now, outcome->response);
+        event->lifetime_s = turn_client_take_lifetime(client, now, outcome->response);
         event->took_us = monotime_difference_us(now, request->started);
     } else if (is_passing(outcome)) {
         client->refresh_due = monotime_add_seconds(now, 1);

@@ -8,6 +8,7 @@
  *   turn_client_peer.c      permissions and channels
  *   turn_client_relay.c     data in and out
  *   turn_client_tcp.c       connections to peers and from them (RFC 6062)
+ *   turn_client_move.c      from one flow to another (RFC 8016)
  *
  * After any call the shell sends the outbox, drains the events, and arms one timer for due.
  */
@@ -37,7 +38,13 @@ struct turn_client_setup {
     uint32_t keepalive_ms; /* a Binding indication after so much silence of ours; 0: none */
     uint8_t family;     /* REQUESTED-ADDRESS-FAMILY, or STUN_FAMILY_NONE for the server's choice */
     bool tcp;           /* a relay of TCP (RFC 6062); `flow` is a stream then */
+    bool dual;          /* an IPv6 relay beside the IPv4 one; `family` is NONE then */
+    bool mobile;        /* ask for a ticket (RFC 8016): turn_client_move needs one */
     bool dont_fragment; /* DONT-FRAGMENT on what is sent to peers */
+    /* An OAuth token (RFC 7635) in place of the password, and its session key; both are copied.
+     * `user` is then the id of the token's key (kid). NULL: none. */
+    const uint8_t *token, *token_key;
+    uint16_t token_size, token_key_size;
 };
 
 /* `setup` is copied. Returns NULL when memory is out or the credentials cannot be used. */
@@ -82,6 +89,14 @@ void turn_client_connect(struct turn_client *client, struct monotime now,
                          const struct stun_address *peer, struct outbox *outbox);
 void turn_client_join(struct turn_client *client, struct monotime now, uint32_t connection_id,
                       struct outbox *outbox);
+/*
+ * RFC 8016: takes the allocation to another flow, with all that belongs to it. From now on nothing
+ * is sent to or taken from the old one. TURN_CLIENT_MOVED follows, or TURN_CLIENT_ENDED when the
+ * server refuses. Returns 0, -ENOTCONN without an allocation, -EPERM when the server gave no
+ * ticket, -ENOMEM.
+ */
+int turn_client_move(struct turn_client *client, struct monotime now, const struct flow *flow,
+                     struct outbox *outbox);
 /* Ends the allocation at the server. TURN_CLIENT_ENDED follows. */
 void turn_client_delete(struct turn_client *client, struct monotime now, struct outbox *outbox);
 
@@ -123,6 +138,7 @@ enum turn_client_event_type {
     TURN_CLIENT_ATTEMPT,     /* `peer` has connected to the relay, as `connection_id` */
     TURN_CLIENT_JOINED,      /* this connection has left STUN behind */
     TURN_CLIENT_REFRESHED,
+    TURN_CLIENT_MOVED,
     TURN_CLIENT_ENDED, /* deleted (failure NONE), or lost: see failure */
 };
 
@@ -145,6 +161,7 @@ enum turn_client_failure {
 };
 
 #define TURN_CLIENT_REASON_SIZE 128
+#define TURN_CLIENT_DOMAIN_SIZE 256
 
 struct turn_client_event {
     enum turn_client_event_type type;
@@ -153,11 +170,15 @@ struct turn_client_event {
     char reason[TURN_CLIENT_REASON_SIZE]; /* the server's words, printable ASCII; may be empty */
     struct stun_address peer;
     struct stun_address relayed; /* ALLOCATED */
+    struct stun_address second;  /* ALLOCATED, of a dual one: the other relay; or family NONE */
+    uint16_t second_code;        /* ALLOCATED: why there is no second; 0: not told */
     struct stun_address mapped;  /* ALLOCATED */
     struct stun_address address; /* REDIRECTED */
-    uint32_t lifetime_s;         /* ALLOCATED, REFRESHED */
-    uint32_t connection_id;      /* CONNECTED, ATTEMPT */
-    int64_t took_us;             /* from the first sending to the last answer, challenge included */
+    char
+        domain[TURN_CLIENT_DOMAIN_SIZE]; /* REDIRECTED: whose certificate to expect; may be empty */
+    uint32_t lifetime_s;                 /* ALLOCATED, REFRESHED */
+    uint32_t connection_id;              /* CONNECTED, ATTEMPT */
+    int64_t took_us; /* from the first sending to the last answer, challenge included */
     uint8_t icmp_type, icmp_code; /* PEER_ICMP */
 };
 
@@ -172,6 +193,15 @@ struct turn_client_counters {
 const struct turn_client_counters *turn_client_counters(const struct turn_client *client);
 /* The server's SOFTWARE, printable ASCII, or "" as long as it has not told. */
 const char *turn_client_software(const struct turn_client *client);
+/* How requests are signed; all false before the challenge. */
+struct turn_client_signing {
+    bool is_signed;
+    bool sha256;      /* MESSAGE-INTEGRITY-SHA256, RFC 8489 §14.6 */
+    bool hidden_name; /* USERHASH in place of USERNAME */
+    bool token;       /* RFC 7635 */
+};
+
+struct turn_client_signing turn_client_signing(const struct turn_client *client);
 /* The words for a failure: what happened, for the middle of a sentence. */
 const char *turn_client_failure_text(enum turn_client_failure failure);
 

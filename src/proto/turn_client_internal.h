@@ -9,6 +9,7 @@
 #define REQUESTS_MAX 16  /* under way at the same time; the others wait */
 #define CHALLENGES_MAX 4 /* a request is built anew this often at most */
 #define EVENTS_MAX 32
+#define TICKET_SIZE_MAX 256
 #define PERMISSION_LIFETIME_S 300 /* RFC 8656 §9 */
 #define REFRESH_MARGIN_S 60       /* RFC 8656 §8: about a minute before it ends */
 
@@ -28,6 +29,7 @@ enum turn_request_kind {
     REQUEST_BIND,
     REQUEST_CONNECT,
     REQUEST_JOIN,
+    REQUEST_MOVE,
 };
 
 struct turn_request {
@@ -73,6 +75,9 @@ struct turn_client {
 
     struct stun_address connect_peer; /* of REQUEST_CONNECT */
     uint32_t connection_id;           /* of REQUEST_JOIN */
+    uint8_t ticket[TICKET_SIZE_MAX];  /* MOBILITY-TICKET, to be shown at another flow */
+    uint16_t ticket_size;
+    bool moving; /* peers wait until the server knows the new flow */
 
     struct monotime refresh_due, expires, last_sent;
     struct monotime due; /* the earliest of all timers, kept by turn_client_settle */
@@ -102,6 +107,9 @@ void turn_client_allocate_ended(struct turn_client *client, struct monotime now,
 void turn_client_refresh_ended(struct turn_client *client, struct monotime now,
                                const struct turn_request *request,
                                const struct turn_outcome *outcome, struct outbox *outbox);
+/* Takes LIFETIME of an answer and sets the timers by it. Returns the seconds. */
+uint32_t turn_client_take_lifetime(struct turn_client *client, struct monotime now,
+                                   const struct stun_view *response);
 void turn_client_delete_ended(struct turn_client *client, struct monotime now,
                               const struct turn_request *request,
                               const struct turn_outcome *outcome, struct outbox *outbox);
@@ -135,6 +143,17 @@ void turn_peer_permit_ended(struct turn_client *client, struct monotime now,
 void turn_peer_bind_ended(struct turn_client *client, struct monotime now,
                           const struct turn_request *request, const struct turn_outcome *outcome,
                           struct outbox *outbox);
+
+/* Nothing is under way any more; what was being asked for is asked for again. */
+void turn_peer_restart(struct turn_client *client, struct monotime now);
+
+/* ---- turn_client_move.c ---------------------------------------------------------------------- */
+
+/* Keeps the MOBILITY-TICKET of an answer; without one there is none any more. */
+void turn_move_take_ticket(struct turn_client *client, const struct stun_view *response);
+void turn_move_ended(struct turn_client *client, struct monotime now,
+                     const struct turn_request *request, const struct turn_outcome *outcome,
+                     struct outbox *outbox);
 
 /* ---- turn_client_tcp.c ----------------------------------------------------------------------- */
 

@@ -123,7 +123,7 @@ const struct turn_peer *turn_peer_find_bound(const struct turn_client *client, s
 
 void turn_peer_tick(struct turn_client *client, struct monotime now, struct outbox *outbox)
 {
-    for (size_t i = 0; i < client->peer_count; i++) {
+    for (size_t i = 0; i < client->peer_count && !client->moving; i++) {
         struct turn_peer *peer = &client->peers[i];
         if (!peer->kept || peer->asking || !monotime_reached(now, peer->due)) {
             continue;
@@ -142,7 +142,7 @@ void turn_peer_tick(struct turn_client *client, struct monotime now, struct outb
 struct monotime turn_peer_due(const struct turn_client *client)
 {
     struct monotime due = MONOTIME_NEVER;
-    if (client->request_count >= REQUESTS_MAX) {
+    if (client->request_count >= REQUESTS_MAX || client->moving) {
         return due;
     }
     for (size_t i = 0; i < client->peer_count; i++) {
@@ -151,6 +151,16 @@ struct monotime turn_peer_due(const struct turn_client *client)
         }
     }
     return due;
+}
+
+void turn_peer_restart(struct turn_client *client, struct monotime now)
+{
+    for (size_t i = 0; i < client->peer_count; i++) {
+        if (client->peers[i].asking) {
+            client->peers[i].asking = false;
+            client->peers[i].due = now;
+        }
+    }
 }
 
 /* ---- outcomes -------------------------------------------------------------------------------- */

@@ -17,11 +17,16 @@ static void put_allocate(const struct turn_client *client, const struct turn_req
     if (client->setup.lifetime_s != 0) {
         stun_builder_put_u32(builder, STUN_LIFETIME, client->setup.lifetime_s);
     }
-    if (client->setup.family != STUN_FAMILY_NONE) {
+    if (client->setup.dual) {
+        stun_builder_put_u8_reserved(builder, STUN_ADDITIONAL_ADDRESS_FAMILY, STUN_FAMILY_IPV6);
+    } else if (client->setup.family != STUN_FAMILY_NONE) {
         stun_builder_put_u8_reserved(builder, STUN_REQUESTED_ADDRESS_FAMILY, client->setup.family);
     }
     if (client->setup.dont_fragment) {
         stun_builder_put_flag(builder, STUN_DONT_FRAGMENT);
+    }
+    if (client->setup.mobile) {
+        stun_builder_put_flag(builder, STUN_MOBILITY_TICKET);
     }
 }
 
@@ -32,6 +37,13 @@ static void put_refresh(const struct turn_client *client, const struct turn_requ
     if (client->setup.lifetime_s != 0) {
         stun_builder_put_u32(builder, STUN_LIFETIME, client->setup.lifetime_s);
     }
+}
+
+static void put_move(const struct turn_client *client, const struct turn_request *request,
+                     struct stun_builder *builder)
+{
+    put_refresh(client, request, builder);
+    stun_builder_put_bytes(builder, STUN_MOBILITY_TICKET, client->ticket, client->ticket_size);
 }
 
 static void put_delete(const struct turn_client *client, const struct turn_request *request,
@@ -86,6 +98,7 @@ static const struct request_kind {
     [REQUEST_BIND] = {STUN_CHANNEL_BIND, put_bind, turn_peer_bind_ended},
     [REQUEST_CONNECT] = {STUN_CONNECT, put_connect, turn_tcp_connect_ended},
     [REQUEST_JOIN] = {STUN_CONNECTION_BIND, put_join, turn_tcp_join_ended},
+    [REQUEST_MOVE] = {STUN_REFRESH, put_move, turn_move_ended},
 };
 
 /* ---- sending --------------------------------------------------------------------------------- */

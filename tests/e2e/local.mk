@@ -6,6 +6,7 @@ e2e_tests = \
 	tests/e2e/test_client_names.py \
 	tests/e2e/test_client_nat.py \
 	tests/e2e/test_client_query.py \
+	tests/e2e/test_client_relay.py \
 	tests/e2e/test_client_tls.py \
 	tests/e2e/test_client_turn.py \
 	tests/e2e/test_client_usage.py \

@@ -85,7 +85,7 @@ def relays_over_dtls(workers):
     told = client.run_json("turn", f"turns:127.0.0.1:{port}?transport=udp", "--ca", ours.certificate, "--user",
                            postern.USER, "--count", "20", "--interval", "1",
                            env={"POSTERN_PASSWORD": postern.PASSWORD})
-    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 6)
+    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 7)
     tap.equal(told["echo"]["returned"], 20)
     tap.equal((told["protocol"], told["tls"]["alpn"]), ("dtls", "stun.turn"))
 

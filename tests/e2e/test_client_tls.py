@@ -88,11 +88,11 @@ def relays_over_tls():
     arguments = ["turn", f"turns:127.0.0.1:{port}?transport=tcp", "--ca", ours.certificate, "--user", postern.USER,
                  "--count", "20", "--interval", "1"]
     told = client.run_json(*arguments, env={"POSTERN_PASSWORD": postern.PASSWORD})
-    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 6)
+    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 7)
     tap.equal(told["echo"]["returned"], 20)
     tap.equal((told["protocol"], told["tls"]["alpn"]), ("tls", "stun.turn"))
     told = client.run_json(*arguments, "--tcp-relay", env={"POSTERN_PASSWORD": postern.PASSWORD})
-    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 5, "a relay of TCP")
+    tap.equal([step["state"] for step in told["steps"]], ["ok"] * 6, "a relay of TCP")
     tap.equal(told["echo"]["returned"], 20)
 
 

@@ -39,7 +39,7 @@ static struct world {
     struct turn_test *test;
     struct stun_crypto *crypto;
     struct outbox outbox;
-    struct flow server_flows[2]; /* as the server sees our two flows */
+    struct flow server_flows[TURN_TEST_FLOWS]; /* as the server sees ours */
     uint64_t seed;
     unsigned loss_percent;
     struct packet_under_way packets[PACKETS_MAX];
@@ -92,7 +92,10 @@ static void server_sends(void)
                 sent->size);
             continue;
         }
-        uint32_t side = !address_equal(&sent->flow.remote, &world.server_flows[0].remote);
+        uint32_t side = 0;
+        while (!address_equal(&sent->flow.remote, &world.server_flows[side].remote)) {
+            side++;
+        }
         put(TO_CLIENT, side, &world.server_flows[side].local, &sent->flow.remote, sent->bytes,
             sent->size);
     }
@@ -149,9 +152,12 @@ static void run(int64_t seconds)
     }
 }
 
-static void begin(uint64_t seed, unsigned loss_percent, uint32_t count, const char *password)
+/* `wishes` says what is asked for: dual, mobile, user, password. */
+static void begin_with(uint64_t seed, unsigned loss_percent, uint32_t count,
+                       const struct turn_client_setup *wishes)
 {
-    static const char *const us[] = {"203.0.113.50:40000", "203.0.113.50:40001"};
+    static const char *const us[TURN_TEST_FLOWS] = {"203.0.113.50:40000", "203.0.113.50:40001",
+                                                    NULL, NULL, "203.0.113.51:40000"};
     memset(&world, 0, sizeof world);
     world.seed = seed;
     world.loss_percent = loss_percent;
@@ -160,17 +166,19 @@ static void begin(uint64_t seed, unsigned loss_percent, uint32_t count, const ch
     shell_start(world.shell, NULL);
     outbox_init(&world.outbox, client_sends, NULL);
     struct turn_test_setup setup = {
-        .client = {.crypto = world.crypto,
-                   .random = world_random,
-                   .user = "alice",
-                   .password = password,
-                   .timing = stun_timing_default,
-                   .timeout_ms = 30000},
+        .client = *wishes,
         .count = count,
         .size = 200,
         .interval_ms = 10,
     };
-    for (uint32_t side = 0; side < 2; side++) {
+    setup.client.crypto = world.crypto;
+    setup.client.random = world_random;
+    setup.client.timing = stun_timing_default;
+    setup.client.timeout_ms = 30000;
+    for (uint32_t side = 0; side < TURN_TEST_FLOWS; side++) {
+        if (us[side] == NULL) {
+            continue;
+        }
         world.server_flows[side] = shell_flow_udp(us[side]);
         setup.flows[side] = (struct flow){.via = side,
                                           .remote = world.server_flows[side].local,
@@ -178,6 +186,12 @@ static void begin(uint64_t seed, unsigned loss_percent, uint32_t count, const ch
     }
     world.test = turn_test_new(&setup);
     assert_non_null(world.test);
+}
+
+static void begin(uint64_t seed, unsigned loss_percent, uint32_t count, const char *password)
+{
+    begin_with(seed, loss_percent, count,
+               &(struct turn_client_setup){.user = "alice", .password = password});
 }
 
 static void end(void)
@@ -195,7 +209,8 @@ static void a_good_way_loses_nothing(void **state)
         run(60);
         for (unsigned i = 0; i < TURN_STEPS; i++) {
             assert_int_equal(turn_test_step(world.test, (enum turn_step_name)i)->state,
-                             i == STEP_CONNECT ? STEP_UNTRIED : STEP_OK);
+                             i == STEP_CONNECT || i == STEP_SECOND || i == STEP_MOVE ? STEP_UNTRIED
+                                                                                     : STEP_OK);
         }
         const struct turn_echo *echo = turn_test_echo(world.test);
         assert_int_equal(echo->sent, 100);
@@ -224,6 +239,33 @@ static void loss_is_counted_and_survived(void **state)
         assert_true(echo->arrived >= echo->returned);
         assert_true(100 - echo->returned <= world.lost);
         assert_int_equal(echo->duplicates + echo->corrupted, 0);
+        if (turn_test_step(world.test, STEP_DELETE)->state == STEP_OK) {
+            assert_int_equal(turn_server_counters(world.shell->server)->allocations_now, 0);
+        }
+        end();
+    }
+}
+
+/* Two families and a move, with loss: every step ends well, or its loss is what ends it. */
+static void two_families_and_a_move(void **state)
+{
+    const struct turn_client_setup wishes = {
+        .user = "alice", .password = "secret", .dual = true, .mobile = true};
+    struct stun_address private_peers[TURN_TEST_PRIVATE_MAX];
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        begin_with(seed, (unsigned)(seed % 4) * 4, 20, &wishes);
+        run(200);
+        assert_int_equal(turn_test_step(world.test, STEP_SECOND)->state, STEP_OK);
+        assert_int_equal(turn_test_step(world.test, STEP_MOVE)->state, STEP_OK);
+        assert_int_equal(turn_test_step(world.test, STEP_PRIVATE)->state, STEP_OK);
+        for (unsigned side = 0; side < 2; side++) {
+            const struct turn_test_side *at = turn_test_side(world.test, side);
+            assert_int_equal(at->relayed.family, STUN_FAMILY_IPV4);
+            assert_int_equal(at->second.family, STUN_FAMILY_IPV6);
+        }
+        assert_int_equal(turn_test_private(world.test, private_peers), 0);
+        assert_true(turn_server_counters(world.shell->server)->allocations_moved >= 1);
         if (turn_test_step(world.test, STEP_DELETE)->state == STEP_OK) {
             assert_int_equal(turn_server_counters(world.shell->server)->allocations_now, 0);
         }
@@ -261,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_way_loses_nothing),
         cmocka_unit_test(loss_is_counted_and_survived),
+        cmocka_unit_test(two_families_and_a_move),
         cmocka_unit_test(a_wrong_password_fails_the_first_step),
         cmocka_unit_test(a_quota_of_one_leaves_nothing_behind),
     };
