@@ -360,6 +360,14 @@ unit_tests += tests/unit/test_ice_check
 tests_unit_test_ice_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ice_check_LDADD = $(ICE_TEST_LIBS)
 
+unit_tests += tests/unit/test_ice_candidates
+tests_unit_test_ice_candidates_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ice_candidates_LDADD = $(ICE_TEST_LIBS)
+
+unit_tests += tests/unit/test_ice_paths
+tests_unit_test_ice_paths_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ice_paths_LDADD = $(ICE_TEST_LIBS)
+
 unit_tests += tests/unit/test_long_term
 tests_unit_test_long_term_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_long_term_LDADD = $(PROTO_TEST_LIBS)

@@ -9,27 +9,22 @@
  * direct, and the pair in use changes only when the peer has confirmed.
  *
  * The controlled agent takes what it is told. Several nominations of one peer are an aggressive
- * nominator's, the best counts (RFC 5245 §8.1.1.2), or a repeated one, and then the earlier pair
- * goes silent. A lite agent obeys each.
+ * nominator's when they come together, and the best counts (RFC 5245 §8.1.1.2); a later one takes
+ * the place of the earlier. A lite agent obeys each.
  */
 #include "proto/ice/ice_internal.h"
 
 #define WAIT_MIN_US (50 * MONOTIME_MILLISECOND)
 #define WAIT_MAX_US (300 * MONOTIME_MILLISECOND)
 #define WAIT_LITE_US (50 * MONOTIME_MILLISECOND)
-#define FRESH_US (22 * MONOTIME_SECOND)         /* a spare pair is checked each 15 s */
-#define SELECTED_FRESH_US (8 * MONOTIME_SECOND) /* the one in use is heard each 6 s at least */
+/* Nominations of an aggressive nominator come within this time of each other. */
+#define AGGRESSIVE_US (2 * MONOTIME_SECOND)
+/* The pair in use is heard each 6 s at least, and spare ones are asked when it goes silent. */
+#define FRESH_US (8 * MONOTIME_SECOND)
 
-static bool heard_within(const struct ice_pair *pair, struct monotime now, int64_t us)
+static bool is_fresh(const struct ice_pair *pair, struct monotime now)
 {
-    return pair->heard_at.us != INT64_MAX && monotime_difference_us(now, pair->heard_at) < us;
-}
-
-static bool is_fresh(const struct ice_agent *agent, const struct ice_pair *pair,
-                     struct monotime now)
-{
-    bool in_use = agent->selected != ICE_NONE && pair == &agent->pairs[agent->selected];
-    return heard_within(pair, now, in_use ? SELECTED_FRESH_US : FRESH_US);
+    return pair->heard_at.us != INT64_MAX && monotime_difference_us(now, pair->heard_at) < FRESH_US;
 }
 
 static bool is_usable(const struct ice_pair *pair)
@@ -41,7 +36,7 @@ static bool is_usable(const struct ice_pair *pair)
 static bool is_preferred(const struct ice_agent *agent, struct monotime now,
                          const struct ice_pair *a, const struct ice_pair *b)
 {
-    bool a_fresh = is_fresh(agent, a, now), b_fresh = is_fresh(agent, b, now);
+    bool a_fresh = is_fresh(a, now), b_fresh = is_fresh(b, now);
     if (a_fresh != b_fresh) {
         return a_fresh;
     }
@@ -124,7 +119,7 @@ static struct ice_pair *best_valid(struct ice_agent *agent, struct monotime now)
     struct ice_pair *best = NULL;
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         struct ice_pair *pair = &agent->pairs[i];
-        if (is_usable(pair) && is_fresh(agent, pair, now) &&
+        if (is_usable(pair) && is_fresh(pair, now) &&
             (best == NULL || pair->priority > best->priority)) {
             best = pair;
         }
@@ -137,7 +132,7 @@ static const struct ice_pair *best_nominated(const struct ice_agent *agent, stru
     const struct ice_pair *best = NULL;
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         const struct ice_pair *pair = &agent->pairs[i];
-        if (is_usable(pair) && pair->nominated && is_fresh(agent, pair, now) &&
+        if (is_usable(pair) && pair->nominated && is_fresh(pair, now) &&
             (best == NULL || pair->priority > best->priority)) {
             best = pair;
         }
@@ -204,8 +199,10 @@ void ice_nomination_review(struct ice_agent *agent, struct monotime now, struct 
 
 static void note_nominated(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
 {
+    if (!pair->nominated || agent->setup.lite) {
+        pair->nominated_at = now;
+    }
     pair->nominated = true;
-    pair->nominated_at = now;
     if (agent->first_nominated.us == INT64_MAX) {
         agent->first_nominated = now;
     }
@@ -223,9 +220,26 @@ void ice_nomination_answered(struct ice_agent *agent, struct monotime now, struc
     ice_nomination_review(agent, now, outbox);
 }
 
+/* What was nominated a while ago is taken back by a new nomination: the peer has changed its mind.
+ */
+static void supersede(struct ice_agent *agent, struct monotime now)
+{
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        struct ice_pair *other = &agent->pairs[i];
+        if (other->in_use && other->nominated &&
+            monotime_difference_us(now, other->nominated_at) >= AGGRESSIVE_US) {
+            other->nominated = false;
+            other->remote_nominates = false;
+        }
+    }
+}
+
 void ice_nomination_asked(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,
                           struct outbox *outbox)
 {
+    if (!pair->remote_nominates && !agent->setup.lite) {
+        supersede(agent, now);
+    }
     pair->remote_nominates = true;
     if (agent->setup.lite && !pair->valid) {
         pair->valid = true;
