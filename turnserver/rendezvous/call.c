@@ -317,5 +317,5 @@ void call_report(struct request *request)
         .rtt = message->report.rtt,
         .duration_us = (uint64_t)monotime_difference_us(request->now, call->since),
     };
-    event_add(request->rendezvous, &event);
+    events_add(request->rendezvous, &event);
 }

@@ -33,7 +33,7 @@ static bool copy_texts(struct event_entry *entry)
     return entry->texts != NULL;
 }
 
-void event_add(struct rendezvous *rendezvous, const struct rendezvous_event *event)
+void events_add(struct rendezvous *rendezvous, const struct rendezvous_event *event)
 {
     if (rendezvous->event_count == RENDEZVOUS_EVENTS_MAX) {
         free(rendezvous->events[rendezvous->first_event].texts);
@@ -86,7 +86,7 @@ void event_of_connection(struct rendezvous *rendezvous, enum rendezvous_event_ty
         .rtt = -1,
     };
 
-    event_add(rendezvous, &event);
+    events_add(rendezvous, &event);
 }
 
 void event_of_session(struct rendezvous *rendezvous, struct monotime now,
@@ -106,7 +106,7 @@ void event_of_session(struct rendezvous *rendezvous, struct monotime now,
         .duration_us = (uint64_t)monotime_difference_us(now, session->since),
     };
 
-    event_add(rendezvous, &event);
+    events_add(rendezvous, &event);
 }
 
 void event_of_call(struct rendezvous *rendezvous, struct monotime now,
@@ -129,5 +129,5 @@ void event_of_call(struct rendezvous *rendezvous, struct monotime now,
         .duration_us = (uint64_t)monotime_difference_us(now, call->since),
     };
 
-    event_add(rendezvous, &event);
+    events_add(rendezvous, &event);
 }

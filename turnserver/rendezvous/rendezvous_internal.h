@@ -284,7 +284,7 @@ void credentials_answer(struct request *request); /* turn */
 /* ---- events.c -------------------------------------------------------------------------------- */
 
 /* Adds a copy, texts too. */
-void event_add(struct rendezvous *rendezvous, const struct rendezvous_event *event);
+void events_add(struct rendezvous *rendezvous, const struct rendezvous_event *event);
 void event_of_connection(struct rendezvous *rendezvous, enum rendezvous_event_type type,
                          const struct connection *connection, enum signal_code code);
 void event_of_session(struct rendezvous *rendezvous, struct monotime now,
