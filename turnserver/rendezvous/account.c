@@ -25,8 +25,8 @@ static void linger(struct rendezvous *rendezvous, struct monotime now, struct ac
                     monotime_add_seconds(now, ACCOUNT_LINGER_S));
 }
 
-struct account *account_get(struct rendezvous *rendezvous, struct monotime now, const char *name,
-                            const char *realm)
+struct account *account_of(struct rendezvous *rendezvous, struct monotime now, const char *name,
+                           const char *realm)
 {
     struct hash_node *node = hash_map_find(&rendezvous->accounts, name);
 

@@ -34,7 +34,7 @@ static struct call *find_call(struct request *request)
 
     if (call == NULL ||
         (call->sides[CALLER] != request->session && call->sides[CALLEE] != request->session)) {
-        reply_error(request, SIGNAL_UNKNOWN_CALL);
+        reply_code(request, SIGNAL_UNKNOWN_CALL);
         return NULL;
     }
     return call;
@@ -46,7 +46,7 @@ static struct call *find_call_of(struct request *request, int side)
     struct call *call = find_call(request);
 
     if (call != NULL && (side_of(call, request->session) != side || call->accepted)) {
-        reply_error(request, SIGNAL_BAD_STATE);
+        reply_code(request, SIGNAL_BAD_STATE);
         return NULL;
     }
     return call;
@@ -162,7 +162,7 @@ static void refuse(struct request *request, enum signal_code code)
     rendezvous->counters.unavailable += code == SIGNAL_UNAVAILABLE;
     rendezvous->counters.queue_full += code == SIGNAL_QUEUE_FULL;
     event_of_session(rendezvous, request->now, RENDEZVOUS_REFUSED, request->session, code);
-    reply_error(request, code);
+    reply_code(request, code);
 }
 
 /* Tells the callee. Returns whether it was taken; `code` says why not. */
@@ -228,7 +228,7 @@ static bool pass_on(struct request *request, struct call *call)
         return true;
     }
     request->rendezvous->counters.queue_full++;
-    reply_error(request, SIGNAL_QUEUE_FULL);
+    reply_code(request, SIGNAL_QUEUE_FULL);
     return false;
 }
 

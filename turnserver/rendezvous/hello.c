@@ -16,9 +16,9 @@
 /* Refuses for good. */
 static void turn_away(struct request *request, enum signal_code code)
 {
-    reply_error(request, code);
+    reply_code(request, code);
     if (request->connection->state != CONNECTION_CLOSING) {
-        connection_close(request->rendezvous, request->connection, RENDEZVOUS_NO_CODE);
+        connection_end(request->rendezvous, request->connection, RENDEZVOUS_NO_CODE);
         request->connection->reason = (uint8_t)code;
     }
 }
@@ -271,7 +271,7 @@ static void refuse(struct request *request, enum signal_code code)
     if (request->connection->hellos >= HELLOS_MAX) {
         turn_away(request, code);
     } else {
-        reply_error(request, code);
+        reply_code(request, code);
     }
 }
 
@@ -299,7 +299,7 @@ static struct session *give_session(struct request *request, struct account *acc
 static void enter(struct request *request, const struct person *person)
 {
     struct rendezvous *rendezvous = request->rendezvous;
-    struct account *account = account_get(rendezvous, request->now, person->account, person->realm);
+    struct account *account = account_of(rendezvous, request->now, person->account, person->realm);
     enum signal_code code = SIGNAL_FULL;
     bool resumed = false;
 
@@ -347,7 +347,7 @@ static bool admit(struct request *request)
                             SIGNAL_RATE_LIMITED);
         reply_retry(request, SIGNAL_RATE_LIMITED, MONOTIME_SECOND);
         if (request->connection->state != CONNECTION_CLOSING) {
-            connection_close(rendezvous, request->connection, RENDEZVOUS_NO_CODE);
+            connection_end(rendezvous, request->connection, RENDEZVOUS_NO_CODE);
         }
         return false;
     }

@@ -167,11 +167,11 @@ void reply(struct request *request, struct signal_message *answer)
         session_end(rendezvous, request->now, connection->session, SIGNAL_QUEUE_FULL);
         request->session = NULL;
     } else {
-        connection_close(rendezvous, connection, SIGNAL_QUEUE_FULL);
+        connection_end(rendezvous, connection, SIGNAL_QUEUE_FULL);
     }
 }
 
-void reply_error(struct request *request, enum signal_code code)
+void reply_code(struct request *request, enum signal_code code)
 {
     reply_retry(request, code, 0);
 }

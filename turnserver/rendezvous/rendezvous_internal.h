@@ -167,7 +167,7 @@ void output_drop(struct outgoing_queue *queue);
 
 /* Answers, with the request's rid. */
 void reply(struct request *request, struct signal_message *answer);
-void reply_error(struct request *request, enum signal_code code);
+void reply_code(struct request *request, enum signal_code code);
 /* With retry_after, at least 1. */
 void reply_retry(struct request *request, enum signal_code code, int64_t after_us);
 
@@ -177,8 +177,8 @@ extern const struct hash_map_type connection_map_type;
 
 struct connection *connection_find(const struct rendezvous *rendezvous, uint64_t number);
 /* Says why (unless the code is RENDEZVOUS_NO_CODE) and closes; the session knows already. */
-void connection_close(struct rendezvous *rendezvous, struct connection *connection,
-                      enum signal_code code);
+void connection_end(struct rendezvous *rendezvous, struct connection *connection,
+                    enum signal_code code);
 /* Frees a connection that is in no map and no list any more. */
 void connection_free(struct connection *connection);
 /* Forgets its number, and what waits. */
@@ -251,8 +251,8 @@ void call_free(struct rendezvous *rendezvous, struct call *call);
 extern const struct hash_map_type account_map_type;
 
 /* Finds or makes it; NULL when there is no room. A new one without session goes by itself. */
-struct account *account_get(struct rendezvous *rendezvous, struct monotime now, const char *name,
-                            const char *realm);
+struct account *account_of(struct rendezvous *rendezvous, struct monotime now, const char *name,
+                           const char *realm);
 void account_add_session(struct rendezvous *rendezvous, struct account *account,
                          struct session *session);
 void account_remove_session(struct rendezvous *rendezvous, struct monotime now,
