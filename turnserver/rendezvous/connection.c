@@ -90,8 +90,8 @@ static void say_why(struct rendezvous *rendezvous, struct connection *connection
     output_to_connection(rendezvous, connection, &error, OUTPUT_OWN);
 }
 
-void connection_end(struct rendezvous *rendezvous, struct connection *connection,
-                    enum signal_code code)
+void connection_dismiss(struct rendezvous *rendezvous, struct connection *connection,
+                        enum signal_code code)
 {
     if (code != RENDEZVOUS_NO_CODE) {
         say_why(rendezvous, connection, code);
@@ -129,7 +129,7 @@ static void time_out_stranger(struct rendezvous *rendezvous, struct connection *
 
     rendezvous->counters.timed_out++;
     event_of_connection(rendezvous, RENDEZVOUS_REFUSED, connection, code);
-    connection_end(rendezvous, connection, code);
+    connection_dismiss(rendezvous, connection, code);
 }
 
 static void ping(struct rendezvous *rendezvous, struct monotime now, struct connection *connection)

@@ -18,7 +18,7 @@ static void turn_away(struct request *request, enum signal_code code)
 {
     reply_code(request, code);
     if (request->connection->state != CONNECTION_CLOSING) {
-        connection_end(request->rendezvous, request->connection, RENDEZVOUS_NO_CODE);
+        connection_dismiss(request->rendezvous, request->connection, RENDEZVOUS_NO_CODE);
         request->connection->reason = (uint8_t)code;
     }
 }
@@ -347,7 +347,7 @@ static bool admit(struct request *request)
                             SIGNAL_RATE_LIMITED);
         reply_retry(request, SIGNAL_RATE_LIMITED, MONOTIME_SECOND);
         if (request->connection->state != CONNECTION_CLOSING) {
-            connection_end(rendezvous, request->connection, RENDEZVOUS_NO_CODE);
+            connection_dismiss(rendezvous, request->connection, RENDEZVOUS_NO_CODE);
         }
         return false;
     }

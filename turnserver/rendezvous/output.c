@@ -167,7 +167,7 @@ void reply(struct request *request, struct signal_message *answer)
         session_end(rendezvous, request->now, connection->session, SIGNAL_QUEUE_FULL);
         request->session = NULL;
     } else {
-        connection_end(rendezvous, connection, SIGNAL_QUEUE_FULL);
+        connection_dismiss(rendezvous, connection, SIGNAL_QUEUE_FULL);
     }
 }
 

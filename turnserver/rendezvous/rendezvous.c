@@ -236,7 +236,7 @@ void rendezvous_shut_down(struct rendezvous *rendezvous, struct monotime now)
             connection->session->connection = NULL;
             connection->session = NULL;
         }
-        connection_end(rendezvous, connection, SIGNAL_SHUTTING_DOWN);
+        connection_dismiss(rendezvous, connection, SIGNAL_SHUTTING_DOWN);
     }
 }
 
@@ -286,7 +286,7 @@ static bool admit(struct request *request)
     }
     if (request->session == NULL && ++connection->spoken > SPOKEN_MAX) {
         rendezvous->counters.rate_limited++;
-        connection_end(rendezvous, connection, SIGNAL_RATE_LIMITED);
+        connection_dismiss(rendezvous, connection, SIGNAL_RATE_LIMITED);
         return false;
     }
     int64_t wait = request->session != NULL
@@ -330,7 +330,7 @@ static void answer_fault(struct request *request, const struct signal_fault *fau
     reply(request, &error);
     if (request->session == NULL && fault->code != SIGNAL_UNKNOWN_TYPE &&
         request->connection->state != CONNECTION_CLOSING) {
-        connection_end(rendezvous, request->connection, RENDEZVOUS_NO_CODE);
+        connection_dismiss(rendezvous, request->connection, RENDEZVOUS_NO_CODE);
     }
 }
 
@@ -391,7 +391,7 @@ void rendezvous_bad_input(struct rendezvous *rendezvous, struct monotime now, ui
     if (connection->session != NULL) {
         session_end(rendezvous, now, connection->session, code);
     } else {
-        connection_end(rendezvous, connection, code);
+        connection_dismiss(rendezvous, connection, code);
     }
 }
 

@@ -177,8 +177,8 @@ extern const struct hash_map_type connection_map_type;
 
 struct connection *connection_find(const struct rendezvous *rendezvous, uint64_t number);
 /* Says why (unless the code is RENDEZVOUS_NO_CODE) and closes; the session knows already. */
-void connection_end(struct rendezvous *rendezvous, struct connection *connection,
-                    enum signal_code code);
+void connection_dismiss(struct rendezvous *rendezvous, struct connection *connection,
+                        enum signal_code code);
 /* Frees a connection that is in no map and no list any more. */
 void connection_free(struct connection *connection);
 /* Forgets its number, and what waits. */

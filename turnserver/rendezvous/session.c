@@ -179,7 +179,7 @@ void session_attach(struct rendezvous *rendezvous, struct monotime now, struct s
         session->waiting = old->queue;
         old->queue = (struct outgoing_queue){0};
         old->session = NULL;
-        connection_end(rendezvous, old, SIGNAL_REPLACED);
+        connection_dismiss(rendezvous, old, SIGNAL_REPLACED);
     }
     timer_wheel_cancel(&rendezvous->session_timers, &session->timer);
     session->connection = connection;
@@ -238,7 +238,7 @@ void session_end(struct rendezvous *rendezvous, struct monotime now, struct sess
     event_of_session(rendezvous, now, RENDEZVOUS_ENDED, session, code);
     if (session->connection != NULL) {
         session->connection->session = NULL;
-        connection_end(rendezvous, session->connection, code);
+        connection_dismiss(rendezvous, session->connection, code);
         session->connection = NULL;
     }
     account_remove_session(rendezvous, now, session->account, session);
