@@ -63,11 +63,9 @@ struct config_policy {
     struct peer_rules *peers;
     struct turn_alternate alternates[CONFIG_ALTERNATES_MAX]; /* turn.alternates points to them */
     struct turn_policy turn;                                 /* turn.peers points to `peers` */
-    uint32_t total_allocations;  /* quotas.total.allocations, 0: no limit */
-    const char **realm_names;    /* realms beside the first, borrowed from `auth` … */
-    uint32_t *realm_allocations; /* … and how many allocations each may hold, 0: no limit */
+    struct turn_holding user_quota, total_quota;             /* of each account, of all together */
+    struct turn_realm_limit *realm_limits; /* of realms beside the first; names are `auth`'s */
     size_t realm_count;
-    uint32_t user_allocations;              /* quotas.user.allocations, 0: no limit */
     struct config_certificate *certificate; /* read and checked, or NULL */
     struct ssl_ctx_st *tls_context;         /* made with it; NULL without it */
     struct ssl_ctx_st *dtls_context;        /* the same for DTLS */

@@ -49,7 +49,8 @@ struct draft_realm {
     unsigned line;
     const char *name;
     config_setting_t *origins, *server_names, *secrets;
-    uint32_t allocations;
+    uint32_t allocations, ports;
+    uint64_t bandwidth; /* bytes a second; 0: no limit */
 };
 
 #define CONFIG_TOKEN_KEYS_MAX 64
@@ -100,7 +101,7 @@ struct config_draft {
     struct stun_address alternate_address;
     config_setting_t *alternate_addresses;
     uint32_t alternate_port;
-    uint32_t user_allocations, total_allocations;
+    uint32_t user_allocations, total_allocations, user_ports, total_ports;
     uint64_t user_bandwidth, total_bandwidth; /* bytes a second; 0: no limit */
     uint32_t unauthenticated_per_source, allocations_per_worker;
     uint32_t permissions_per_allocation, channels_per_allocation, tcp_peers_per_allocation;

@@ -216,22 +216,23 @@ static void add_listener(const struct building *building, size_t index)
                         "expected the name of a realm in realms, got \"%s\"", listener->realm);
 }
 
-/* Names and limits for the quota: those of `realms`. */
+/* Limits for the quotas of `realms`. */
 static bool keep_realm_limits(const struct building *building)
 {
     const struct config_draft *draft = building->draft;
     struct config_policy *policy = building->policy;
-    policy->total_allocations = draft->total_allocations;
-    policy->realm_names = calloc(draft->realm_count + 1, sizeof(*policy->realm_names));
-    policy->realm_allocations = calloc(draft->realm_count + 1, sizeof(*policy->realm_allocations));
-    if (!policy->realm_names || !policy->realm_allocations)
+    policy->realm_limits = calloc(draft->realm_count + 1, sizeof(*policy->realm_limits));
+    if (!policy->realm_limits)
         return false;
     for (size_t i = 0; i < draft->realm_count; i++) {
+        const struct draft_realm *from = &draft->realms[i];
         if (!building->realms[i + 1])
             continue;
         /* The name lives in the realm, which lives as long as the policy. */
-        policy->realm_names[policy->realm_count] = auth_policy_realm(building->realms[i + 1]);
-        policy->realm_allocations[policy->realm_count++] = draft->realms[i].allocations;
+        policy->realm_limits[policy->realm_count++] =
+            (struct turn_realm_limit){.name = auth_policy_realm(building->realms[i + 1]),
+                                      .holding = {from->allocations, from->ports},
+                                      .bandwidth = from->bandwidth};
     }
     return true;
 }
@@ -566,7 +567,8 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
     if (!policy)
         return NULL;
     atomic_init(&policy->references, 1);
-    policy->user_allocations = draft->user_allocations;
+    policy->user_quota = (struct turn_holding){draft->user_allocations, draft->user_ports};
+    policy->total_quota = (struct turn_holding){draft->total_allocations, draft->total_ports};
     bool good = build_auth(&building, boot) && build_peers(&building, boot) &&
                 build_turn(&building) && build_log(&building);
     if (good) {
@@ -594,8 +596,7 @@ void config_policy_release(struct config_policy *policy)
     config_certificate_free(policy->certificate);
     free(policy->certificate_path);
     free(policy->key_path);
-    free((void *)policy->realm_names);
-    free(policy->realm_allocations);
+    free(policy->realm_limits);
     free(policy->software);
     free(policy->log_file);
     free(policy);

@@ -45,9 +45,10 @@ static bool make_shared(struct service *service)
         RAND_bytes(shared->nonce_key, sizeof(shared->nonce_key)) != 1 ||
         RAND_bytes(shared->dtls_cookie_key, sizeof(shared->dtls_cookie_key)) != 1)
         return false;
-    service->quota = local_quota_new(service->config->policy->user_allocations);
+    service->quota = local_quota_new(service->config->policy->user_quota);
     service->bandwidth = local_bandwidth_new();
-    if (service->quota && !service_set_quotas(service->quota, service->config->policy))
+    if (service->quota && service->bandwidth &&
+        !service_set_quotas(service, service->config->policy))
         return false;
     shared->boot = boot;
     shared->pool = port_pool_new(boot->relay_addresses, boot->relay_address_count,

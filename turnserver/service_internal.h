@@ -27,8 +27,8 @@ struct service {
     unsigned worker_count;
 };
 
-/* From now on the policy's limits hold. False when memory is out: those of realms stay. */
-bool service_set_quotas(struct local_quota *quota, const struct config_policy *policy);
+/* From now on the policy's limits hold. False when memory is out: some of realms stay. */
+bool service_set_quotas(struct service *service, const struct config_policy *policy);
 
 /* SIGHUP. A configuration with a problem changes nothing, and the log says so. */
 void service_reload(struct service *service);

@@ -140,12 +140,12 @@ static void warn_restart(void *context, const char *key)
               "a changed key needs a restart: its old value goes on", log_string("key", key));
 }
 
-bool service_set_quotas(struct local_quota *quota, const struct config_policy *policy)
+bool service_set_quotas(struct service *service, const struct config_policy *policy)
 {
-    local_quota_set_limit(quota, policy->user_allocations);
-    local_quota_set_total(quota, policy->total_allocations);
-    return local_quota_set_realms(quota, policy->realm_count, policy->realm_names,
-                                  policy->realm_allocations);
+    local_quota_set_limits(service->quota, policy->user_quota, policy->total_quota);
+    return local_quota_set_realms(service->quota, policy->realm_count, policy->realm_limits) &&
+           local_bandwidth_set_realms(service->bandwidth, policy->realm_count,
+                                      policy->realm_limits);
 }
 
 static void apply(struct service *service, struct config *config)
@@ -156,7 +156,7 @@ static void apply(struct service *service, struct config *config)
     config_boot_compare(&running->boot, &config->boot, warn_restart, service->log);
     connection_limit_set(service->shared.connections, config->boot.tcp_connections_max,
                          config->boot.tcp_connections_per_source);
-    (void)service_set_quotas(service->quota, config->policy);
+    (void)service_set_quotas(service, config->policy);
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_send_policy(service->workers[i], config->policy);
     config_policy_release(running->policy);

@@ -38,7 +38,8 @@ struct tcp_relay_message {
 struct joined {
     struct hash_node by_id, by_via;
     struct tcp_relay *relay;
-    struct bandwidth *bandwidth; /* of its account, or NULL */
+    struct bandwidth *bandwidth;       /* of its account, or NULL */
+    struct bandwidth *realm_bandwidth; /* of the account's realm, or NULL */
     uint32_t id, via;
 };
 
@@ -72,6 +73,18 @@ static bool is_of_via(const struct hash_node *node, const void *wanted)
     return container_of(node, const struct joined, by_via)->via == *(const uint32_t *)wanted;
 }
 
+static void joined_share_bandwidth(struct joined *joined, const struct turn_bandwidth *bandwidth,
+                                   const char *account)
+{
+    const char *realm = turn_account_realm(account);
+    if (bandwidth->acquire && account[0] != '\0' && account != realm) {
+        joined->bandwidth = bandwidth->acquire(bandwidth->context, account);
+    }
+    if (bandwidth->acquire && realm) {
+        joined->realm_bandwidth = bandwidth->acquire(bandwidth->context, realm);
+    }
+}
+
 static struct joined *joined_add(struct tcp_relay *relay, uint32_t id, uint32_t via,
                                  const char *account)
 {
@@ -89,9 +102,7 @@ static struct joined *joined_add(struct tcp_relay *relay, uint32_t id, uint32_t 
         free(joined);
         return NULL;
     }
-    if (relay->bandwidth.acquire) {
-        joined->bandwidth = relay->bandwidth.acquire(relay->bandwidth.context, account);
-    }
+    joined_share_bandwidth(joined, &relay->bandwidth, account);
     return joined;
 }
 
@@ -101,6 +112,9 @@ static void joined_remove(struct tcp_relay *relay, struct joined *joined)
     hash_map_remove(&relay->by_via, &joined->by_via);
     if (joined->bandwidth) {
         relay->bandwidth.release(relay->bandwidth.context, joined->bandwidth);
+    }
+    if (joined->realm_bandwidth) {
+        relay->bandwidth.release(relay->bandwidth.context, joined->realm_bandwidth);
     }
     free(joined);
 }
@@ -112,11 +126,20 @@ static int64_t charge(void *context, size_t size)
     const struct tcp_relay *relay = joined->relay;
     const struct turn_policy *policy = turn_server_policy(relay->server);
     struct monotime now = clock_now();
-    int64_t account_us =
-        bandwidth_charge(joined->bandwidth, now, (uint32_t)size, policy->bandwidth_account);
-    int64_t total_us =
-        bandwidth_charge(relay->bandwidth.total, now, (uint32_t)size, policy->bandwidth_total);
-    return account_us > total_us ? account_us : total_us;
+    const struct {
+        struct bandwidth *bandwidth;
+        uint64_t limit;
+    } shares[] = {
+        {joined->bandwidth, policy->bandwidth_account},
+        {joined->realm_bandwidth, bandwidth_own_limit(joined->realm_bandwidth)},
+        {relay->bandwidth.total, policy->bandwidth_total},
+    };
+    int64_t longest_us = 0;
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        int64_t us = bandwidth_charge(shares[i].bandwidth, now, (uint32_t)size, shares[i].limit);
+        longest_us = us > longest_us ? us : longest_us;
+    }
+    return longest_us;
 }
 
 /* Closes both ends; the machine that asked for it is not told. Returns false when there is none. */

@@ -63,4 +63,23 @@ def bounds_the_server(workers):
     tap.true(postern.until(lambda: pour(ones, peer, 150)[0] == 300, 10), "no limit after the reload")
 
 
+@tap.test(workers=e2e.WORKERS)
+def bounds_a_realm(workers):
+    """Users of one realm share its bandwidth, those of the first realm do not; a reload changes it"""
+    realm = 'realms = ( { name = "example.net"; %s secrets = [ "a secret of the other realm" ]; } );\n'
+    port, extra = postern.free_port(), postern.free_port()
+    listener = f'{{ address = "127.0.0.1"; port = {extra}; transports = [ "udp", "tcp" ]; realm = "example.net"; }}'
+    config = postern.config(port, workers=workers).replace("listeners = ( ", f"listeners = ( {listener}, ", 1)
+    server = postern.server(config + realm % 'bandwidth = "800 kbit/s";')
+    peer = e2e.peer()
+    names = [stunwire.rest_credential("a secret of the other realm", name) for name in ("bob", "carol")]
+    ones = [ready(extra, peer, user=user, password=password) for user, password in names]
+    arrived, seconds = pour(ones, peer, 200)
+    tap.true(90 <= arrived <= 110 + 100 * seconds, f"{arrived} of 400 in {seconds:.2f} s")
+    tap.equal(pour([ready(port, peer)], peer, 150)[0], 150, "the first realm")
+    server.rewrite(config + realm % "")
+    server.reload()
+    tap.true(postern.until(lambda: pour(ones, peer, 150)[0] == 300, 10), "no limit after the reload")
+
+
 tap.main()

@@ -177,4 +177,25 @@ def checks_the_configuration():
     tap.equal((done.status, '"nowhere"' in done.err), (2, True), done.err)
 
 
+@tap.test(workers=e2e.WORKERS)
+def quotas_of_ports(workers):
+    """Ports of a user, a realm and all are bounded; a pair that EVEN-PORT reserves is two; the log names the key"""
+    limits = "quotas = { user = { ports = 2; }; total = { ports = 4; }; };\n"
+    server, port = serve(more=limits, realm="ports = 3;", workers=workers)
+    even = [(stunwire.EVEN_PORT, b"\x80\0\0\0")]
+    first = client(port, "alice", "another word")
+    first.allocate(even)
+    tap.equal(code_of(client(port, "alice", "another word")), 486)
+    service.logged(server, 'key=quotas.user.ports')
+    second = client(port, "carol", "word")
+    tap.equal(second.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()] + even).error()[0], 486)
+    service.logged(server, 'realms[].ports')
+    second.allocate()
+    e2e.allocated(port)
+    tap.equal(code_of(client(port, "alice", "secret", None)), 486)
+    service.logged(server, 'key=quotas.total.ports')
+    first.refresh(0)
+    tap.equal(code_of(client(port, "alice", "secret", None)), 0)
+
+
 tap.main()

@@ -80,24 +80,29 @@ static struct shell_user_count *shell_user(struct shell *shell, const char *name
     return NULL;
 }
 
-static bool shell_reserve(void *context, const char *name)
+static const char *shell_reserve(void *context, const char *name, struct turn_holding holding)
 {
     struct shell *shell = context;
     struct shell_user_count *user = shell_user(shell, name);
 
-    if (shell->quota > 0 && user->count >= shell->quota) {
-        return false;
+    if (shell->quota > 0 && user->count + holding.allocations > shell->quota) {
+        return "allocations";
     }
-    user->count++;
-    return true;
+    if (shell->port_quota > 0 && user->ports + holding.ports > shell->port_quota) {
+        return "ports";
+    }
+    user->count += holding.allocations;
+    user->ports += holding.ports;
+    return NULL;
 }
 
-static void shell_release(void *context, const char *name)
+static void shell_release(void *context, const char *name, struct turn_holding holding)
 {
     struct shell_user_count *user = shell_user(context, name);
 
-    assert(user->count > 0);
-    user->count--;
+    assert(user->count >= holding.allocations && user->ports >= holding.ports);
+    user->count -= holding.allocations;
+    user->ports -= holding.ports;
 }
 
 /* ---- what the machine sends ------------------------------------------------------------------ */
@@ -247,7 +252,7 @@ void shell_free(struct shell *shell)
     turn_server_free(shell->server);
     assert(shell->open_count == 0);
     for (size_t i = 0; i < SHELL_USERS_MAX; i++) {
-        assert(shell->users[i].count == 0);
+        assert(shell->users[i].count == 0 && shell->users[i].ports == 0);
     }
     auth_free(shell->auth);
     stun_crypto_free(shell->crypto);

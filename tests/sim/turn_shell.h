@@ -27,7 +27,7 @@ struct shell_sent {
 
 struct shell_user_count {
     char name[32];
-    unsigned count;
+    unsigned count, ports;
 };
 
 struct shell {
@@ -58,6 +58,7 @@ struct shell {
 
     struct turn_tcp_ports tcp; /* all NULL unless a test sets them before shell_start */
     unsigned quota;            /* allocations a user, 0: no limit */
+    unsigned port_quota;       /* relayed ports a user, 0: no limit */
     struct shell_user_count users[SHELL_USERS_MAX];
 
     unsigned offset; /* 0..7: packets are handed over that far behind an aligned address */

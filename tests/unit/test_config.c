@@ -54,7 +54,7 @@ static void test_empty_file_is_a_stun_server(void **state)
     assert_false(turn->relay_enabled);
     assert_true(auth_policy_is_empty(config->policy->auth));
     assert_string_equal(auth_policy_realm(config->policy->auth), "postern");
-    assert_int_equal(config->policy->user_allocations, 100);
+    assert_int_equal(config->policy->user_quota.allocations, 100);
     assert_int_equal(turn->unauthenticated_per_source, 1000);
     assert_int_equal(turn->allocations_max, 0);
     assert_int_equal(turn->permissions_per_allocation, 256);
@@ -144,7 +144,7 @@ static void test_keys_of_policy(void **state)
     assert_true(policy->turn.relay_enabled);
     assert_string_equal(auth_policy_realm(policy->auth), "example.org");
     assert_true(policy->turn.relay_family_of_client);
-    assert_int_equal(policy->user_allocations, 0);
+    assert_int_equal(policy->user_quota.allocations, 0);
     assert_int_equal(policy->turn.bandwidth_account, 8000);
     assert_int_equal(policy->turn.bandwidth_total, 125000000000);
     assert_int_equal(policy->turn.unauthenticated_per_source, 0);

@@ -165,7 +165,7 @@ static void send_to_server(void *context, const uint8_t *bytes, size_t size)
 
 static void new_client(struct world *world, struct client *client, uint16_t port)
 {
-    const struct dtls_setup dtls_setup = {send_to_server, client, 0};
+    const struct dtls_setup dtls_setup = {.send = send_to_server, .context = client};
 
     *client = (struct client){.world = world, .port = port};
     client->dtls = dtls_new_client(world->client_context, "127.0.0.1", &dtls_setup);

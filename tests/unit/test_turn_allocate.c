@@ -387,7 +387,36 @@ static void quota_is_486_and_reported(void **state)
         assert_true(turn_server_event(bench->shell->server, &event));
     } while (event.type != TURN_QUOTA_REACHED);
     assert_string_equal(event.user, "alice");
+    assert_string_equal(event.limit, "allocations");
     assert_true(address_equal(&event.client, &flow.remote));
+}
+
+/* Each port is charged until it is closed; what EVEN-PORT sets aside, until its reservation ends.
+ */
+static void ports_are_charged(void **state)
+{
+    struct bench *bench = *state;
+    struct shell *shell = bench->shell;
+    struct flow flow = shell_flow_udp("198.51.100.9:40001");
+    struct shell_client second;
+    struct stun_view answer;
+
+    shell->port_quota = 2;
+    client_init(&second, shell, &flow, "alice", "secret");
+    client_begin(&bench->alice, STUN_ALLOCATE);
+    stun_builder_put_u8_reserved(&bench->alice.builder, STUN_REQUESTED_TRANSPORT,
+                                 STUN_TRANSPORT_UDP);
+    stun_builder_put_u8(&bench->alice.builder, STUN_EVEN_PORT, 0x80);
+    assert_int_equal(client_ask(&bench->alice, &answer), 0);
+    assert_int_equal(shell->users[0].ports, 2);
+    assert_int_equal(client_allocate(&second, NULL), 486);
+    shell_advance_ms(shell, 31000);
+    assert_int_equal(shell->users[0].ports, 1);
+    assert_int_equal(client_allocate(&second, NULL), 0);
+    assert_int_equal(client_refresh(&bench->alice, 0), 0);
+    assert_int_equal(shell->users[0].ports, 1);
+    assert_int_equal(client_refresh(&second, 0), 0);
+    assert_int_equal(shell->users[0].ports, 0);
 }
 
 static void a_full_server_is_508(void **state)
@@ -519,6 +548,7 @@ int main(void)
         WITH_BENCH(a_reserved_port_that_cannot_be_opened_is_given_back),
         WITH_BENCH(sha256_is_answered_with_sha256),
         WITH_BENCH(quota_is_486_and_reported),
+        WITH_BENCH(ports_are_charged),
         WITH_BENCH(a_full_server_is_508),
         WITH_BENCH(a_port_that_another_program_has_is_passed_over),
         WITH_BENCH(failure_to_open_gives_all_back),

@@ -2,6 +2,7 @@
 /* Bandwidth of an account and of all: one bucket for several workers. */
 #include "tests/unit/turn_test.h"
 #include "turnserver/cluster/local_bandwidth.h"
+#include "turnserver/turn/turn_internal.h"
 
 #define SIZE 1000u
 
@@ -167,20 +168,75 @@ static void a_reload_holds_at_once(void **state)
 
 #define PAIR(test) cmocka_unit_test_setup_teardown(test, set_up_pair, tear_down_pair)
 
-/* Holders of tokens have nothing in common: they do not share a bucket. */
+/* Holders of tokens have nothing in common but their realm: they do not share a bucket. */
 static void nobody_has_a_bucket(void **state)
 {
     (void)state;
+    static const struct siphash_key key = {{1, 2}};
+    struct local_bandwidth *table = local_bandwidth_new();
+    struct turn_bandwidth interface = local_bandwidth_interface(table);
+    struct account_table accounts;
+
+    account_table_init(&accounts, &key, &interface);
+    struct account *nobody = account_get(&accounts, "", 0);
+    struct account *of_realm = account_get(&accounts, "\\example.net", 0);
+    struct account *alice = account_get(&accounts, "alice\\example.net", 0);
+    assert_null(nobody->bandwidth);
+    assert_null(nobody->realm_bandwidth);
+    assert_null(of_realm->bandwidth);
+    assert_non_null(of_realm->realm_bandwidth);
+    assert_non_null(alice->bandwidth);
+    assert_ptr_equal(alice->realm_bandwidth, of_realm->realm_bandwidth);
+    assert_int_equal(local_bandwidth_count(table), 2);
+    account_release(&accounts, nobody);
+    account_release(&accounts, of_realm);
+    account_release(&accounts, alice);
+    account_table_clear(&accounts);
+    assert_int_equal(local_bandwidth_count(table), 0);
+    local_bandwidth_free(table);
+}
+
+static void realms_know_their_limits(void **state)
+{
+    (void)state;
+    const struct turn_realm_limit limits[] = {{"b.org", {0}, 1000}, {"c.org", {0}, 0}};
     struct local_bandwidth *table = local_bandwidth_new();
     struct turn_bandwidth interface = local_bandwidth_interface(table);
 
-    assert_null(interface.acquire(interface.context, ""));
-    assert_null(interface.acquire(interface.context, "\\example.net"));
-    struct bandwidth *bandwidth = interface.acquire(interface.context, "alice\\example.net");
-    assert_non_null(bandwidth);
-    interface.release(interface.context, bandwidth);
-    assert_int_equal(local_bandwidth_count(table), 0);
+    assert_true(local_bandwidth_set_realms(table, 2, limits));
+    struct bandwidth *realm = interface.acquire(interface.context, "\\b.org");
+    struct bandwidth *account = interface.acquire(interface.context, "b.org");
+    assert_int_equal(bandwidth_own_limit(realm), 1000);
+    assert_int_equal(bandwidth_own_limit(account), 0);
+    assert_int_equal(bandwidth_own_limit(NULL), 0);
+    /* A reload changes the buckets that are in use. */
+    assert_true(local_bandwidth_set_realms(table, 0, NULL));
+    assert_int_equal(bandwidth_own_limit(realm), 0);
+    interface.release(interface.context, realm);
+    interface.release(interface.context, account);
     local_bandwidth_free(table);
+}
+
+static struct account *account_of(const struct shell_client *client)
+{
+    return allocation_of_flow(client->shell->server, &client->flow)->account;
+}
+
+/* Users of one realm share its bucket, at whatever worker they are. */
+static void a_realm_has_so_much_a_second(void **state)
+{
+    struct pair *pair = *state;
+    const struct turn_realm_limit limits[] = {{"b.org", {0}, 100 * SIZE}};
+
+    assert_true(local_bandwidth_set_realms(pair->table, 1, limits));
+    for (size_t i = 0; i < 2; i++) {
+        /* The sessions are of alice in the first realm: put her account into the other one. */
+        struct bandwidth *realm =
+            pair->shells[i]->bandwidth.acquire(pair->shells[i]->bandwidth.context, "\\b.org");
+        account_of(&pair->alice[i])->realm_bandwidth = realm;
+    }
+    assert_int_equal(send_many(&pair->alice[0], 60), 60);
+    assert_int_equal(send_many(&pair->alice[1], 60), 40);
 }
 
 int main(void)
@@ -188,6 +244,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         PAIR(without_a_limit_all_goes),
         PAIR(an_account_has_so_much_a_second),
+        PAIR(a_realm_has_so_much_a_second),
+        cmocka_unit_test(realms_know_their_limits),
         PAIR(at_all_workers_and_both_ways_together),
         PAIR(the_total_holds_for_everybody),
         PAIR(a_large_datagram_is_not_locked_out),

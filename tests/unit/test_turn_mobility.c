@@ -312,7 +312,7 @@ static int tear_down_pair(void **state)
 static void carry_quota(struct pair *pair)
 {
     pair->there->users[0] = pair->here->users[0];
-    pair->here->users[0].count = 0;
+    pair->here->users[0].count = pair->here->users[0].ports = 0;
 }
 
 static enum turn_move_status carry(struct pair *pair)

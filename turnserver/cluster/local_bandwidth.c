@@ -21,6 +21,13 @@ struct local_bandwidth {
     pthread_mutex_t mutex;
     struct hash_map sharers;
     struct bandwidth total;
+    struct realm_rate *realms;
+    size_t realm_count;
+};
+
+struct realm_rate {
+    char *name;
+    uint64_t bytes_per_second;
 };
 
 static uint64_t hash_name(const struct siphash_key *key, const void *name)
@@ -56,6 +63,14 @@ struct local_bandwidth *local_bandwidth_new(void)
     return table;
 }
 
+static void free_realms(struct realm_rate *realms, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(realms[i].name);
+    }
+    free(realms);
+}
+
 void local_bandwidth_free(struct local_bandwidth *table)
 {
     if (table == NULL) {
@@ -63,8 +78,20 @@ void local_bandwidth_free(struct local_bandwidth *table)
     }
     assert(table->sharers.count == 0);
     hash_map_clear(&table->sharers);
+    free_realms(table->realms, table->realm_count);
     pthread_mutex_destroy(&table->mutex);
     free(table);
+}
+
+/* What the bucket of that name knows itself: a realm's limit; 0 for accounts. */
+static uint64_t rate_of(const struct local_bandwidth *table, const char *name)
+{
+    for (size_t i = 0; name[0] == '\\' && i < table->realm_count; i++) {
+        if (strcmp(table->realms[i].name, name + 1) == 0) {
+            return table->realms[i].bytes_per_second;
+        }
+    }
+    return 0;
 }
 
 static struct sharer *sharer_new(struct local_bandwidth *table, const char *name)
@@ -74,6 +101,7 @@ static struct sharer *sharer_new(struct local_bandwidth *table, const char *name
 
     if (sharer != NULL) {
         memcpy(sharer->name, name, size);
+        atomic_store(&sharer->bandwidth.bytes_per_second, rate_of(table, name));
         (void)hash_map_insert(&table->sharers, &sharer->node, sharer->name);
     }
     return sharer;
@@ -83,9 +111,6 @@ static struct bandwidth *acquire(void *context, const char *name)
 {
     struct local_bandwidth *table = context;
 
-    if (name[0] == '\0' || name[0] == '\\') {
-        return NULL; /* nobody in particular: strangers to one another share no bucket */
-    }
     pthread_mutex_lock(&table->mutex);
     struct hash_node *node = hash_map_find(&table->sharers, name);
     struct sharer *sharer =
@@ -113,6 +138,37 @@ static void release(void *context, struct bandwidth *bandwidth)
 struct turn_bandwidth local_bandwidth_interface(struct local_bandwidth *table)
 {
     return (struct turn_bandwidth){table, acquire, release, &table->total};
+}
+
+bool local_bandwidth_set_realms(struct local_bandwidth *table, size_t count,
+                                const struct turn_realm_limit *limits)
+{
+    struct realm_rate *realms = calloc(count + 1, sizeof *realms);
+    struct hash_cursor cursor;
+
+    for (size_t i = 0; realms != NULL && i < count; i++) {
+        realms[i] = (struct realm_rate){strdup(limits[i].name), limits[i].bandwidth};
+        if (realms[i].name == NULL) {
+            free_realms(realms, i);
+            realms = NULL;
+        }
+    }
+    if (realms == NULL) {
+        return false;
+    }
+    pthread_mutex_lock(&table->mutex);
+    struct realm_rate *before = table->realms;
+    size_t before_count = table->realm_count;
+    table->realms = realms;
+    table->realm_count = count;
+    for (struct hash_node *node = hash_map_first(&table->sharers, &cursor); node != NULL;
+         node = hash_map_next(&table->sharers, &cursor)) {
+        struct sharer *sharer = container_of(node, struct sharer, node);
+        atomic_store(&sharer->bandwidth.bytes_per_second, rate_of(table, sharer->name));
+    }
+    pthread_mutex_unlock(&table->mutex);
+    free_realms(before, before_count);
+    return true;
 }
 
 size_t local_bandwidth_count(struct local_bandwidth *table)

@@ -13,14 +13,13 @@
 /* An account is here as long as it holds something. */
 struct holder {
     struct hash_node node;
-    uint32_t allocations;
+    struct turn_holding held;
     char name[];
 };
 
 struct local_quota {
     pthread_mutex_t mutex;
-    uint32_t limit, total_limit;
-    uint64_t total;
+    struct turn_holding limit, total_limit, total;
     struct realm_limit *realms;
     size_t realm_count;
     struct hash_map holders; /* accounts, and realms as "\\realm" */
@@ -28,7 +27,7 @@ struct local_quota {
 
 struct realm_limit {
     char *name;
-    uint32_t allocations;
+    struct turn_holding limit;
 };
 
 static uint64_t hash_name(const struct siphash_key *key, const void *name)
@@ -41,7 +40,7 @@ static bool is_named(const struct hash_node *node, const void *name)
     return strcmp(container_of(node, const struct holder, node)->name, name) == 0;
 }
 
-struct local_quota *local_quota_new(uint32_t allocations)
+struct local_quota *local_quota_new(struct turn_holding account)
 {
     static const struct hash_map_type type = {hash_name, is_named};
     struct siphash_key key;
@@ -59,7 +58,7 @@ struct local_quota *local_quota_new(uint32_t allocations)
         errno = status;
         return NULL;
     }
-    quota->limit = allocations;
+    quota->limit = account;
     hash_map_init(&quota->holders, &type, &key, LOCAL_QUOTA_ACCOUNTS_MAX);
     return quota;
 }
@@ -115,101 +114,125 @@ static struct holder *add(struct local_quota *quota, const char *name)
     return holder;
 }
 
-static bool has_room(const struct holder *holder, uint32_t limit)
+/* The keys under which the limits stand. */
+static const struct limit_keys {
+    const char *allocations, *ports;
+} account_keys = {"quotas.user.allocations", "quotas.user.ports"},
+  realm_keys = {"realms[].allocations", "realms[].ports"},
+  total_keys = {"quotas.total.allocations", "quotas.total.ports"};
+
+static bool has_room(uint32_t held, uint32_t wanted, uint32_t limit)
 {
-    return holder == NULL || limit == 0 || holder->allocations < limit;
+    return limit == 0 || wanted == 0 || (held < limit && wanted <= limit - held);
 }
 
-static uint32_t limit_of_realm(const struct local_quota *quota, const char *realm)
+/* NULL, or the key of the limit that `wanted` would exceed. */
+static const char *exceeds(const struct turn_holding *held, struct turn_holding wanted,
+                           struct turn_holding limit, const struct limit_keys *keys)
+{
+    if (!has_room(held->allocations, wanted.allocations, limit.allocations)) {
+        return keys->allocations;
+    }
+    return has_room(held->ports, wanted.ports, limit.ports) ? NULL : keys->ports;
+}
+
+static struct turn_holding limit_of_realm(const struct local_quota *quota, const char *realm)
 {
     for (size_t i = 0; i < quota->realm_count; i++) {
         if (strcmp(quota->realms[i].name, realm + 1) == 0) {
-            return quota->realms[i].allocations;
+            return quota->realms[i].limit;
         }
     }
-    return 0;
+    return (struct turn_holding){0};
 }
 
-static void give_back(struct local_quota *quota, const char *name)
+static void give_back(struct local_quota *quota, const char *name, struct turn_holding given)
 {
     struct holder *holder = find(quota, name);
 
     assert(holder != NULL);
-    if (holder != NULL && --holder->allocations == 0) {
+    if (holder == NULL) {
+        return;
+    }
+    holder->held.allocations -= given.allocations;
+    holder->held.ports -= given.ports;
+    if (holder->held.allocations == 0 && holder->held.ports == 0) {
         hash_map_remove(&quota->holders, &holder->node);
         free(holder);
     }
 }
 
-static bool take(struct local_quota *quota, const char *name, uint32_t limit)
+static const char *take(struct local_quota *quota, const char *name, struct turn_holding wanted,
+                        struct turn_holding limit, const struct limit_keys *keys)
 {
+    static const struct turn_holding nothing = {0};
     struct holder *holder = find(quota, name);
+    const char *key = exceeds(holder != NULL ? &holder->held : &nothing, wanted, limit, keys);
 
-    if (!has_room(holder, limit)) {
-        return false;
+    if (key != NULL) {
+        return key;
     }
     holder = holder != NULL ? holder : add(quota, name);
-    if (holder != NULL) {
-        holder->allocations++;
+    if (holder == NULL) {
+        return "quotas";
     }
-    return holder != NULL;
-}
-
-/* The realm of an account with the backslash before it, or NULL for the first realm. */
-static const char *realm_of(const char *name)
-{
-    return strrchr(name, '\\');
+    holder->held.allocations += wanted.allocations;
+    holder->held.ports += wanted.ports;
+    return NULL;
 }
 
 /* "" and "\realm" are nobody in particular. */
 static bool is_nobody(const char *name)
 {
-    return name[0] == '\0' || name == realm_of(name);
+    return name[0] == '\0' || name == turn_account_realm(name);
 }
 
-static bool reserve_all(struct local_quota *quota, const char *name)
+static const char *reserve_all(struct local_quota *quota, const char *name,
+                               struct turn_holding wanted)
 {
-    const char *realm = realm_of(name);
+    const char *realm = turn_account_realm(name);
+    const char *key = exceeds(&quota->total, wanted, quota->total_limit, &total_keys);
 
-    if (quota->total_limit > 0 && quota->total >= quota->total_limit) {
-        return false;
+    if (key == NULL && realm != NULL) {
+        key = take(quota, realm, wanted, limit_of_realm(quota, realm), &realm_keys);
     }
-    if (realm != NULL && !take(quota, realm, limit_of_realm(quota, realm))) {
-        return false;
-    }
-    if (!is_nobody(name) && !take(quota, name, quota->limit)) {
-        if (realm != NULL) {
-            give_back(quota, realm);
+    if (key == NULL && !is_nobody(name)) {
+        key = take(quota, name, wanted, quota->limit, &account_keys);
+        if (key != NULL && realm != NULL) {
+            give_back(quota, realm, wanted);
         }
-        return false;
     }
-    quota->total++;
-    return true;
+    if (key == NULL) {
+        quota->total.allocations += wanted.allocations;
+        quota->total.ports += wanted.ports;
+    }
+    return key;
 }
 
-static bool reserve(void *context, const char *name)
+static const char *reserve(void *context, const char *name, struct turn_holding wanted)
 {
     struct local_quota *quota = context;
 
     pthread_mutex_lock(&quota->mutex);
-    bool granted = reserve_all(quota, name);
+    const char *key = reserve_all(quota, name, wanted);
     pthread_mutex_unlock(&quota->mutex);
-    return granted;
+    return key;
 }
 
-static void release(void *context, const char *name)
+static void release(void *context, const char *name, struct turn_holding given)
 {
     struct local_quota *quota = context;
-    const char *realm = realm_of(name);
+    const char *realm = turn_account_realm(name);
 
     pthread_mutex_lock(&quota->mutex);
     if (!is_nobody(name)) {
-        give_back(quota, name);
+        give_back(quota, name, given);
     }
     if (realm != NULL) {
-        give_back(quota, realm);
+        give_back(quota, realm, given);
     }
-    quota->total--;
+    quota->total.allocations -= given.allocations;
+    quota->total.ports -= given.ports;
     pthread_mutex_unlock(&quota->mutex);
 }
 
@@ -218,27 +241,22 @@ struct turn_quota local_quota_interface(struct local_quota *quota)
     return (struct turn_quota){.context = quota, .reserve = reserve, .release = release};
 }
 
-void local_quota_set_limit(struct local_quota *quota, uint32_t allocations)
+void local_quota_set_limits(struct local_quota *quota, struct turn_holding account,
+                            struct turn_holding total)
 {
     pthread_mutex_lock(&quota->mutex);
-    quota->limit = allocations;
+    quota->limit = account;
+    quota->total_limit = total;
     pthread_mutex_unlock(&quota->mutex);
 }
 
-void local_quota_set_total(struct local_quota *quota, uint32_t allocations)
-{
-    pthread_mutex_lock(&quota->mutex);
-    quota->total_limit = allocations;
-    pthread_mutex_unlock(&quota->mutex);
-}
-
-bool local_quota_set_realms(struct local_quota *quota, size_t count, const char *const *names,
-                            const uint32_t *allocations)
+bool local_quota_set_realms(struct local_quota *quota, size_t count,
+                            const struct turn_realm_limit *limits)
 {
     struct realm_limit *realms = calloc(count + 1, sizeof *realms);
 
     for (size_t i = 0; realms != NULL && i < count; i++) {
-        realms[i] = (struct realm_limit){strdup(names[i]), allocations[i]};
+        realms[i] = (struct realm_limit){strdup(limits[i].name), limits[i].holding};
         if (realms[i].name == NULL) {
             free_realms(realms, i);
             realms = NULL;

@@ -14,24 +14,23 @@
 
 struct local_quota;
 
-/* `allocations` is the limit of each account, 0: none; the account "" is nobody's and has none.
- * Returns NULL with errno set. */
-struct local_quota *local_quota_new(uint32_t allocations);
+/* `account` is the limit of each account; "" and "\realm" are nobody's and have none. Returns NULL
+ * with errno set. */
+struct local_quota *local_quota_new(struct turn_holding account);
 void local_quota_free(struct local_quota *quota); /* NULL is allowed */
 
-/* From now on this limit holds, 0: none. Allocations that stand already stay. */
-void local_quota_set_limit(struct local_quota *quota, uint32_t allocations);
-/* The same for all accounts together. */
-void local_quota_set_total(struct local_quota *quota, uint32_t allocations);
+/* From now on these limits hold, of each account and of all together. What stands already stays. */
+void local_quota_set_limits(struct local_quota *quota, struct turn_holding account,
+                            struct turn_holding total);
 /*
- * The same for the accounts of some realms together: `names` and `allocations` have `count` entries
- * and are copied; other realms have no limit. False when memory is out: the old limits stay.
+ * The same for the accounts of some realms together: `limits` has `count` entries and is copied;
+ * other realms have no limit. False when memory is out: the old limits stay.
  */
-bool local_quota_set_realms(struct local_quota *quota, size_t count, const char *const *names,
-                            const uint32_t *allocations);
+bool local_quota_set_realms(struct local_quota *quota, size_t count,
+                            const struct turn_realm_limit *limits);
 /* What a machine is given; it borrows `quota`. */
 struct turn_quota local_quota_interface(struct local_quota *quota);
-/* How many accounts hold an allocation now. */
+/* How many accounts hold something now. */
 size_t local_quota_count(struct local_quota *quota);
 
 #endif

@@ -96,13 +96,13 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
     case TURN_BANDWIDTH_REACHED:
         log_event(log, LOG_WARNING, "packets dropped: the bandwidth quota is reached",
                   log_string("user", event->user), log_address("client", &event->client),
-                  log_string("key", "quotas.user.bandwidth or quotas.total.bandwidth"),
+                  log_string("key", "quotas.user, realms[] or quotas.total: bandwidth"),
                   log_u64("worker", worker));
         return;
     case TURN_QUOTA_REACHED:
         log_event(log, LOG_WARNING, "allocation refused: a quota is reached",
                   log_string("user", event->user), log_address("client", &event->client),
-                  log_string("key", "quotas"), log_u64("worker", worker));
+                  log_string("key", event->limit), log_u64("worker", worker));
         return;
     }
 }

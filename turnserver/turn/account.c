@@ -30,6 +30,29 @@ void account_table_clear(struct account_table *table)
     hash_map_clear(&table->by_name);
 }
 
+/* "" and "\realm" are nobody in particular, holders of tokens: strangers to one another, who share
+ * no bucket but their realm's. */
+static void account_share_bandwidth(const struct turn_bandwidth *bandwidth, struct account *account)
+{
+    const char *name = account_quota_name(account);
+    const char *realm = turn_account_realm(name);
+
+    account->bandwidth = account->realm_bandwidth = NULL;
+    if (bandwidth->acquire != NULL && name[0] != '\0' && name != realm) {
+        account->bandwidth = bandwidth->acquire(bandwidth->context, name);
+    }
+    if (bandwidth->acquire != NULL && realm != NULL) {
+        account->realm_bandwidth = bandwidth->acquire(bandwidth->context, realm);
+    }
+}
+
+static void release_bandwidth(const struct turn_bandwidth *table, struct bandwidth *bandwidth)
+{
+    if (bandwidth != NULL) {
+        table->release(table->context, bandwidth);
+    }
+}
+
 static struct account *account_new(struct account_table *table, const char *name,
                                    uint16_t quota_offset)
 {
@@ -46,10 +69,7 @@ static struct account *account_new(struct account_table *table, const char *name
         free(account);
         return NULL;
     }
-    account->bandwidth =
-        table->bandwidth.acquire == NULL
-            ? NULL
-            : table->bandwidth.acquire(table->bandwidth.context, account_quota_name(account));
+    account_share_bandwidth(&table->bandwidth, account);
     return account;
 }
 
@@ -76,9 +96,8 @@ void account_release(struct account_table *table, struct account *account)
 {
     if (account != NULL && --account->references == 0) {
         hash_map_remove(&table->by_name, &account->node);
-        if (account->bandwidth != NULL) {
-            table->bandwidth.release(table->bandwidth.context, account->bandwidth);
-        }
+        release_bandwidth(&table->bandwidth, account->bandwidth);
+        release_bandwidth(&table->bandwidth, account->realm_bandwidth);
         free(account);
     }
 }

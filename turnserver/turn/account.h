@@ -14,8 +14,9 @@
 struct account {
     struct hash_node node;
     unsigned references;
-    struct bandwidth *bandwidth; /* shared with other workers, or NULL */
-    uint16_t quota_offset;       /* name + quota_offset is whom quotas count */
+    struct bandwidth *bandwidth;       /* shared with other workers, or NULL */
+    struct bandwidth *realm_bandwidth; /* the same of its realm, if that is not the first */
+    uint16_t quota_offset;             /* name + quota_offset is whom quotas count */
     char name[];
 };
 

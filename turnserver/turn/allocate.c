@@ -373,20 +373,33 @@ static struct allocation *allocate(struct turn_request *request, const struct al
     return allocation;
 }
 
-/* Takes what the user is charged: a place in the quota. Answers 486 and reports it when there is
- * none. */
-static bool quota_reserve(struct turn_request *request, struct account *account)
+/* What the user is charged at most. */
+static struct turn_holding holding_of_wish(const struct turn_server *server,
+                                           const struct allocate_wish *wish)
+{
+    uint32_t ports = wish->dual || wish->parity == PORT_EVEN_PAIR ? 2 : 1;
+
+    return (struct turn_holding){1, server->setup.shared_ports > 0 ? 0 : ports};
+}
+
+/* Takes what the user is charged. Answers 486 and reports it when that is above a limit. */
+static bool quota_reserve(struct turn_request *request, struct account *account,
+                          struct turn_holding holding)
 {
     struct turn_server *server = request->server;
-    const struct turn_event reached = {
+    struct turn_event reached = {
         .type = TURN_QUOTA_REACHED,
         .client = request->flow->remote,
         .via = request->flow->via,
         .transport = request->flow->transport,
     };
 
-    if (server->setup.quota.reserve == NULL ||
-        server->setup.quota.reserve(server->setup.quota.context, account_quota_name(account))) {
+    if (server->setup.quota.reserve == NULL) {
+        return true;
+    }
+    reached.limit = server->setup.quota.reserve(server->setup.quota.context,
+                                                account_quota_name(account), holding);
+    if (reached.limit == NULL) {
         return true;
     }
     server->counters.events_lost +=
@@ -408,20 +421,22 @@ static void allocate_for(struct turn_request *request, const struct allocate_wis
                          struct account *account)
 {
     struct turn_server *server = request->server;
+    struct turn_holding holding = holding_of_wish(server, wish);
     struct allocation *allocation;
 
-    if (!quota_reserve(request, account)) {
+    if (!quota_reserve(request, account, holding)) {
         account_release(&server->accounts, account);
         return;
     }
     allocation = allocate(request, wish, account);
     if (allocation == NULL) {
-        if (server->setup.quota.release != NULL) {
-            server->setup.quota.release(server->setup.quota.context, account_quota_name(account));
-        }
+        account_give_back(server, account_quota_name(account), holding);
         account_release(&server->accounts, account);
         refuse_capacity(request, wish, "Insufficient Capacity: no relayed port is free");
         return;
+    }
+    if (wish->dual && !allocation_is_dual(allocation) && holding.ports > 0) {
+        account_give_back(server, account_quota_name(account), (struct turn_holding){0, 1});
     }
     allocation_keep_session(allocation, request->identity);
     allocation_report(server, allocation,

@@ -204,6 +204,10 @@ static void port_close(struct turn_server *server, struct monotime now, struct r
     }
     relay_close(server, &opened);
     port->open = false;
+    if (port->shared == NULL) {
+        account_give_back(server, account_quota_name(port->allocation->account),
+                          (struct turn_holding){0, 1});
+    }
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -321,15 +325,27 @@ struct allocation *allocation_new(struct turn_server *server, struct monotime no
     return allocation;
 }
 
-/* Gives the reserved port back, unless somebody has fetched it. */
-static void allocation_end_reservation(struct turn_server *server, struct allocation *allocation)
+void account_give_back(struct turn_server *server, const char *user, struct turn_holding holding)
+{
+    const struct turn_quota *quota = &server->setup.quota;
+
+    if (quota->release != NULL) {
+        quota->release(quota->context, user, holding);
+    }
+}
+
+void allocation_end_reservation(struct turn_server *server, struct allocation *allocation,
+                                const char *user)
 {
     struct stun_address reserved;
 
-    if (allocation->reservation != RESERVATION_TOKEN_NONE &&
-        reservation_take(server->reservations, allocation->reservation, &reserved)) {
+    if (allocation->reservation == RESERVATION_TOKEN_NONE) {
+        return;
+    }
+    if (reservation_take(server->reservations, allocation->reservation, &reserved)) {
         port_pool_give_back(server->setup.pool, &reserved);
     }
+    account_give_back(server, user, (struct turn_holding){0, 1});
     allocation->reservation = RESERVATION_TOKEN_NONE;
 }
 
@@ -354,12 +370,6 @@ void allocation_free_memory(struct allocation *allocation)
     free(allocation);
 }
 
-void allocation_free(struct turn_server *server, struct allocation *allocation)
-{
-    allocation_end_reservation(server, allocation);
-    allocation_free_memory(allocation);
-}
-
 void allocation_end(struct turn_server *server, struct monotime now, struct allocation *allocation,
                     enum turn_end_reason reason)
 {
@@ -381,12 +391,10 @@ void allocation_end(struct turn_server *server, struct monotime now, struct allo
         port_close(server, now, allocation->second);
     }
     mobility_end(server, allocation);
-    if (server->setup.quota.release != NULL) {
-        server->setup.quota.release(server->setup.quota.context,
-                                    account_quota_name(allocation->account));
-    }
+    allocation_end_reservation(server, allocation, account_quota_name(allocation->account));
+    account_give_back(server, account_quota_name(allocation->account), (struct turn_holding){1, 0});
     account_release(&server->accounts, allocation->account);
-    allocation_free(server, allocation);
+    allocation_free_memory(allocation);
     server->counters.allocations_now--;
 }
 
@@ -428,7 +436,7 @@ static void allocation_expire(struct turn_server *server, struct monotime now,
     }
     if (allocation->reservation != RESERVATION_TOKEN_NONE &&
         monotime_reached(now, allocation->reservation_expires)) {
-        allocation_end_reservation(server, allocation);
+        allocation_end_reservation(server, allocation, account_quota_name(allocation->account));
     }
     allocation_set_timer(server, allocation);
 }

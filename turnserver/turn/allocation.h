@@ -105,9 +105,14 @@ void allocation_detach(struct turn_server *server, struct allocation *allocation
 void allocation_attach(struct turn_server *server, struct allocation *allocation,
                        const struct flow *flow);
 void allocation_set_timer(struct turn_server *server, struct allocation *allocation);
-/* Of one that is in no table any more and has no ports. */
-void allocation_free(struct turn_server *server, struct allocation *allocation);
+/* Of one that is in no table any more and has neither ports nor a reservation. */
 void allocation_free_memory(struct allocation *allocation);
+/* Gives the reserved port back, unless somebody has fetched it; `user` is charged for it no more.
+ */
+void allocation_end_reservation(struct turn_server *server, struct allocation *allocation,
+                                const char *user);
+/* Tells the quota what `user`, as quotas have it, does not hold any more. */
+void account_give_back(struct turn_server *server, const char *user, struct turn_holding holding);
 
 /* The open port of that family, or NULL. */
 struct relay_port *allocation_port(struct allocation *allocation, uint8_t family);

@@ -18,6 +18,7 @@
 
 struct bandwidth {
     _Atomic int64_t full_at_ns;
+    _Atomic uint64_t bytes_per_second; /* of a realm's; others are told their limit each time */
 };
 
 /*
@@ -45,6 +46,14 @@ static inline bool bandwidth_take(struct bandwidth *bandwidth, struct monotime n
     } while (!atomic_compare_exchange_weak_explicit(&bandwidth->full_at_ns, &full_at, after,
                                                     memory_order_relaxed, memory_order_relaxed));
     return true;
+}
+
+/* The limit that it knows itself; 0: none, also of no bucket. */
+static inline uint64_t bandwidth_own_limit(struct bandwidth *bandwidth)
+{
+    return bandwidth != NULL
+               ? atomic_load_explicit(&bandwidth->bytes_per_second, memory_order_relaxed)
+               : 0;
 }
 
 /* Takes `size` bytes in any case. Returns for how many microseconds no more should be taken. */

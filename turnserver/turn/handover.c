@@ -106,6 +106,8 @@ static bool take_ports(struct turn_server *server, struct turn_handover *handove
                                                     handover->ports[i], &ports[i]->via) == 0;
         if (!ports[i]->open) {
             port_pool_give_back(server->setup.pool, &ports[i]->relayed);
+            account_give_back(server, handover->user + handover->quota_offset,
+                              (struct turn_holding){0, 1});
             continue;
         }
         (void)hash_map_insert(&server->allocations.by_via, &ports[i]->by_via, &ports[i]->via);
@@ -117,7 +119,8 @@ static bool take_ports(struct turn_server *server, struct turn_handover *handove
 /* What cannot go on gives back what it holds. */
 static void handover_drop(struct turn_server *server, struct turn_handover *handover)
 {
-    struct allocation *allocation = handover->allocation;
+    const char *user = handover->user + handover->quota_offset;
+    struct turn_holding holding = {1, 0};
     struct relay_port *ports[2];
 
     list_ports(handover, ports);
@@ -125,13 +128,12 @@ static void handover_drop(struct turn_server *server, struct turn_handover *hand
         if (ports[i] != NULL) {
             server->setup.passing.discard(server->setup.ports.context, handover->ports[i]);
             port_pool_give_back(server->setup.pool, &ports[i]->relayed);
+            holding.ports++;
         }
     }
-    if (server->setup.quota.release != NULL) {
-        server->setup.quota.release(server->setup.quota.context,
-                                    handover->user + handover->quota_offset);
-    }
-    allocation_free(server, allocation);
+    allocation_end_reservation(server, handover->allocation, user);
+    account_give_back(server, user, holding);
+    allocation_free_memory(handover->allocation);
 }
 
 static void adopt(struct turn_server *server, struct turn_handover *handover)

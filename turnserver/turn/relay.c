@@ -34,8 +34,11 @@ static bool relay_has_bandwidth(struct turn_server *server, struct monotime now,
                                 struct allocation *allocation, uint32_t size)
 {
     const struct turn_policy *policy = server->policy;
+    const struct account *account = allocation->account;
 
-    if (bandwidth_take(allocation->account->bandwidth, now, size, policy->bandwidth_account) &&
+    if (bandwidth_take(account->bandwidth, now, size, policy->bandwidth_account) &&
+        bandwidth_take(account->realm_bandwidth, now, size,
+                       bandwidth_own_limit(account->realm_bandwidth)) &&
         bandwidth_take(server->setup.bandwidth.total, now, size, policy->bandwidth_total)) {
         return true;
     }

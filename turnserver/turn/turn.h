@@ -35,6 +35,7 @@
 #include "turnserver/turn/port_pool.h"
 
 #include <postern/stun.h>
+#include <string.h>
 
 /* ---- what a machine is given ----------------------------------------------------------------- */
 
@@ -123,19 +124,39 @@ struct turn_tcp_ports {
     bool (*claim)(void *context, uint32_t number, uint32_t id, const char *user);
 };
 
-/* How many allocations an account holds, over all workers. reserve returns false: 486. `user` is a
- * time-limited name without its expiry. Both may be NULL: no quota. */
+/* What somebody holds, or may hold: of a limit 0 means none. Ports that allocations share are not
+ * counted; one that EVEN-PORT has set aside is, for as long as its reservation. */
+struct turn_holding {
+    uint32_t allocations, ports;
+};
+
+/* How many allocations and ports an account holds, over all workers. reserve returns NULL, or the
+ * key of the limit that is reached, which lives for ever: 486. `user` is a time-limited name
+ * without its expiry. Both may be NULL: no quota. */
 struct turn_quota {
     void *context;
-    bool (*reserve)(void *context, const char *user);
-    void (*release)(void *context, const char *user);
+    const char *(*reserve)(void *context, const char *user, struct turn_holding holding);
+    void (*release)(void *context, const char *user, struct turn_holding holding);
 };
+
+/* What all accounts of a realm beside the first may have together; 0: no limit. */
+struct turn_realm_limit {
+    const char *name;
+    struct turn_holding holding;
+    uint64_t bandwidth; /* bytes a second */
+};
+
+/* The realm of an account with the backslash before it; NULL for the first realm. */
+static inline const char *turn_account_realm(const char *user)
+{
+    return strrchr(user, '\\');
+}
 
 /*
  * The buckets that workers share: one for each account that holds something, whose name is as
- * quotas have it, and one for all. acquire returns NULL when memory is out, and for nobody in
- * particular ("" or "\\realm", holders of tokens): then there is no limit. All NULL: no bandwidth
- * is counted.
+ * quotas have it; one for each realm but the first, named "\\realm", which knows its own limit; and
+ * one for all. acquire returns NULL when memory is out: then there is no limit. All NULL: no
+ * bandwidth is counted.
  */
 struct turn_bandwidth {
     void *context;
@@ -320,6 +341,7 @@ struct turn_event {
     uint8_t previous_transport;
     struct stun_address peer;        /* TURN_PEER_… */
     enum peer_verdict verdict;       /* TURN_PEER_REFUSED */
+    const char *limit;               /* TURN_QUOTA_REACHED: the key; lives for ever */
     enum turn_end_reason end_reason; /* TURN_ENDED */
     uint32_t lifetime_s;
     uint64_t sent_bytes, sent_packets;         /* client to peer, TURN_ENDED */

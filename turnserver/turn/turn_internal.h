@@ -3,13 +3,13 @@
 #ifndef TURN_TURN_INTERNAL_H
 #define TURN_TURN_INTERNAL_H
 
+#include "base/source_limit.h"
 #include "turnserver/turn/account.h"
 #include "turnserver/turn/allocation.h"
 #include "turnserver/turn/event_queue.h"
 #include "turnserver/turn/mobility.h"
 #include "turnserver/turn/parking.h"
 #include "turnserver/turn/reservation.h"
-#include "base/source_limit.h"
 #include "turnserver/turn/tcp_connection.h"
 #include "turnserver/turn/turn.h"
 
