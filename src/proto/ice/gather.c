@@ -53,15 +53,19 @@ static bool is_under_way(const struct ice_leg *leg)
     return leg->state == LEG_WAITING || leg->state == LEG_CONNECTING || leg->state == LEG_ASKING;
 }
 
-/* The base's owner wants to know whether a reflexive address of it may still come. */
+/* Whether a reflexive address of the base may still come: one answer is enough, and a dead server
+ * beside it keeps nobody waiting. */
 static void note_pending(struct ice_agent *agent, int socket)
 {
-    bool pending = false;
+    bool pending = false, answered = false;
 
     for (const struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
-        pending = pending || (leg->socket == socket && leg->retries == 0 && is_under_way(leg));
+        if (leg->socket == socket) {
+            pending = pending || (leg->retries == 0 && is_under_way(leg));
+            answered = answered || leg->state == LEG_DONE;
+        }
     }
-    agent->bases[socket].reflexive_pending = pending;
+    agent->bases[socket].reflexive_pending = pending && !answered;
 }
 
 static void check_gathered(struct ice_agent *agent)
