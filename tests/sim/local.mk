@@ -27,3 +27,16 @@ unit_tests += tests/sim/sim_turn_test
 tests_sim_sim_turn_test_CFLAGS = $(UNIT_CFLAGS)
 tests_sim_sim_turn_test_LDADD = tests/sim/libturnshell.la turnserver/libturn.la \
 	stunclient/libstunclient.la $(SIM_LIBS)
+
+# ---- two ICE agents, NATs, and our TURN server ---------------------------------------------------
+check_LTLIBRARIES += tests/sim/libiceworld.la
+tests_sim_libiceworld_la_SOURCES = \
+	tests/sim/ice_box.c tests/sim/ice_box.h \
+	tests/sim/ice_kinds.c tests/sim/ice_kinds.h \
+	tests/sim/ice_world.c tests/sim/ice_world.h
+SIM_ICE_LIBS = tests/sim/libiceworld.la tests/sim/libturnshell.la turnserver/libturn.la \
+	src/libproto.la src/libwire.la src/libbase.la src/libcodec.la
+
+check_PROGRAMS += tests/sim/sim_ice
+TESTS += tests/sim/sim_ice
+tests_sim_sim_ice_LDADD = $(SIM_ICE_LIBS)
