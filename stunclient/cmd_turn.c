@@ -281,6 +281,7 @@ static void follow(struct turn_findings *findings, const struct kit *kit,
     const struct turn_findings fresh = {
         .has_credentials = findings->has_credentials,
         .secure = findings->secure,
+        .by_naptr = findings->by_naptr,
         .server = alternate,
         .redirected_from = findings->server,
     };
@@ -288,11 +289,28 @@ static void follow(struct turn_findings *findings, const struct kit *kit,
     test_server(findings, kit, options);
 }
 
-static void test_name(struct turn_findings *findings, const struct kit *kit,
-                      const struct options *options)
+static bool use_tls(struct turn_findings *findings, struct kit *kit, const struct options *options)
+{
+    if (!secure_new(&kit->secure, options, &findings->failure)) {
+        return false;
+    }
+    shell_use_tls(kit->shell, kit->secure);
+    findings->secure = secure_findings(kit->secure);
+    return true;
+}
+
+/* DNS may say the transport where the user has not: then `options` are changed. */
+static void test_name(struct turn_findings *findings, struct kit *kit, struct options *options)
 {
     struct resolver_result found;
-    if (locate(kit->shell, options, kit->output, kit->deadline, &found, &findings->failure)) {
+    if (locate_relay(kit->shell, options, kit->output, kit->deadline, &found, &options->protocol)) {
+        findings->by_naptr = true;
+    }
+    if (!use_tls(findings, kit, options)) {
+        return;
+    }
+    if (findings->by_naptr ||
+        locate(kit->shell, options, kit->output, kit->deadline, &found, &findings->failure)) {
         choose_server(kit->shell, options, kit->output, &found, &findings->server);
         if (test_server(findings, kit, options)) {
             follow(findings, kit, options);
@@ -326,8 +344,10 @@ static bool check_options(const struct options *options, struct failure *failure
     return true;
 }
 
-enum exit_status cmd_turn(const struct options *options)
+enum exit_status cmd_turn(const struct options *given)
 {
+    struct options own = *given; /* its pointers stay the other's */
+    struct options *options = &own;
     struct turn_findings findings = {0};
     struct credentials credentials;
     struct output output;
@@ -347,9 +367,7 @@ enum exit_status cmd_turn(const struct options *options)
     if (kit.shell == NULL || kit.crypto == NULL) {
         failure_set(&findings.failure, EXIT_NO_REPLY,
                     "the system has no memory or descriptors left");
-    } else if (secure_new(&kit.secure, options, &findings.failure)) {
-        shell_use_tls(kit.shell, kit.secure);
-        findings.secure = secure_findings(kit.secure);
+    } else {
         test_name(&findings, &kit, options);
     }
     turn_findings_print(&findings, options, &output);

@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "net/clock.h"
+#include "proto/relay_service.h"
 #include "stunclient/verbs.h"
 
 #include <event2/event.h>
@@ -159,5 +160,98 @@ bool locate(struct shell *shell, const struct options *options, const struct out
     }
     failure_set(failure, EXIT_NAME, "%s %s", host->name, found->problem);
     failure_advise(failure, "Check the name; an IP address works without DNS.");
+    return false;
+}
+
+/* ---- NAPTR (RFC 5928) ------------------------------------------------------------------------ */
+
+#define NAPTR_LIMIT_MS 1000 /* what a DNS server that is silent about it may cost */
+#define NAPTR_DEPTH_MAX 3   /* records without a flag lead to another name's records */
+
+static enum client_protocol protocol_of(enum relay_transport transport)
+{
+    switch (transport) {
+    case RELAY_TCP:
+        return PROTOCOL_TCP;
+    case RELAY_TLS:
+        return PROTOCOL_TLS;
+    case RELAY_DTLS:
+        return PROTOCOL_DTLS;
+    default:
+        return PROTOCOL_UDP;
+    }
+}
+
+/* What the record's replacement is: the name of SRV records, or of a host at the usual port. */
+static bool follow_record(struct shell *shell, const struct options *options,
+                          const struct resolver_naptr *record, enum client_protocol protocol,
+                          struct monotime deadline, struct resolver_result *found)
+{
+    bool secure = protocol == PROTOCOL_TLS || protocol == PROTOCOL_DTLS;
+    const struct resolver_request request = {
+        .host = record->replacement,
+        .srv_name = record->flag == 'S' ? record->replacement : NULL,
+        .default_port = secure ? STUN_TLS_PORT : STUN_PORT,
+        .family = options->family,
+        .timeout_ms = left_ms(deadline),
+    };
+    *found = (struct resolver_result){0};
+    return resolve(shell, options, &request, deadline, found);
+}
+
+/* Returns whether one led to addresses; else the name to look on at, or "" when there is none. */
+static bool follow_records(struct shell *shell, const struct options *options,
+                           const struct resolver_result *records, struct monotime deadline,
+                           struct resolver_result *found, enum client_protocol *protocol,
+                           char next[RESOLVER_REPLACEMENT_SIZE])
+{
+    unsigned wanted = options->uri.secure ? RELAY_TLS | RELAY_DTLS
+                                          : RELAY_UDP | RELAY_TCP | RELAY_TLS | RELAY_DTLS;
+    if (options->tcp_relay) {
+        wanted &= RELAY_TCP | RELAY_TLS;
+    }
+    next[0] = '\0';
+    for (size_t i = 0; i < records->naptr_count; i++) {
+        const struct resolver_naptr *record = &records->naptrs[i];
+        enum relay_transport transport = relay_service_choose(record->service, wanted);
+        if (transport == RELAY_NONE) {
+            continue;
+        }
+        if (record->flag == 0) {
+            memcpy(next, record->replacement, RESOLVER_REPLACEMENT_SIZE);
+            return false;
+        }
+        enum client_protocol told = protocol_of(transport);
+        if ((record->flag == 'S' || record->flag == 'A') &&
+            follow_record(shell, options, record, told, deadline, found)) {
+            *protocol = told;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool locate_relay(struct shell *shell, const struct options *options, const struct output *output,
+                  struct monotime deadline, struct resolver_result *found,
+                  enum client_protocol *protocol)
+{
+    const struct stun_host *host = &options->uri.host;
+    char name[RESOLVER_REPLACEMENT_SIZE];
+    if (host->is_ip || host->port != 0 || !options->protocol_open || !resolver_knows_srv()) {
+        return false;
+    }
+    snprintf(name, sizeof name, "%s", host->name);
+    for (unsigned depth = 0; depth < NAPTR_DEPTH_MAX && name[0] != '\0'; depth++) {
+        struct resolver_result records = {0};
+        struct monotime limit = monotime_add_ms(clock_now(), NAPTR_LIMIT_MS);
+        limit = monotime_earlier(limit, deadline);
+        const struct resolver_request request = {
+            .host = name, .naptr = true, .timeout_ms = left_ms(limit)};
+        resolve(shell, options, &request, deadline, &records);
+        if (follow_records(shell, options, &records, deadline, found, protocol, name)) {
+            tell(output, options, found);
+            return true;
+        }
+    }
     return false;
 }

@@ -14,4 +14,13 @@
 bool locate(struct shell *shell, const struct options *options, const struct output *output,
             struct monotime deadline, struct resolver_result *found, struct failure *failure);
 
+/*
+ * Finds a TURN server by the NAPTR records of its domain (RFC 5928), which say the transport too:
+ * fills `found` as locate does, and sets `protocol`. Returns false when the user has said port or
+ * transport, or when there are no such records or none leads to an address: locate then.
+ */
+bool locate_relay(struct shell *shell, const struct options *options, const struct output *output,
+                  struct monotime deadline, struct resolver_result *found,
+                  enum client_protocol *protocol);
+
 #endif

@@ -272,6 +272,7 @@ static bool choose_protocol(struct reader *reader)
     };
     struct options *options = reader->options;
     enum client_protocol told = of_transport[options->uri.transport];
+    options->protocol_open = told == PROTOCOL_UNSET && options->protocol == PROTOCOL_UNSET;
     if (options->uri.secure) {
         /* A stuns: URI has no transport, so --protocol may say it (RFC 7350). */
         bool open = told == PROTOCOL_UNSET && options->protocol == PROTOCOL_DTLS;

@@ -45,6 +45,7 @@ struct options {
     bool help;           /* --help: tell about `verb` instead of running it */
     bool version;
     bool is_uri;
+    bool protocol_open; /* neither --protocol nor a URI's transport says it: DNS may */
     bool json;
     bool insecure; /* any certificate will do */
     bool hairpin;

@@ -334,6 +334,9 @@ static void print_words(const struct turn_findings *findings, const struct optio
     output_row(output, "server", STYLE_PLAIN, "%s over %s%s%s",
                address_format(&findings->server, address), options_protocol_text(options),
                findings->software[0] == '\0' ? "" : ", ", findings->software);
+    if (findings->by_naptr) {
+        output_row(output, "", STYLE_PLAIN, "as DNS says (NAPTR)");
+    }
     if (findings->redirected_from.family != STUN_FAMILY_NONE) {
         output_row(output, "", STYLE_PLAIN, "sent there by %s (300)",
                    address_format(&findings->redirected_from, address));

@@ -11,7 +11,8 @@
 struct turn_findings {
     struct failure failure;
     bool has_credentials;
-    bool tested; /* what follows is filled */
+    bool by_naptr; /* DNS said the transport */
+    bool tested;   /* what follows is filled */
     struct stun_address server;
     struct stun_address redirected_from; /* the server that sent us to this one; or family NONE */
     struct turn_client_signing signing;

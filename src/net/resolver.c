@@ -85,6 +85,25 @@ void resolver_add(struct resolver *resolver, const struct sockaddr *any, uint16_
     }
 }
 
+static bool comes_before(const struct resolver_naptr *a, const struct resolver_naptr *b)
+{
+    return a->order != b->order ? a->order < b->order : a->preference < b->preference;
+}
+
+void resolver_add_naptr(struct resolver *resolver, const struct resolver_naptr *record)
+{
+    struct resolver_result *result = &resolver->result;
+    size_t at = result->naptr_count;
+    if (at == RESOLVER_NAPTRS_MAX) {
+        return;
+    }
+    result->naptr_count++;
+    for (; at > 0 && comes_before(record, &result->naptrs[at - 1]); at--) {
+        result->naptrs[at] = result->naptrs[at - 1];
+    }
+    result->naptrs[at] = *record;
+}
+
 void resolver_finish(struct resolver *resolver, const char *problem)
 {
     struct timeval now = {0, 0};

@@ -17,21 +17,36 @@ struct resolver;
 
 #define RESOLVER_ADDRESSES_MAX 16
 #define RESOLVER_PROBLEM_SIZE 256
+#define RESOLVER_NAPTRS_MAX 8
+#define RESOLVER_SERVICE_SIZE 128
+#define RESOLVER_REPLACEMENT_SIZE 256
 
 struct resolver_request {
     const char *host;
     const char *service;  /* "stun", "turn", ...: the SRV records to look for; NULL: none */
     const char *protocol; /* "udp" or "tcp" */
+    const char *srv_name; /* SRV records of this very name and nothing else; NULL: as above */
+    bool naptr;           /* the NAPTR records of `host` and nothing else */
     uint16_t port;        /* when given (not 0) there is no SRV look-up (RFC 8489 §8.1) */
     uint16_t default_port;
     uint8_t family;      /* STUN_FAMILY_NONE: both */
     uint32_t timeout_ms; /* for all of it */
 };
 
+/* A NAPTR record without a regular expression (RFC 3958). */
+struct resolver_naptr {
+    uint16_t order, preference;
+    char flag;                                   /* 'S', 'A', or 0: look on at `replacement` */
+    char service[RESOLVER_SERVICE_SIZE];         /* "RELAY:turn.udp" */
+    char replacement[RESOLVER_REPLACEMENT_SIZE]; /* a name */
+};
+
 struct resolver_result {
     size_t count;                                          /* 0: see problem */
     struct stun_address addresses[RESOLVER_ADDRESSES_MAX]; /* the order in which to try them */
     bool by_srv;
+    size_t naptr_count;
+    struct resolver_naptr naptrs[RESOLVER_NAPTRS_MAX]; /* by order and preference */
     char problem[RESOLVER_PROBLEM_SIZE]; /* why there is none: the end of a sentence */
 };
 
@@ -51,7 +66,7 @@ void resolver_free(struct resolver *resolver);
  */
 int resolver_start(struct resolver *resolver, const struct resolver_request *request,
                    resolver_done *done, void *context);
-/* Whether SRV records are looked up at all. */
+/* Whether SRV and NAPTR records are looked up at all. */
 bool resolver_knows_srv(void);
 
 #endif

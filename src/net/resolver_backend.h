@@ -29,6 +29,7 @@ void resolver_backend_start(struct resolver *resolver);
 void resolver_backend_give_up(struct resolver *resolver);
 
 /* Used by the backend. */
+void resolver_add_naptr(struct resolver *resolver, const struct resolver_naptr *record);
 void resolver_add(struct resolver *resolver, const struct sockaddr *address, uint16_t port);
 /* `problem`: why there is no address; used when there is none. */
 void resolver_finish(struct resolver *resolver, const char *problem);

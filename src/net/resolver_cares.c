@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The resolver by c-ares: SRV, A and AAAA at the same time. */
+/* The resolver by c-ares: SRV, A and AAAA at the same time; or NAPTR. */
 #include "net/resolver_backend.h"
 
 #include "base/address.h"
@@ -326,12 +326,51 @@ static void on_srv(void *context, int status, int timeouts, unsigned char *answe
     advance(resolver);
 }
 
-/* Names without a dot and names of /etc/hosts have no SRV records worth waiting for. */
-static bool wants_srv(struct resolver *resolver)
+/* ---- NAPTR (RFC 3958) ------------------------------------------------------------------------ */
+
+static void take_naptr(struct resolver *resolver, const struct ares_naptr_reply *reply)
+{
+    const char *flags = (const char *)reply->flags;
+    struct resolver_naptr record = {.order = reply->order, .preference = reply->preference};
+    if (flags[0] != '\0') {
+        record.flag = (char)(flags[0] & ~0x20);
+    }
+    if (reply->regexp[0] != '\0' || (flags[0] != '\0' && flags[1] != '\0')) {
+        return; /* RFC 5928 has use for neither */
+    }
+    snprintf(record.service, sizeof record.service, "%s", (const char *)reply->service);
+    snprintf(record.replacement, sizeof record.replacement, "%s", reply->replacement);
+    resolver_add_naptr(resolver, &record);
+}
+
+static void on_naptr(void *context, int status, int timeouts, unsigned char *answer, int size)
+{
+    struct resolver *resolver = context;
+    struct resolver_backend *backend = resolver->backend;
+    struct ares_naptr_reply *records = NULL;
+    (void)timeouts;
+    if (backend->forgotten || status == ARES_EDESTRUCTION) {
+        return;
+    }
+    if (status == ARES_SUCCESS) {
+        status = ares_parse_naptr_reply(answer, size, &records);
+    }
+    for (const struct ares_naptr_reply *at = records; at != NULL; at = at->next) {
+        take_naptr(resolver, at);
+    }
+    if (records != NULL) {
+        ares_free_data(records);
+    }
+    backend->forgotten = true;
+    resolver_finish(resolver, problem_of(status));
+}
+
+/* Names without a dot and names of /etc/hosts have no records worth waiting for. */
+static bool is_in_dns(struct resolver *resolver)
 {
     const struct resolver_request *request = &resolver->request;
     struct hostent *found = NULL;
-    if (request->service == NULL || request->port != 0 || strchr(request->host, '.') == NULL) {
+    if (strchr(request->host, '.') == NULL) {
         return false;
     }
     if (ares_gethostbyname_file(resolver->backend->channel, request->host, AF_INET, &found) !=
@@ -342,6 +381,13 @@ static bool wants_srv(struct resolver *resolver)
     }
     ares_free_hostent(found);
     return false;
+}
+
+static bool wants_srv(struct resolver *resolver)
+{
+    const struct resolver_request *request = &resolver->request;
+    return request->srv_name != NULL ||
+           (request->service != NULL && request->port == 0 && is_in_dns(resolver));
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */
@@ -402,24 +448,51 @@ void resolver_backend_free(struct resolver *resolver)
     free(backend);
 }
 
+static void start_srv(struct resolver *resolver)
+{
+    const struct resolver_request *request = &resolver->request;
+    char name[NAME_SIZE_MAX];
+    if (request->srv_name != NULL) {
+        snprintf(name, sizeof name, "%s", request->srv_name);
+    } else {
+        snprintf(name, sizeof name, "_%s._%s.%s", request->service, request->protocol,
+                 request->host);
+    }
+    ares_query(resolver->backend->channel, name, ns_c_in, ns_t_srv, on_srv, resolver);
+}
+
+static void start_naptr(struct resolver *resolver)
+{
+    if (is_in_dns(resolver)) {
+        ares_query(resolver->backend->channel, resolver->request.host, ns_c_in, ns_t_naptr,
+                   on_naptr, resolver);
+    } else {
+        resolver->backend->forgotten = true;
+        resolver_finish(resolver, problem_of(ARES_ENODATA));
+    }
+}
+
 void resolver_backend_start(struct resolver *resolver)
 {
     struct resolver_backend *backend = resolver->backend;
     const struct resolver_request *request = &resolver->request;
-    char name[NAME_SIZE_MAX];
     ares_cancel(backend->channel); /* what an earlier request no longer waited for */
     backend->forgotten = false;
     backend->no_service = false;
     backend->target_count = 0;
-    backend->srv_pending = wants_srv(resolver);
-    backend->host = (struct lookup){.resolver = resolver, .pending = true};
-    if (backend->srv_pending) {
-        snprintf(name, sizeof name, "_%s._%s.%s", request->service, request->protocol,
-                 request->host);
-        ares_query(backend->channel, name, ns_c_in, ns_t_srv, on_srv, resolver);
+    backend->srv_pending = !request->naptr && wants_srv(resolver);
+    backend->host = (struct lookup){.resolver = resolver, .status = ARES_ENODATA};
+    if (request->naptr) {
+        start_naptr(resolver);
     }
-    start_lookup(resolver, &backend->host, request->host,
-                 request->port != 0 ? request->port : request->default_port);
+    if (backend->srv_pending) {
+        backend->host.pending = request->srv_name == NULL;
+        start_srv(resolver);
+    }
+    if (!request->naptr && request->srv_name == NULL) {
+        start_lookup(resolver, &backend->host, request->host,
+                     request->port != 0 ? request->port : request->default_port);
+    }
     arm_timer(backend);
 }
 

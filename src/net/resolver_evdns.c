@@ -108,6 +108,10 @@ void resolver_backend_start(struct resolver *resolver)
                                    [STUN_FAMILY_IPV4] = AF_INET,
                                    [STUN_FAMILY_IPV6] = AF_INET6};
     struct resolver_backend *backend = resolver->backend;
+    if (resolver->request.naptr || resolver->request.srv_name != NULL) {
+        resolver_finish(resolver, "has records that this build does not look up");
+        return;
+    }
     struct evutil_addrinfo hints = {.ai_family = families[resolver->request.family],
                                     .ai_socktype = SOCK_DGRAM,
                                     .ai_protocol = IPPROTO_UDP};

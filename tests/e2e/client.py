@@ -134,7 +134,7 @@ class OddTcp:
 
 # ---- DNS ----------------------------------------------------------------------------------------
 
-A, AAAA, SRV = 1, 28, 33
+A, AAAA, SRV, NAPTR = 1, 28, 33, 35
 
 
 def _name(text):
@@ -146,6 +146,10 @@ def _data(kind, value):
         return socket.inet_pton(socket.AF_INET, value)
     if kind == AAAA:
         return socket.inet_pton(socket.AF_INET6, value)
+    if kind == NAPTR:
+        order, preference, *texts, replacement = value
+        strings = b"".join(bytes([len(text)]) + text.encode() for text in texts)
+        return struct.pack("!HH", order, preference) + strings + _name(replacement)
     priority, weight, port, target = value
     return struct.pack("!HHH", priority, weight, port) + _name(target)
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From names to servers: SRV, A and AAAA by a DNS server of the test's own, and what happens when DNS
 does not help."""
+import re
+
 import client
 import e2e
 import postern
 import tap
-from client import A, AAAA, SRV
+from client import A, AAAA, NAPTR, SRV
 
 HAS_SRV = "SRV records: yes" in postern.client("--version").out
 
@@ -182,6 +184,91 @@ def silent_dns():
     gone = f"127.0.0.1:{postern.free_port()}"
     _, took = client.timed(client.run_json, "mute.test.example", "--dns", gone, "--timeout", "2", status=client.NAME)
     tap.true(took < 3, f"took {took}")
+
+
+# ---- NAPTR (RFC 5928) ---------------------------------------------------------------------------
+
+RELAY_NAME = "relay.test.example"
+ALICE = ["--user", postern.USER, "--password", postern.PASSWORD, "--count", "3", "--interval", "5"]
+
+
+def naptr(preference, tag, replacement, flag="S", order=100):
+    return (order, preference, flag, f"RELAY:{tag}", "", replacement)
+
+
+def ask_relay(records, target=RELAY_NAME, *words, status=client.OK):
+    dns = client.Dns({("turn.test.example", A): ["127.0.0.1"], **records})
+    return client.run_json("turn", target, *ALICE, *words, *dns.option, status=status), dns
+
+
+@tap.test(way=["SRV", "address", "another name", "the next"])
+def naptr_leads_to_a_relay(way):
+    """the domain's NAPTR records say transport and server, by SRV, by address, or at another name"""
+    need_srv()
+    _, port = e2e.serve()
+    tcp = {("_turn._tcp.test.example", SRV): [(1, 0, port, "turn.test.example")]}
+    records = {
+        "SRV": {(RELAY_NAME, NAPTR): [naptr(20, "turn.udp", "_none._udp.test.example"),
+                                      naptr(10, "turn.tcp", "_turn._tcp.test.example")], **tcp},
+        "address": {(RELAY_NAME, NAPTR): [naptr(10, "turn.tcp", "turn.test.example", "A")]},
+        "another name": {(RELAY_NAME, NAPTR): [naptr(10, "turn.tcp", "other.test.example", "")],
+                         ("other.test.example", NAPTR): [naptr(10, "turn.tcp", "_turn._tcp.test.example")], **tcp},
+        "the next": {(RELAY_NAME, NAPTR): [naptr(1, "turn.udp", "_none._udp.test.example"),
+                                           (1, 1, "U", "RELAY:turn.udp", "!.*!x!", "."), (1, 1, "S", "SIP+D2U", "", "a.b"),
+                                           naptr(5, "turn.tcp", "_turn._tcp.test.example")], **tcp},
+    }[way]
+    told, _ = ask_relay(records, status=client.NO_REPLY if way == "address" else client.OK)
+    expected = 3478 if way == "address" else port
+    tap.equal((told["protocol"], told["server_address"]), ("tcp", f"127.0.0.1:{expected}"))
+
+
+@tap.test
+def naptr_gives_way():
+    """port, --protocol, a URI's transport, or an IP address leave NAPTR alone; without records SRV and address count"""
+    need_srv()
+    _, port = e2e.serve()
+    trap = {(RELAY_NAME, NAPTR): [naptr(10, "turn.tcp", "nobody.test.example", "A")], (RELAY_NAME, A): ["127.0.0.1"],
+            (f"_turn._udp.{RELAY_NAME}", SRV): [(1, 0, port, "turn.test.example")]}
+    for target, words in ((f"{RELAY_NAME}:{port}", []), (RELAY_NAME, ["--protocol", "udp"]),
+                          (f"turn:{RELAY_NAME}?transport=udp", [])):
+        told, dns = ask_relay(trap, target, *words)
+        tap.equal(told["protocol"], "udp")
+        tap.true(NAPTR not in only(dns, RELAY_NAME), target)
+    told, dns = ask_relay(trap)  # its NAPTR record leads nowhere
+    tap.true(NAPTR in only(dns, RELAY_NAME) and told["protocol"] == "udp", str(told))
+    silent = dict(trap)
+    silent[(RELAY_NAME, NAPTR)] = None
+    (told, _), took = client.timed(ask_relay, silent)
+    tap.true(told["protocol"] == "udp" and took < 3, f"a server that is silent about NAPTR costs a second: {took}")
+    loop = {**trap, (RELAY_NAME, NAPTR): [naptr(10, "turn.udp", RELAY_NAME, "")]}
+    tap.equal(ask_relay(loop)[0]["protocol"], "udp", "a circle ends")
+
+
+def zone(text):
+    """The records of a zone that the server printed, for the DNS server of the tests."""
+    records = {}
+    for line in text.splitlines():
+        found = re.match(r"(\S+)\. IN (A|AAAA|SRV|NAPTR) (.*)", line)
+        if found:
+            name, kind, rest = found.group(1), found.group(2), found.group(3).split()
+            value = {"A": lambda: rest[0], "AAAA": lambda: rest[0],
+                     "SRV": lambda: (*map(int, rest[:3]), rest[3]),
+                     "NAPTR": lambda: (int(rest[0]), int(rest[1]), *(word.strip('"') for word in rest[2:5]), rest[5])}[kind]()
+            records.setdefault((name, getattr(client, kind)), []).append(value)
+    return records
+
+
+@tap.test
+def the_servers_own_records_lead_to_it():
+    """what turnserver --print-dns writes leads stunclient turn to that server"""
+    need_srv()
+    server, port = e2e.serve()
+    printed = postern.run(postern.turnserver, "-c", server.file, "--print-dns")
+    records = zone(printed.out)
+    domain = next(name for name, kind in records if kind == NAPTR)
+    dns = client.Dns(records)
+    told = client.run_json("turn", domain, *ALICE, *dns.option)
+    tap.equal((told["protocol"], told["server_address"]), ("udp", f"127.0.0.1:{port}"))
 
 
 tap.main()

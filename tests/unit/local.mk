@@ -380,6 +380,10 @@ unit_tests += tests/unit/test_message_uri
 tests_unit_test_message_uri_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_message_uri_LDADD = $(PROTO_TEST_LIBS)
 
+unit_tests += tests/unit/test_relay_service
+tests_unit_test_relay_service_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_relay_service_LDADD = $(PROTO_TEST_LIBS)
+
 unit_tests += tests/unit/test_stun_uri
 tests_unit_test_stun_uri_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stun_uri_LDADD = $(PROTO_TEST_LIBS)
