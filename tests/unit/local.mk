@@ -264,6 +264,22 @@ tests_unit_test_user_source_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_user_source_LDADD = turnserver/libusers.la src/libnet.la $(TURN_TEST_LIBS) \
 	$(LIBEVENT_LIBS)
 
+# ---- rendezvous machine -----------------------------------------------------------------------
+EXTRA_DIST += tests/unit/rendezvous_test.h
+RENDEZVOUS_TEST_LIBS = turnserver/librendezvous.la turnserver/libturn.la src/libwire.la \
+	src/libbase.la src/libcodec.la $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
+
+if HAVE_JANSSON
+unit_tests += tests/unit/test_rendezvous_call tests/unit/test_rendezvous_hello \
+	tests/unit/test_rendezvous_limits
+endif
+tests_unit_test_rendezvous_call_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rendezvous_call_LDADD = $(RENDEZVOUS_TEST_LIBS)
+tests_unit_test_rendezvous_limits_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rendezvous_limits_LDADD = $(RENDEZVOUS_TEST_LIBS)
+tests_unit_test_rendezvous_hello_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rendezvous_hello_LDADD = $(RENDEZVOUS_TEST_LIBS)
+
 # ---- datapath ---------------------------------------------------------------------------------
 DATAPATH_TEST_LIBS = turnserver/libdatapath.la src/libnet.la src/libbase.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
 

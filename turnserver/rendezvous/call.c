@@ -165,8 +165,8 @@ static void refuse(struct request *request, enum signal_code code)
     reply_code(request, code);
 }
 
-/* Tells the callee. Returns whether it was taken; `code` says why not. */
-static bool tell_callee(struct request *request, const struct call *call, enum signal_code *code)
+/* Tells the callee. Returns RENDEZVOUS_NO_CODE, or why it cannot be told. */
+static enum signal_code tell_callee(struct request *request, const struct call *call)
 {
     char from[SESSION_NAME_SIZE];
     struct signal_message incoming = {
@@ -175,11 +175,9 @@ static bool tell_callee(struct request *request, const struct call *call, enum s
         .incoming = {from, request->message->invite.description},
     };
 
-    *code = SIGNAL_UNAVAILABLE;
     if (!write_from(call->sides[CALLER], call->sides[CALLEE], from)) {
-        return false;
+        return SIGNAL_UNAVAILABLE;
     }
-    *code = SIGNAL_QUEUE_FULL;
     return output_to_session(request->rendezvous, call->sides[CALLEE], &incoming, OUTPUT_FORWARD);
 }
 
@@ -189,7 +187,6 @@ void call_invite(struct request *request)
     struct session *caller = request->session, *callee = find_callee(request);
     uint32_t calls_max = rendezvous->policy->calls_per_session;
     int64_t wait = account_take_call(rendezvous, caller->account, request->now);
-    enum signal_code code;
 
     if (wait > 0) {
         rendezvous->counters.rate_limited++;
@@ -205,7 +202,8 @@ void call_invite(struct request *request)
         refuse(request, SIGNAL_BUSY);
         return;
     }
-    if (!tell_callee(request, call, &code)) {
+    enum signal_code code = tell_callee(request, call);
+    if (code != RENDEZVOUS_NO_CODE) {
         call_free(rendezvous, call);
         refuse(request, code);
         return;
@@ -224,11 +222,12 @@ static bool pass_on(struct request *request, struct call *call)
     struct signal_message message = *request->message;
 
     message.rid = NULL;
-    if (output_to_session(request->rendezvous, other, &message, OUTPUT_FORWARD)) {
+    enum signal_code code = output_to_session(request->rendezvous, other, &message, OUTPUT_FORWARD);
+    if (code == RENDEZVOUS_NO_CODE) {
         return true;
     }
-    request->rendezvous->counters.queue_full++;
-    reply_code(request, SIGNAL_QUEUE_FULL);
+    request->rendezvous->counters.queue_full += code == SIGNAL_QUEUE_FULL;
+    reply_code(request, code);
     return false;
 }
 

@@ -139,7 +139,8 @@ static void ping(struct rendezvous *rendezvous, struct monotime now, struct conn
     if (connection->pings >= PINGS_MISSED_MAX) {
         rendezvous->counters.timed_out++;
         session_end(rendezvous, now, connection->session, SIGNAL_TIMED_OUT);
-    } else if (!output_to_connection(rendezvous, connection, &message, OUTPUT_OWN)) {
+    } else if (output_to_connection(rendezvous, connection, &message, OUTPUT_OWN) !=
+               RENDEZVOUS_NO_CODE) {
         rendezvous->counters.queue_full++;
         session_end(rendezvous, now, connection->session, SIGNAL_QUEUE_FULL);
     } else {

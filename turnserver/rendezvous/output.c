@@ -106,28 +106,35 @@ void output_update_ready(struct rendezvous *rendezvous, struct connection *conne
 
 /* ---- putting in ------------------------------------------------------------------------------ */
 
-bool output_to_connection(struct rendezvous *rendezvous, struct connection *connection,
-                          const struct signal_message *message, enum output_class class)
+/* Builds the message and puts it into a queue. */
+static enum signal_code put(struct rendezvous *rendezvous, struct outgoing_queue *queue,
+                            const struct signal_message *message, enum output_class class)
 {
     size_t size = signal_message_build(message, rendezvous->scratch, sizeof rendezvous->scratch);
 
-    if (size == 0 || !has_room(rendezvous, &connection->queue, size, class) ||
-        !enqueue(&connection->queue, rendezvous->scratch, size)) {
-        return false;
+    if (size == 0) {
+        return SIGNAL_TOO_LARGE;
     }
-    output_update_ready(rendezvous, connection);
-    return true;
+    return has_room(rendezvous, queue, size, class) && enqueue(queue, rendezvous->scratch, size)
+               ? RENDEZVOUS_NO_CODE
+               : SIGNAL_QUEUE_FULL;
 }
 
-bool output_to_session(struct rendezvous *rendezvous, struct session *session,
-                       const struct signal_message *message, enum output_class class)
+enum signal_code output_to_connection(struct rendezvous *rendezvous, struct connection *connection,
+                                      const struct signal_message *message, enum output_class class)
 {
-    if (session->connection != NULL) {
-        return output_to_connection(rendezvous, session->connection, message, class);
-    }
-    size_t size = signal_message_build(message, rendezvous->scratch, sizeof rendezvous->scratch);
-    return size > 0 && has_room(rendezvous, &session->waiting, size, class) &&
-           enqueue(&session->waiting, rendezvous->scratch, size);
+    enum signal_code code = put(rendezvous, &connection->queue, message, class);
+
+    output_update_ready(rendezvous, connection);
+    return code;
+}
+
+enum signal_code output_to_session(struct rendezvous *rendezvous, struct session *session,
+                                   const struct signal_message *message, enum output_class class)
+{
+    return session->connection != NULL
+               ? output_to_connection(rendezvous, session->connection, message, class)
+               : put(rendezvous, &session->waiting, message, class);
 }
 
 void output_deliver(struct rendezvous *rendezvous, struct session *session)
@@ -158,7 +165,7 @@ void reply(struct request *request, struct signal_message *answer)
     request->answered = true;
     answer->rid = request->message->rid;
     if (connection->state == CONNECTION_CLOSING ||
-        output_to_connection(rendezvous, connection, answer, OUTPUT_OWN)) {
+        output_to_connection(rendezvous, connection, answer, OUTPUT_OWN) == RENDEZVOUS_NO_CODE) {
         return;
     }
     /* It asks and does not read the answers. */

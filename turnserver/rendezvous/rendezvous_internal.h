@@ -154,12 +154,14 @@ enum output_class {
     OUTPUT_OWN,     /* from us: to a client who does not read them the connection is closed */
 };
 
-/* Each returns whether the message was taken. */
-bool output_to_connection(struct rendezvous *rendezvous, struct connection *connection,
-                          const struct signal_message *message, enum output_class class);
+/* Each returns RENDEZVOUS_NO_CODE when the message was taken, else SIGNAL_TOO_LARGE or
+ * SIGNAL_QUEUE_FULL. */
+enum signal_code output_to_connection(struct rendezvous *rendezvous, struct connection *connection,
+                                      const struct signal_message *message,
+                                      enum output_class class);
 /* To its connection, or for when it has one again. */
-bool output_to_session(struct rendezvous *rendezvous, struct session *session,
-                       const struct signal_message *message, enum output_class class);
+enum signal_code output_to_session(struct rendezvous *rendezvous, struct session *session,
+                                   const struct signal_message *message, enum output_class class);
 /* What waited for a session goes out by its connection. */
 void output_deliver(struct rendezvous *rendezvous, struct session *session);
 void output_update_ready(struct rendezvous *rendezvous, struct connection *connection);
