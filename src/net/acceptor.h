@@ -35,6 +35,13 @@ struct acceptor_user {
     /* It has ended, for whatever reason but connection_close and acceptor_free; it is gone after
      * the call. `text` says why. */
     void (*closed)(struct connection *connection, const char *text, void *context);
+    /*
+     * Where connections carry something else than STUN; NULL: they do not. Instead of a stream, and
+     * of all of the above: `descriptor` is the user's from now on, with all that the client has
+     * sent on it but a PROXY header, and `tls` says that a ClientHello comes first. The connection
+     * is the user's too, counted in the limit until connection_close, and has no deadline any more.
+     */
+    void (*take)(struct connection *connection, int descriptor, bool tls, void *context);
 };
 
 struct acceptor_policy {

@@ -95,10 +95,26 @@ static const struct stream_user stream_user = {
 /* ---- from a descriptor to a stream -------------------------------------------------------------
  */
 
+/* The user makes of it what it likes. */
+static void give(struct connection *connection, bool tls)
+{
+    struct acceptor *acceptor = connection->acceptor;
+    int descriptor = connection->descriptor;
+
+    connection->descriptor = -1;
+    connection->transport = tls ? TRANSPORT_TLS : TRANSPORT_TCP;
+    timer_wheel_cancel(&acceptor->deadlines, &connection->deadline);
+    acceptor->user.take(connection, descriptor, tls, acceptor->user.context);
+}
+
 static void open_stream(struct connection *connection, bool tls)
 {
     struct acceptor *acceptor = connection->acceptor;
     int descriptor = connection->descriptor;
+    if (acceptor->user.take != NULL) {
+        give(connection, tls);
+        return;
+    }
     const struct stream_setup setup = {
         .user = &stream_user,
         .context = connection,

@@ -18,10 +18,20 @@
 /* Names with their lengths before them (RFC 7301 §3.1), the more able one first. */
 static const unsigned char alpn_names[] = "\x09" TLS_ALPN_TURN "\x12" TLS_ALPN_STUN;
 #define ALPN_SIZE (sizeof alpn_names - 1)
-#define ALPN_TURN_SIZE 10
+#define ALPN_NAME_SIZE_MAX 31
 
 /* ---- both ends ---------------------------------------------------------------------------------
  */
+
+/* A list of one name, of ALPN_NAME_SIZE_MAX bytes at most; returns its size. */
+static unsigned write_name(unsigned char out[ALPN_NAME_SIZE_MAX + 1], const char *name)
+{
+    size_t size = strnlen(name, ALPN_NAME_SIZE_MAX);
+
+    out[0] = (unsigned char)size;
+    memcpy(out + 1, name, size);
+    return (unsigned)size + 1;
+}
 
 static SSL_CTX *new_context(const SSL_METHOD *method, enum tls_transport transport,
                             const char *ciphers)
@@ -58,18 +68,22 @@ static int refuse_passphrase(char *bytes, int size, int writing, void *unused)
 /* ---- the server's end --------------------------------------------------------------------------
  */
 
+/* `context`: the one name that is ours, or NULL: those of RFC 7443. */
 static int select_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size,
                        const unsigned char *offered, unsigned offered_size, void *context)
 {
     unsigned char *found = NULL;
+    unsigned char one[ALPN_NAME_SIZE_MAX + 1];
+    const unsigned char *names = context != NULL ? one : alpn_names;
+    unsigned size = context != NULL ? write_name(one, context) : ALPN_SIZE;
 
     (void)ssl;
-    (void)context;
-    if (SSL_select_next_proto(&found, chosen_size, alpn_names, ALPN_SIZE, offered, offered_size) !=
+    if (SSL_select_next_proto(&found, chosen_size, names, size, offered, offered_size) !=
         OPENSSL_NPN_NEGOTIATED) {
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
-    *chosen = found;
+    /* `found` may be ours on the stack; the client's own is the same and lives longer. */
+    *chosen = memmem(offered, offered_size, found, *chosen_size);
     return SSL_TLSEXT_ERR_OK;
 }
 
@@ -93,7 +107,7 @@ SSL_CTX *tls_context_new_server(const struct tls_server_setup *setup)
         return NULL;
     }
     SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
+    SSL_CTX_set_alpn_select_cb(context, select_alpn, (void *)setup->protocol);
     SSL_CTX_set_tlsext_servername_callback(context, accept_name);
     /* Tickets resume sessions; a cache would cost memory and a lock. */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -165,16 +179,12 @@ bool tls_context_use_pem(SSL_CTX *context, const void *certificate, size_t certi
 
 static int set_alpn(SSL_CTX *context, const char *name)
 {
-    const unsigned char *names = alpn_names;
-    unsigned size = ALPN_SIZE;
+    unsigned char one[ALPN_NAME_SIZE_MAX + 1];
 
-    if (name != NULL && strcmp(name, TLS_ALPN_TURN) == 0) {
-        size = ALPN_TURN_SIZE;
-    } else if (name != NULL) {
-        names += ALPN_TURN_SIZE;
-        size -= ALPN_TURN_SIZE;
+    if (name == NULL) {
+        return SSL_CTX_set_alpn_protos(context, alpn_names, ALPN_SIZE); /* 0 is good */
     }
-    return SSL_CTX_set_alpn_protos(context, names, size); /* 0 is good */
+    return name[0] == '\0' ? 0 : SSL_CTX_set_alpn_protos(context, one, write_name(one, name));
 }
 
 static int accept_any(int preverified, X509_STORE_CTX *store)

@@ -21,6 +21,8 @@ enum tls_transport {
 /* The names of RFC 7443. */
 #define TLS_ALPN_TURN "stun.turn"
 #define TLS_ALPN_STUN "stun.nat-discovery"
+/* Of WebSocket (RFC 6455 does not say so; browsers do). */
+#define TLS_ALPN_HTTP "http/1.1"
 
 /* Long enough for every text of this file. */
 #define TLS_TEXT_SIZE 256
@@ -32,11 +34,12 @@ struct tls_server_setup {
     const char
         *ciphers; /* of version 1.2, as OpenSSL writes a list; NULL: forward secrecy and AEAD */
     bool version_1_3_only;
+    const char *protocol; /* ALPN, a string that lives for ever; NULL: those of RFC 7443 */
 };
 
 /*
  * A context without a certificate: give it one by tls_context_use_pem, or by whatever has it
- * parsed. A client that offers ALPN, but neither of the names above, gets the fatal alert
+ * parsed. A client that offers ALPN, but none of the names that are ours, gets the fatal alert
  * no_application_protocol; one without ALPN is welcome. Cookies of DTLS are the caller's. Returns
  * NULL when memory is out or no cipher is left; free it with SSL_CTX_free.
  */
@@ -55,7 +58,7 @@ struct tls_client_setup {
     enum tls_transport transport;
     const char *ca_file; /* PEM file of the authorities to trust; NULL: those of this system */
     bool verified;       /* false: any certificate is accepted (tls_verify_text still tells) */
-    const char *alpn;    /* one of the names above; NULL: both */
+    const char *alpn;    /* one of the names above; NULL: both; TLS_ALPN_HTTP; "": none */
 };
 
 /* Returns NULL on failure, and then `problem` (TLS_TEXT_SIZE bytes) says why. */
