@@ -9,6 +9,7 @@
 
 #include "base/address_set.h"
 #include "turnserver/auth/auth.h"
+#include "turnserver/rendezvous/rendezvous.h"
 #include "turnserver/turn/turn.h"
 #include "turnserver/users/user_source.h"
 
@@ -19,6 +20,8 @@
 #define CONFIG_RELAY_ADDRESSES_MAX 16
 #define CONFIG_ALTERNATES_MAX 16
 #define CONFIG_SERVER_NAMES_MAX 32
+#define CONFIG_RENDEZVOUS_LISTENERS_MAX 16
+#define CONFIG_RENDEZVOUS_KEYS_MAX 1024
 
 struct config_listener {
     struct stun_address address; /* IP (may be unspecified) and port */
@@ -56,10 +59,27 @@ struct config_boot {
     char *user, *group;          /* what root becomes after binding; NULL: stay */
     char *pid_file;
     struct user_source_settings users_database; /* owns its strings */
+    struct config_listener rendezvous_listeners[CONFIG_RENDEZVOUS_LISTENERS_MAX]; /* tcp, tls */
+    size_t rendezvous_listener_count;    /* 0: there is no rendezvous service */
+    uint32_t rendezvous_connections_max; /* this and the next do reload */
+    uint32_t rendezvous_connections_per_source;
+};
+
+/* What the rendezvous service is told. */
+struct config_rendezvous {
+    struct rendezvous_policy policy; /* points to the rest */
+    char *turn_token;                /* bearer of GET /turn; NULL: off */
+    char *host, *server;
+    char **origins;
+    struct rendezvous_url *urls; /* with hosts of their own in `url_hosts` */
+    char (*url_hosts)[48];
+    struct rendezvous_key *keys;    /* own their accounts */
+    struct ssl_ctx_st *tls_context; /* as the policy's, for WebSocket; NULL without a certificate */
 };
 
 struct config_policy {
     struct auth_policy *auth;
+    struct config_rendezvous *rendezvous; /* NULL: there is no such service */
     struct peer_rules *peers;
     struct turn_alternate alternates[CONFIG_ALTERNATES_MAX]; /* turn.alternates points to them */
     struct turn_policy turn;                                 /* turn.peers points to `peers` */

@@ -178,6 +178,7 @@ void config_boot_build(struct config_boot *boot, const struct config_draft *draf
     build_relay(boot, draft);
     build_shared_ports(boot, draft);
     build_users_database(boot, draft);
+    config_rendezvous_boot_build(boot, draft);
 }
 
 static void free_secret(char *secret)
@@ -191,6 +192,8 @@ void config_boot_free(struct config_boot *boot)
 {
     for (size_t i = 0; i < boot->listener_count; i++)
         config_listener_free(&boot->listeners[i]);
+    for (size_t i = 0; i < boot->rendezvous_listener_count; i++)
+        config_listener_free(&boot->rendezvous_listeners[i]);
     free(boot->user);
     free(boot->group);
     free(boot->pid_file);
@@ -213,6 +216,14 @@ static bool same_listeners(const struct config_boot *a, const struct config_boot
         const struct config_listener *other = &b->listeners[i];
         same = config_listener_equal(one, other);
     }
+    return same;
+}
+
+static bool same_rendezvous(const struct config_boot *a, const struct config_boot *b)
+{
+    bool same = a->rendezvous_listener_count == b->rendezvous_listener_count;
+    for (size_t i = 0; same && i < a->rendezvous_listener_count; i++)
+        same = config_listener_equal(&a->rendezvous_listeners[i], &b->rendezvous_listeners[i]);
     return same;
 }
 
@@ -260,6 +271,7 @@ void config_boot_compare(const struct config_boot *a, const struct config_boot *
         {"workers", a->workers == b->workers},
         {"datapath", a->datapath == b->datapath},
         {"limits.tcp_idle_timeout", a->tcp_idle_timeout_s == b->tcp_idle_timeout_s},
+        {"rendezvous.listeners", same_rendezvous(a, b)},
         {"users_database", same_users_database(a, b)},
         {"user", same_text(a->user, b->user)},
         {"group", same_text(a->group, b->group)},

@@ -5,6 +5,10 @@
 
 #include "turnserver/config_keys.h"
 
+/* Reads who begins with a PROXY header; problems are told at `place`. */
+void config_listener_read_proxies(struct config_listener *listener, config_setting_t *list,
+                                  struct config_report *report, struct config_place place);
+
 /* The listeners of `boot`, with all that hangs on them. */
 void config_listeners_build(struct config_boot *boot, const struct config_draft *draft);
 void config_listener_free(struct config_listener *listener);
@@ -16,6 +20,17 @@ void config_nat_behavior_build(struct config_boot *boot, const struct config_dra
 /* A copy of a host's name, or of a pattern such as "*.example.org" (text_host_matches), in small
  * letters without a last dot; NULL: it is none, or memory is out. */
 char *config_host_copy(const char *text);
+
+/* The listeners of the rendezvous service. */
+void config_rendezvous_boot_build(struct config_boot *boot, const struct config_draft *draft);
+/*
+ * What the service is told, for a server that listens as `boot` says; NULL without listeners of
+ * rendezvous, or when memory is out and that was reported.
+ */
+struct config_rendezvous *config_rendezvous_build(const struct config_draft *draft,
+                                                  const struct config_boot *boot,
+                                                  bool relay_enabled);
+void config_rendezvous_free(struct config_rendezvous *rendezvous); /* NULL is allowed */
 
 /* Fills `boot`; problems go to draft->report. What it owns is freed by config_boot_free. */
 void config_boot_build(struct config_boot *boot, const struct config_draft *draft);

@@ -59,12 +59,21 @@ static const struct config_choice levels[] = {
     {0},
 };
 
+static const struct config_choice callers[] = {
+    {"same_realm", RENDEZVOUS_CALLERS_SAME_REALM, false},
+    {"anyone", RENDEZVOUS_CALLERS_ANYONE, false},
+    {"listed", RENDEZVOUS_CALLERS_LISTED, false},
+    {0},
+};
+
 #define AT(member) offsetof(struct config_draft, member)
 #define IN_LISTENER(member) offsetof(struct draft_listener, member)
 #define IN_REALM(member) offsetof(struct draft_realm, member)
 #define IN_TOKEN_KEY(member) offsetof(struct draft_token_key, member)
 #define IN_ALTERNATE(member) offsetof(struct draft_alternate, member)
 #define IN_USER(member) offsetof(struct draft_user, member)
+#define IN_RENDEZVOUS_LISTENER(member) offsetof(struct draft_rendezvous_listener, member)
+#define IN_RENDEZVOUS_KEY(member) offsetof(struct draft_rendezvous_key, member)
 #define RATE_MIN 64000
 #define RATE_MAX INT64_C(1000000000000)
 #define RELOAD true
@@ -183,12 +192,41 @@ const struct config_key config_keys[] = {
     {"group", CONFIG_STRING, RESTART, 1, 32, "(the user's)", NULL, AT(group)},
     {"pid_file", CONFIG_STRING, RESTART, 1, 4096, "(none)", NULL, AT(pid_file)},
 
+    {"rendezvous", CONFIG_GROUP, RESTART, 0, 0, "(off)", NULL, 0},
+    {"rendezvous.listeners", CONFIG_GROUPS, RESTART, 1, CONFIG_RENDEZVOUS_LISTENERS_MAX, "(none)", NULL, 0},
+    {"rendezvous.listeners[].address", CONFIG_ADDRESS, RESTART, 0, 0, NULL, NULL, IN_RENDEZVOUS_LISTENER(address)},
+    {"rendezvous.listeners[].port", CONFIG_INTEGER, RESTART, 1, 65535, "8080", NULL, IN_RENDEZVOUS_LISTENER(port)},
+    {"rendezvous.listeners[].tls", CONFIG_BOOLEAN, RESTART, 0, 0, "false", NULL, IN_RENDEZVOUS_LISTENER(tls)},
+    {"rendezvous.listeners[].plain", CONFIG_BOOLEAN, RESTART, 0, 0, "true", NULL, IN_RENDEZVOUS_LISTENER(plain)},
+    {"rendezvous.listeners[].proxy_protocol_from", CONFIG_STRINGS, RESTART, 0, 1000, "(nobody)", NULL, IN_RENDEZVOUS_LISTENER(proxies)},
+    {"rendezvous.host", CONFIG_STRING, RELOAD, 1, 253, "(where the client came in)", NULL, AT(rendezvous.host)},
+    {"rendezvous.callers", CONFIG_CHOICE, RELOAD, 0, 0, "same_realm", callers, AT(rendezvous.callers)},
+    {"rendezvous.origins", CONFIG_STRINGS, RELOAD, 0, 1000, "(no browser)", NULL, AT(rendezvous.origins)},
+    {"rendezvous.turn_token", CONFIG_SECRET, RELOAD, 16, 256, "(off)", NULL, AT(rendezvous.turn_token)},
+    {"rendezvous.keys", CONFIG_GROUPS, RELOAD, 0, CONFIG_RENDEZVOUS_KEYS_MAX, "(none)", NULL, 0},
+    {"rendezvous.keys[].account", CONFIG_STRING, RELOAD, 1, 255, NULL, NULL, IN_RENDEZVOUS_KEY(account)},
+    {"rendezvous.keys[].public_key", CONFIG_STRING, RELOAD, 43, 44, NULL, NULL, IN_RENDEZVOUS_KEY(public_key)},
+    {"rendezvous.unknown_keys", CONFIG_BOOLEAN, RELOAD, 0, 0, "false", NULL, AT(rendezvous.unknown_keys)},
+    {"rendezvous.tokens_in_clear", CONFIG_BOOLEAN, RELOAD, 0, 0, "false", NULL, AT(rendezvous.tokens_in_clear)},
+    {"rendezvous.credential_lifetime", CONFIG_DURATION, RELOAD, 60, 86400, "1h", NULL, AT(rendezvous.credential_lifetime)},
+    {"rendezvous.hello_timeout", CONFIG_DURATION, RELOAD, 1, 3600, "10s", NULL, AT(rendezvous.hello_timeout)},
+    {"rendezvous.ping_interval", CONFIG_DURATION, RELOAD, 1, 3600, "25s", NULL, AT(rendezvous.ping_interval)},
+    {"rendezvous.resume_time", CONFIG_DURATION, RELOAD, 1, 3600, "1m", NULL, AT(rendezvous.resume_time)},
+    {"rendezvous.ring_timeout", CONFIG_DURATION, RELOAD, 1, 86400, "2m", NULL, AT(rendezvous.ring_timeout)},
+    {"rendezvous.sessions", CONFIG_INTEGER, RELOAD, 1, 10000000, "100000", NULL, AT(rendezvous.sessions)},
+    {"rendezvous.sessions_per_account", CONFIG_INTEGER, RELOAD, 1, 1000000, "16", NULL, AT(rendezvous.sessions_per_account)},
+    {"rendezvous.calls_per_session", CONFIG_INTEGER, RELOAD, 1, 10000, "16", NULL, AT(rendezvous.calls_per_session)},
+    {"rendezvous.queue_bytes", CONFIG_INTEGER, RELOAD, 32768, 16777216, "65536", NULL, AT(rendezvous.queue_bytes)},
+    {"rendezvous.hellos_per_source", CONFIG_INTEGER, RELOAD, 0, 1000000, "20", NULL, AT(rendezvous.hellos_per_source)},
+    {"rendezvous.messages_per_account", CONFIG_INTEGER, RELOAD, 0, 1000000, "100", NULL, AT(rendezvous.messages_per_account)},
+    {"rendezvous.calls_per_account", CONFIG_INTEGER, RELOAD, 0, 1000000, "60", NULL, AT(rendezvous.calls_per_account)},
+    {"rendezvous.connections", CONFIG_INTEGER, RELOAD, 1, 1000000, "20000", NULL, AT(rendezvous.connections)},
+    {"rendezvous.connections_per_source", CONFIG_INTEGER, RELOAD, 1, 1000000, "1000", NULL, AT(rendezvous.connections_per_source)},
+
     {"log", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},
     {"log.file", CONFIG_STRING, RELOAD, 1, 4096, "(standard error)", NULL, AT(log_file)},
     {"log.level", CONFIG_CHOICE, RELOAD, 0, 0, "info", levels, AT(log_level)},
     {"log.json", CONFIG_BOOLEAN, RELOAD, 0, 0, "false", NULL, AT(log_json)},
-
-    {"rendezvous", CONFIG_LATER, RESTART, 0, 0, "(none)", NULL, 0},
     {0},
 };
 /* clang-format on */
@@ -269,9 +307,6 @@ const char *config_key_expected(const struct config_key *key, char *text, size_t
         break;
     case CONFIG_CHOICES:
         snprintf(text, size, "an array of %s", choice_names(key->choices, a, sizeof(a)));
-        break;
-    case CONFIG_LATER:
-        snprintf(text, size, "no such key: it is not in this version");
         break;
     }
     return text;

@@ -18,7 +18,7 @@
  * Strings and settings are borrowed from libconfig's tree. Numbers are all uint32_t, durations in
  * seconds, so that the table can store them by offset. */
 
-#define CONFIG_KEYS_MAX 128
+#define CONFIG_KEYS_MAX 160
 
 enum config_transport {
     CONFIG_TRANSPORT_UDP = 1,
@@ -69,6 +69,35 @@ struct draft_alternate {
     const char *domain;
 };
 
+struct draft_rendezvous_listener {
+    unsigned line;
+    struct stun_address address;
+    uint32_t port;
+    bool tls, plain;
+    config_setting_t *proxies;
+};
+
+struct draft_rendezvous_key {
+    unsigned line;
+    const char *account, *public_key;
+};
+
+/* The section `rendezvous`. */
+struct draft_rendezvous {
+    struct draft_rendezvous_listener listeners[CONFIG_RENDEZVOUS_LISTENERS_MAX];
+    size_t listener_count;
+    struct draft_rendezvous_key keys[CONFIG_RENDEZVOUS_KEYS_MAX];
+    size_t key_count;
+    const char *host, *turn_token;
+    config_setting_t *origins;
+    uint32_t callers; /* enum rendezvous_callers */
+    uint32_t credential_lifetime, hello_timeout, ping_interval, resume_time, ring_timeout;
+    uint32_t sessions, sessions_per_account, calls_per_session, queue_bytes;
+    uint32_t hellos_per_source, messages_per_account, calls_per_account;
+    uint32_t connections, connections_per_source;
+    bool unknown_keys, tokens_in_clear;
+};
+
 struct config_draft {
     struct config_report *report;
     const struct config_text *text;
@@ -87,6 +116,7 @@ struct config_draft {
     uint32_t redis_port, redis_database;
     const char *redis_user, *redis_password;
     uint32_t users_lifetime;
+    struct draft_rendezvous rendezvous;
     const char *oauth_server_name;
     struct draft_token_key token_keys[CONFIG_TOKEN_KEYS_MAX];
     size_t token_key_count;
@@ -132,7 +162,6 @@ enum config_kind {
     CONFIG_ADDRESSES,
     CONFIG_CHOICE,  /* one of a few words */
     CONFIG_CHOICES, /* an array of them */
-    CONFIG_LATER,   /* a key of a version to come: refused by name */
 };
 
 struct config_choice {

@@ -87,23 +87,29 @@ static void refuse_without(const struct stream_keys *keys, const char *name, con
                         "expected only beside %s", needed);
 }
 
+void config_listener_read_proxies(struct config_listener *listener, config_setting_t *list,
+                                  struct config_report *report, struct config_place place)
+{
+    for (int i = 0; list && i < config_setting_length(list); i++) {
+        const char *text = config_setting_get_string(config_setting_get_elem(list, (unsigned)i));
+        struct address_range range;
+        if (!address_range_parse(&range, text))
+            config_report_error(report, place,
+                                "expected an address, a prefix (\"10.0.0.0/8\", no bits beyond its "
+                                "length) or a range, got \"%s\"",
+                                text);
+        else if (address_set_add(&listener->proxies, &range) < 0)
+            config_report_error(report, place, "memory is out");
+    }
+}
+
 static void read_proxies(const struct stream_keys *keys, config_setting_t *list)
 {
     char key[64];
     if (list && !is_stream(keys->listener))
         refuse_without(keys, "proxy_protocol_from", "\"tcp\" or \"tls\" in transports");
-    for (int i = 0; list && i < config_setting_length(list); i++) {
-        const char *text = config_setting_get_string(config_setting_get_elem(list, (unsigned)i));
-        struct address_range range;
-        if (!address_range_parse(&range, text))
-            config_report_error(keys->draft->report, stream_place(keys, "proxy_protocol_from", key),
-                                "expected an address, a prefix (\"10.0.0.0/8\", no bits beyond its "
-                                "length) or a range, got \"%s\"",
-                                text);
-        else if (address_set_add(&keys->listener->proxies, &range) < 0)
-            config_report_error(keys->draft->report, stream_place(keys, "proxy_protocol_from", key),
-                                "memory is out");
-    }
+    config_listener_read_proxies(keys->listener, list, keys->draft->report,
+                                 stream_place(keys, "proxy_protocol_from", key));
 }
 
 char *config_host_copy(const char *text)

@@ -272,6 +272,23 @@ static void check_readers(const struct config_draft *draft)
     }
 }
 
+/* The rendezvous service makes credentials for its clients, also where the operator has not written
+ * down a secret. */
+static void issue_credentials(const struct building *building, const struct config_boot *boot)
+{
+    if (boot->rendezvous_listener_count > 0)
+        auth_policy_issue_credentials(building->policy->auth);
+}
+
+/* Whether there is anybody who could be let in. */
+static bool has_clients(const struct building *building, const struct config_boot *boot)
+{
+    const struct draft_rendezvous *rendezvous = &building->draft->rendezvous;
+    return !auth_policy_is_empty(building->policy->auth) ||
+           (boot->rendezvous_listener_count > 0 &&
+            (rendezvous->key_count > 0 || rendezvous->unknown_keys || rendezvous->turn_token));
+}
+
 static bool build_auth(struct building *building, const struct config_boot *boot)
 {
     const struct config_draft *draft = building->draft;
@@ -297,13 +314,14 @@ static bool build_auth(struct building *building, const struct config_boot *boot
         if (boot->users_database.kind != USER_SOURCE_NONE && building->realms[i])
             auth_policy_set_source(building->realms[i], &traits);
     }
+    issue_credentials(building, boot);
     if (!keep_realm_limits(building))
         return false;
     if (!config_oauth_build(policy->auth, draft))
         return false;
     if (config_draft_has(draft, "username_anonymity"))
         auth_policy_set_username_anonymity(policy->auth, draft->username_anonymity);
-    policy->turn.relay_enabled = !auth_policy_is_empty(policy->auth);
+    policy->turn.relay_enabled = has_clients(building, boot);
     if (policy->turn.relay_enabled)
         check_readers(draft);
     else if (config_draft_has(draft, "relay.addresses") && draft->report->errors == 0)
@@ -349,6 +367,11 @@ static bool add_own(struct peer_rules *rules, const struct config_boot *boot)
         good = good && peer_rules_add_relay(rules, &boot->relay_addresses[i]) == 0;
     if (boot->users_database.kind == USER_SOURCE_REDIS)
         good = good && peer_rules_add_protected(rules, &boot->users_database.redis_address) == 0;
+    for (size_t i = 0; i < boot->rendezvous_listener_count; i++) {
+        const struct stun_address *address = &boot->rendezvous_listeners[i].address;
+        good = good && peer_rules_add_protected(rules, address) == 0 &&
+               (address_is_unspecified(address) || peer_rules_add_own(rules, address) == 0);
+    }
     for (size_t i = 0; i < boot->listener_count; i++) {
         const struct stun_address *address = &boot->listeners[i].address;
         good = good && peer_rules_add_protected(rules, address) == 0 &&
@@ -435,22 +458,32 @@ static bool load_certificate(const struct building *building)
     return true;
 }
 
+static bool listens_on_tls(const struct config_boot *boot)
+{
+    bool found = false;
+    for (size_t i = 0; i < boot->listener_count; i++)
+        found = found || boot->listeners[i].tls || boot->listeners[i].dtls;
+    return found;
+}
+
 static bool needs_certificate(const struct config_boot *boot)
 {
-    bool needed = false;
-    for (size_t i = 0; i < boot->listener_count; i++)
-        needed = needed || boot->listeners[i].tls || boot->listeners[i].dtls;
+    bool needed = listens_on_tls(boot);
+    for (size_t i = 0; i < boot->rendezvous_listener_count; i++)
+        needed = needed || boot->rendezvous_listeners[i].tls;
     return needed;
 }
 
 /* A context of OpenSSL with the certificate, for connections to come. */
-static SSL_CTX *build_tls_context(const struct building *building, enum tls_transport transport)
+static SSL_CTX *build_tls_context(const struct building *building, enum tls_transport transport,
+                                  const char *protocol)
 {
     const struct config_draft *draft = building->draft;
     const struct tls_server_setup setup = {
         .transport = transport,
         .ciphers = draft->tls_ciphers,
         .version_1_3_only = draft->tls_min_version != 0,
+        .protocol = protocol,
     };
     SSL_CTX *context = tls_context_new_server(&setup);
     if (!context && draft->tls_ciphers)
@@ -472,12 +505,15 @@ static void build_tls_contexts(const struct building *building)
 {
     struct config_policy *policy = building->policy;
     unsigned before = building->draft->report->errors;
-    policy->tls_context = build_tls_context(building, TLS_OVER_STREAM);
+    policy->tls_context = build_tls_context(building, TLS_OVER_STREAM, NULL);
     if (building->draft->report->errors != before)
         return;
-    policy->dtls_context = build_tls_context(building, TLS_OVER_DATAGRAM);
+    policy->dtls_context = build_tls_context(building, TLS_OVER_DATAGRAM, NULL);
     if (policy->dtls_context)
         dtls_prepare_server(policy->dtls_context);
+    if (policy->rendezvous)
+        policy->rendezvous->tls_context =
+            build_tls_context(building, TLS_OVER_STREAM, TLS_ALPN_HTTP);
 }
 
 static void build_certificate(const struct building *building, const struct config_boot *boot)
@@ -494,9 +530,11 @@ static void build_certificate(const struct building *building, const struct conf
                                   "no listener uses the certificate: none has \"tls\" or \"dtls\" "
                                   "among its transports");
     } else if (!draft->certificate && needed) {
-        config_report_error(draft->report, config_draft_place(draft, "listeners"),
-                            "expected tls = { certificate = ...; key = ...; } in this file, since "
-                            "a listener has \"tls\" or \"dtls\", got none");
+        config_report_error(
+            draft->report,
+            config_draft_place(draft, listens_on_tls(boot) ? "listeners" : "rendezvous.listeners"),
+            "expected tls = { certificate = ...; key = ...; } in this file, since "
+            "a listener has \"tls\" or \"dtls\", got none");
     }
 }
 
@@ -572,6 +610,7 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
     bool good = build_auth(&building, boot) && build_peers(&building, boot) &&
                 build_turn(&building) && build_log(&building);
     if (good) {
+        policy->rendezvous = config_rendezvous_build(draft, boot, policy->turn.relay_enabled);
         build_certificate(&building, boot);
         return policy;
     }
@@ -593,6 +632,7 @@ void config_policy_release(struct config_policy *policy)
     peer_rules_free(policy->peers);
     SSL_CTX_free(policy->tls_context);
     SSL_CTX_free(policy->dtls_context);
+    config_rendezvous_free(policy->rendezvous);
     config_certificate_free(policy->certificate);
     free(policy->certificate_path);
     free(policy->key_path);

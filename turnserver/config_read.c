@@ -139,14 +139,6 @@ static void refuse_later(const struct reading *reading, config_setting_t *settin
                         config_key_expected(reading->key, expected, sizeof(expected)), word);
 }
 
-static void refuse_section(const struct reading *reading)
-{
-    struct config_place place =
-        config_text_place(reading->draft->text, config_line_of(reading->setting), reading->path);
-    config_report_error(reading->draft->report, place,
-                        "expected no such key: it is not in this version");
-}
-
 static bool is_string(config_setting_t *setting, int64_t min, int64_t max)
 {
     if (config_setting_type(setting) != CONFIG_TYPE_STRING)
@@ -440,14 +432,35 @@ static void *new_user_of_realm(struct config_draft *draft, unsigned line)
     return user;
 }
 
+static void *new_rendezvous_listener(struct config_draft *draft, unsigned line)
+{
+    struct draft_rendezvous *rendezvous = &draft->rendezvous;
+    struct draft_rendezvous_listener *listener =
+        &rendezvous->listeners[rendezvous->listener_count++];
+    *listener = (struct draft_rendezvous_listener){.line = line};
+    return listener;
+}
+
+static void *new_rendezvous_key(struct config_draft *draft, unsigned line)
+{
+    struct draft_rendezvous_key *key = &draft->rendezvous.keys[draft->rendezvous.key_count++];
+    *key = (struct draft_rendezvous_key){.line = line};
+    return key;
+}
+
 /* The lists of groups, and what makes room for one more element; bounds are in the table. */
 static const struct {
     const char *path;
     void *(*make)(struct config_draft *draft, unsigned line);
 } element_makers[] = {
-    {"listeners", new_listener},   {"users", new_user},
-    {"oauth.keys", new_token_key}, {"alternate_servers", new_alternate},
-    {"realms", new_realm},         {"realms[].users", new_user_of_realm},
+    {"listeners", new_listener},
+    {"users", new_user},
+    {"oauth.keys", new_token_key},
+    {"alternate_servers", new_alternate},
+    {"realms", new_realm},
+    {"realms[].users", new_user_of_realm},
+    {"rendezvous.listeners", new_rendezvous_listener},
+    {"rendezvous.keys", new_rendezvous_key},
 };
 
 static void *new_element(struct config_draft *draft, const char *path, unsigned line)
@@ -529,9 +542,6 @@ static void read_setting(const struct reading *reading)
         return;
     case CONFIG_CHOICES:
         read_choices(reading);
-        return;
-    case CONFIG_LATER:
-        refuse_section(reading);
         return;
     }
 }

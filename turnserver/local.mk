@@ -14,7 +14,7 @@ turnserver_turnserver_SOURCES = \
 nodist_turnserver_turnserver_SOURCES = turnserver/installation.c
 turnserver_turnserver_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCONFIG_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
 turnserver_turnserver_LDADD = \
-	turnserver/libworker.la turnserver/libsettings.la turnserver/libops.la \
+	turnserver/librendezvousservice.la turnserver/librendezvous.la turnserver/libworker.la turnserver/libsettings.la turnserver/libops.la \
 	turnserver/libusers.la turnserver/libcluster.la turnserver/libturn.la turnserver/libdatapath.la \
 	src/libnet.la src/libbase.la src/libcodec.la \
 	$(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(SYSTEMD_LIBS)
@@ -136,6 +136,7 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_oauth.c \
 	turnserver/config_policy.c \
 	turnserver/config_read.c \
+	turnserver/config_rendezvous.c \
 	turnserver/config_report.c turnserver/config_report.h \
 	turnserver/config_syntax.c turnserver/config_syntax.h \
 	turnserver/config_text.c turnserver/config_text.h \
@@ -152,6 +153,16 @@ turnserver_libworker_la_SOURCES = \
 	turnserver/tcp_sockets.c turnserver/tcp_sockets.h \
 	turnserver/worker.c turnserver/worker.h
 turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
+
+# The rendezvous service: a thread beside the workers.
+noinst_LTLIBRARIES += turnserver/librendezvousservice.la
+turnserver_librendezvousservice_la_SOURCES = \
+	turnserver/ops/rendezvous_events.c turnserver/ops/rendezvous_events.h \
+	turnserver/rendezvous_http.c \
+	turnserver/rendezvous_link.c \
+	turnserver/rendezvous_service.c turnserver/rendezvous_service.h \
+	turnserver/rendezvous_service_internal.h
+turnserver_librendezvousservice_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) -pthread
 
 # Log lines, readiness, privileges.
 noinst_LTLIBRARIES += turnserver/libops.la

@@ -2,9 +2,11 @@
 #include "turnserver/service.h"
 
 #include "base/address.h"
+#include "net/message_stream.h"
 #include "net/socket_address.h"
 #include "turnserver/ops/events.h"
 #include "turnserver/ops/notify.h"
+#include "turnserver/ops/rendezvous_events.h"
 #include "turnserver/priv/drop.h"
 #include "turnserver/service_internal.h"
 
@@ -104,6 +106,21 @@ static int check_relay_address(const struct stun_address *address, FILE *diagnos
     return result;
 }
 
+static bool make_rendezvous(struct service *service, FILE *diagnostics)
+{
+    const struct rendezvous_service_setup setup = {
+        .boot = &service->config->boot,
+        .policy = service->config->policy,
+        .nonce_key = service->shared.nonce_key,
+        .users = service->shared.users,
+        .log = service->log,
+    };
+    if (setup.boot->rendezvous_listener_count == 0)
+        return true;
+    service->rendezvous = rendezvous_service_new(&setup, diagnostics);
+    return service->rendezvous != NULL;
+}
+
 static bool bind_all(struct service *service, FILE *diagnostics)
 {
     const struct config *config = service->config;
@@ -117,7 +134,7 @@ static bool bind_all(struct service *service, FILE *diagnostics)
             return false;
         service->worker_count++;
     }
-    return true;
+    return make_rendezvous(service, diagnostics);
 }
 
 /* ---- privileges --------------------------------------------------------------------------------
@@ -195,6 +212,13 @@ static void describe_start(const struct service *service, uint64_t file_limit)
                   log_bool("proxied", listener->proxies.count > 0),
                   log_address("upstream", &listener->upstream));
     }
+    for (size_t i = 0; i < boot->rendezvous_listener_count; i++) {
+        const struct config_listener *listener = &boot->rendezvous_listeners[i];
+        log_event(log, LOG_INFO, "rendezvous listening", log_address("address", &listener->address),
+                  log_bool("plain", listener->tcp), log_bool("tls", listener->tls),
+                  log_bool("websocket", message_stream_has_websocket()),
+                  log_bool("proxied", listener->proxies.count > 0));
+    }
     for (size_t i = 0; service->config->policy->turn.relay_enabled && i < boot->relay_address_count;
          i++)
         log_event(log, LOG_INFO, "relaying", log_ip("address", &boot->relay_addresses[i]),
@@ -221,6 +245,11 @@ static void log_counters(const struct service *service)
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_add_counters(service->workers[i], &sum);
     counters_log(service->log, &sum);
+    if (service->rendezvous) {
+        struct rendezvous_service_counters rendezvous;
+        rendezvous_service_counters(service->rendezvous, &rendezvous);
+        rendezvous_counters_log(service->log, &rendezvous);
+    }
 }
 
 static void handled_signals(sigset_t *set)
@@ -263,12 +292,19 @@ static bool start_workers(struct service *service, FILE *diagnostics)
             return false;
         }
     }
-    return true;
+    status = service->rendezvous ? rendezvous_service_start(service->rendezvous) : 0;
+    if (status < 0)
+        fprintf(diagnostics, "turnserver: cannot start the thread of the rendezvous service: %s\n",
+                strerror(-status));
+    return status == 0;
 }
 
 static void stop_workers(struct service *service)
 {
     user_source_stop(service->users); /* it calls workers back: they must be there */
+    rendezvous_service_stop(service->rendezvous);
+    rendezvous_service_free(service->rendezvous);
+    service->rendezvous = NULL;
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_send_stop(service->workers[i]);
     for (unsigned i = 0; i < service->worker_count; i++)

@@ -8,6 +8,7 @@
 #include "turnserver/cluster/local_bandwidth.h"
 #include "turnserver/cluster/local_quota.h"
 #include "turnserver/priv/monitor.h"
+#include "turnserver/rendezvous_service.h"
 #include "turnserver/service.h"
 #include "turnserver/turn/reservation.h"
 #include "turnserver/worker.h"
@@ -23,6 +24,7 @@ struct service {
     struct user_source *users; /* NULL: all users are in the configuration */
     struct worker_shared shared;
     struct local_bandwidth *bandwidth;
+    struct rendezvous_service *rendezvous; /* NULL: there is none */
     struct worker *workers[SERVICE_WORKERS_MAX];
     unsigned worker_count;
 };

@@ -159,6 +159,8 @@ static void apply(struct service *service, struct config *config)
     (void)service_set_quotas(service, config->policy);
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_send_policy(service->workers[i], config->policy);
+    if (service->rendezvous)
+        rendezvous_service_send_policy(service->rendezvous, config->policy, &config->boot);
     config_policy_release(running->policy);
     running->policy = config_policy_acquire(config->policy);
     service_describe_policy(service->log, running->policy);

@@ -6,13 +6,15 @@
 #include "turnserver/config_host.h"
 #include "turnserver/config_text.h"
 #include "turnserver/service.h"
+#include "wire/signal.h"
 
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define NAT_PORT_DISTANCE 1
+#define NAT_PORT_DISTANCE 1        /* UDP */
+#define RENDEZVOUS_PORT_DISTANCE 1 /* TCP */
 
 struct plan {
     struct stun_address listeners[OPTIONS_LISTEN_MAX];
@@ -143,6 +145,26 @@ static const char *unprivileged_user(void)
     return whole && getpwnam("nobody") ? "nobody" : NULL;
 }
 
+/* Beside each listener, where there is a port for it. A page needs credentials wherever it comes
+ * from. */
+static void put_rendezvous(struct text_buffer *text, const struct plan *plan)
+{
+    const char *separator = "";
+    char address[ADDRESS_TEXT_SIZE];
+    if (signal_absent() || plan->listeners[0].port > UINT16_MAX - RENDEZVOUS_PORT_DISTANCE)
+        return;
+    text_buffer_put_string(text, "rendezvous = { origins = [ \"*\" ]; listeners = (");
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->listeners[i].port > UINT16_MAX - RENDEZVOUS_PORT_DISTANCE)
+            continue;
+        text_buffer_put_format(text, "%s\n  { address = \"%s\"; port = %u; }", separator,
+                               address_format_ip(&plan->listeners[i], address),
+                               plan->listeners[i].port + RENDEZVOUS_PORT_DISTANCE);
+        separator = ",";
+    }
+    text_buffer_put_string(text, "\n); };\n");
+}
+
 static void put_configuration(struct text_buffer *text, const struct plan *plan,
                               const struct try_state *state)
 {
@@ -160,6 +182,7 @@ static void put_configuration(struct text_buffer *text, const struct plan *plan,
                                address_format_ip(&plan->alternates[i], address));
     if (plan->alternate_count > 0)
         text_buffer_put_format(text, " ]; alternate_port = %u; };\n", plan->alternates[0].port);
+    put_rendezvous(text, plan);
     const char *user = unprivileged_user();
     if (user)
         text_buffer_put_format(text, "user = \"%s\";\n", user);

@@ -2,6 +2,7 @@
 #include "base/address.h"
 #include "base/json_writer.h"
 #include "net/clock.h"
+#include "net/message_stream.h"
 #include "turnserver/auth/rest.h"
 #include "turnserver/config_host.h"
 #include "turnserver/try.h"
@@ -72,6 +73,22 @@ static void print_listeners(FILE *stream, const struct config_boot *boot)
         char text[ADDRESS_TEXT_SIZE];
         fprintf(stream, "  %s, port %u: the alternate address and port of RFC 5780\n",
                 address_format_ip(&boot->alternates[i], text), boot->alternate_port);
+    }
+}
+
+static void print_rendezvous(FILE *stream, const struct config_boot *boot)
+{
+    if (boot->rendezvous_listener_count == 0)
+        return;
+    fprintf(stream, "Rendezvous (clients find each other):\n");
+    for (size_t i = 0; i < boot->rendezvous_listener_count; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        struct stun_address address = reachable(&boot->rendezvous_listeners[i].address);
+        const char *url = address_format(&address, text);
+        fprintf(stream, "  tcp://%s", url);
+        if (message_stream_has_websocket())
+            fprintf(stream, " and ws://%s", url);
+        fputc('\n', stream);
     }
 }
 
@@ -166,6 +183,7 @@ void try_text_print(FILE *stream, const struct try_state *state, const struct co
 {
     struct credential credential;
     print_listeners(stream, boot);
+    print_rendezvous(stream, boot);
     fprintf(stream, "Secret and certificate are kept in %s\n", state->folder);
     if (make_credential(&credential, state->secret)) {
         print_commands(stream, state->client ? state->client : "stunclient", boot, &credential);

@@ -214,7 +214,7 @@ int acceptor_listen(struct acceptor *acceptor, const struct stun_address *addres
     if (listening == NULL) {
         return -ENOMEM;
     }
-    status = tcp_socket_listen(&listening->descriptor, address, true);
+    status = tcp_socket_listen(&listening->descriptor, address, port == NULL || !port->alone);
     if (status != 0) {
         goto fail_listening;
     }

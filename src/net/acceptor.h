@@ -91,6 +91,7 @@ struct acceptor_port {
     const struct address_set
         *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
     struct acceptor_upstream upstream; /* only with tls */
+    bool alone;                        /* no other socket listens there; else other workers' do */
 };
 
 /*

@@ -22,6 +22,7 @@ struct websocket {
     bool in_message;  /* more fragments of a message are to come */
     bool reading;     /* inside wslay_event_recv */
     bool unsupported; /* a binary message has come */
+    bool closing;     /* a Close is to be sent when that has returned */
 };
 
 /* ---- what wslay asks for ------------------------------------------------------------------------
@@ -184,6 +185,15 @@ static void finish(struct message_stream *stream, const struct websocket *websoc
     message_stream_finish_as(stream, end, MESSAGE_LINGER_SECONDS);
 }
 
+/* wslay sends a Close before the messages that wait, so these go first. */
+static void send_close(struct websocket *websocket)
+{
+    if (flush(websocket) == 0 &&
+        wslay_event_queue_close(websocket->wslay, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0) == 0) {
+        (void)flush(websocket);
+    }
+}
+
 void websocket_read(struct message_stream *stream)
 {
     struct websocket *websocket = acquire(stream);
@@ -202,11 +212,14 @@ void websocket_read(struct message_stream *stream)
     if (status == WSLAY_ERR_CALLBACK_FAILURE) {
         status = 0; /* so it calls a header that breaks the rules; a Close without code is ready */
     }
+    if (websocket->closing) {
+        websocket->closing = false;
+        send_close(websocket);
+        return;
+    }
     if (status != 0 || flush(websocket) != 0) {
         stream->error = ENOMEM;
         message_stream_end(stream, MESSAGE_END_ERROR);
-    } else if (stream->stage != MESSAGE_STAGE_OPEN) {
-        /* Finished by the user meanwhile: its Close frame is among what was flushed. */
     } else if (!wslay_event_get_read_enabled(websocket->wslay)) {
         finish(stream, websocket);
     } else if (message_stream_waiting(stream) > stream->output_size_max) {
@@ -234,13 +247,16 @@ void websocket_send_close(struct message_stream *stream)
 {
     struct websocket *websocket = acquire(stream);
 
-    if (websocket != NULL &&
-        wslay_event_queue_close(websocket->wslay, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0) == 0) {
-        (void)flush(websocket);
+    if (websocket != NULL && websocket->reading) {
+        websocket->closing = true;
+    } else if (websocket != NULL) {
+        send_close(websocket);
     }
 }
 
 size_t websocket_output_size(const struct websocket *websocket)
 {
-    return websocket != NULL ? wslay_event_get_queued_msg_length(websocket->wslay) : 0;
+    return websocket != NULL
+               ? wslay_event_get_queued_msg_length(websocket->wslay) + websocket->closing
+               : 0;
 }

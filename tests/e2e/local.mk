@@ -12,6 +12,7 @@ e2e_tests = \
 	tests/e2e/test_client_usage.py \
 	tests/e2e/test_layers.py \
 	tests/e2e/test_library.py \
+	tests/e2e/test_rendezvous_wire.py \
 	tests/e2e/test_server_config.py \
 	tests/e2e/test_server_dns.py \
 	tests/e2e/test_server_manual.py \

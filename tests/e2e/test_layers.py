@@ -33,7 +33,8 @@ ROOMS = {
     "turnserver/users": ["src", "turnserver/auth"],
     "turnserver/cluster": ["src/postern", "src/base", "src/wire", "turnserver/turn"],
     "turnserver/datapath": ["src/postern", "src/base", "src/wire", "src/net"],
-    "turnserver/ops": ["src/postern", "src/base", "src/wire", "src/net", "turnserver/turn", "turnserver/datapath"],
+    "turnserver/ops": ["src/postern", "src/base", "src/wire", "src/net", "turnserver/turn", "turnserver/rendezvous",
+                       "turnserver/datapath"],
     "turnserver/priv": ["src/postern", "src/base", "src/net"],
 }
 # The programs' own files know every room of theirs.

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	tests/lib/demo.py \
 	tests/lib/dtls.py \
 	tests/lib/json_schema.py \
+	tests/lib/messages.py \
 	tests/lib/oauth_token.py \
 	tests/lib/own_network.py \
 	tests/lib/pki.py \

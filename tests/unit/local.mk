@@ -140,6 +140,10 @@ unit_tests += tests/unit/test_config_file
 tests_unit_test_config_file_CFLAGS = $(CONFIG_TEST_CFLAGS)
 tests_unit_test_config_file_LDADD = $(CONFIG_TEST_LIBS)
 
+unit_tests += tests/unit/test_config_rendezvous
+tests_unit_test_config_rendezvous_CFLAGS = $(CONFIG_TEST_CFLAGS)
+tests_unit_test_config_rendezvous_LDADD = turnserver/librendezvous.la $(CONFIG_TEST_LIBS)
+
 unit_tests += tests/unit/test_dns_records
 tests_unit_test_dns_records_CFLAGS = $(CONFIG_TEST_CFLAGS)
 tests_unit_test_dns_records_LDADD = $(CONFIG_TEST_LIBS)

@@ -73,7 +73,7 @@ static void saw_closed(struct connection *connection, const char *text, void *co
 
 static int set_up_with(const struct acceptor_policy *policy, uint32_t max, uint32_t per_source)
 {
-    const struct acceptor_user user = {&seen, saw_opened, saw_frame, saw_flush, saw_closed};
+    const struct acceptor_user user = {&seen, saw_opened, saw_frame, saw_flush, saw_closed, NULL};
     struct stun_address any = {0};
 
     memset(&seen, 0, sizeof seen);
@@ -394,7 +394,7 @@ static void test_stops(void **state)
 
 static void test_workers_share_a_port(void **state)
 {
-    const struct acceptor_user user = {&seen, saw_opened, saw_frame, saw_flush, saw_closed};
+    const struct acceptor_user user = {&seen, saw_opened, saw_frame, saw_flush, saw_closed, NULL};
     struct acceptor *other = acceptor_new(base, &user, &acceptor_policy_default, limit);
 
     (void)state;

@@ -40,7 +40,7 @@ struct seen {
     unsigned opened, closed, unreadable, drained, requests;
     enum message_stream_end end;
     char text[256];
-    bool free_in_message, echo;
+    bool free_in_message, echo, finish_in_message;
     char path[64], origin[64];
 };
 
@@ -68,6 +68,9 @@ static void saw_message(struct message_stream *stream, const char *text, size_t 
     seen->messages[seen->size] = '\0';
     if (seen->echo) {
         assert_int_equal(message_stream_send(stream, text, size), 0);
+    }
+    if (seen->finish_in_message) {
+        message_stream_finish(stream, 5);
     }
     if (seen->free_in_message) {
         message_stream_free(stream);
@@ -546,6 +549,21 @@ static void closed_in_order(void **state)
     assert_int_equal(server.end, MESSAGE_END_FINISHED);
 }
 
+static void answered_and_closed_in_a_callback(void **state)
+{
+    (void)state;
+    open_websocket();
+    server.echo = server.finish_in_message = true;
+    write_frame(0x81, "quit");
+    const char *bytes = read_text(NULL);
+    assert_memory_equal(bytes, "\x81\x04quit\x88\x02\x03\xe8", 10);
+    assert_string_equal(bytes + 10, "EOF");
+    open_websocket();
+    server.echo = false;
+    write_frame(0x81, "quit");
+    assert_memory_equal(read_text(NULL), "\x88\x02\x03\xe8", 4);
+}
+
 static void frames_against_the_rules(void **state)
 {
     static const struct {
@@ -764,6 +782,7 @@ int main(void)
         TEST(frames_however_cut),
         TEST(frames_right_behind_the_opening),
         TEST(closed_in_order),
+        TEST(answered_and_closed_in_a_callback),
         TEST(frames_against_the_rules),
         TEST(a_message_too_long_for_websocket),
         TEST(our_ends_by_websocket),
