@@ -1,11 +1,26 @@
 # Foreign peers: `./dev test peers browser` fetches and runs them.
 EXTRA_DIST += \
+	tests/interop/aioice_peer.py \
 	tests/interop/chromium_echo.js \
 	tests/interop/foreign.py \
+	tests/interop/nice_peer.c \
+	tests/interop/pion_peer.go \
 	tests/interop/test_chromium.py \
 	tests/interop/test_coturn_dtls.py \
 	tests/interop/test_coturn_server.py \
-	tests/interop/test_coturn_tools.py
+	tests/interop/test_coturn_tools.py \
+	tests/interop/test_ice.py
+
+# ICE agents that speak by lines: ours, and libnice's.
+check_PROGRAMS += tests/interop/ice_peer
+tests_interop_ice_peer_CFLAGS = $(AM_CFLAGS)
+tests_interop_ice_peer_LDADD = src/libproto.la src/libnet.la src/libwire.la src/libbase.la src/libcodec.la
+if HAVE_NICE
+check_PROGRAMS += tests/interop/nice_peer
+endif
+tests_interop_nice_peer_SOURCES = tests/interop/nice_peer.c
+tests_interop_nice_peer_CFLAGS = $(NICE_CFLAGS)
+tests_interop_nice_peer_LDADD = $(NICE_LIBS)
 
 # A data session over plain UDP, for tests against other stacks and for measurements.
 if HAVE_USRSCTP
