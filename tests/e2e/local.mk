@@ -20,6 +20,7 @@ e2e_tests = \
 	tests/e2e/test_server_privileges.py \
 	tests/e2e/test_server_reload.py \
 	tests/e2e/test_server_try.py \
+	tests/e2e/test_signal.py \
 	tests/e2e/test_stun_behavior.py \
 	tests/e2e/test_stun_binding.py \
 	tests/e2e/test_stun_classic.py \
@@ -43,3 +44,7 @@ e2e_tests = \
 	tests/e2e/test_users_redis.py
 TESTS += $(e2e_tests)
 EXTRA_DIST += $(e2e_tests) tests/e2e/client.py tests/e2e/e2e.py tests/e2e/service.py
+
+# What test_signal.py asks the codec by.
+check_PROGRAMS += tests/e2e/signal_lines
+tests_e2e_signal_lines_LDADD = src/libwire.la src/libbase.la

@@ -92,6 +92,16 @@ def _check_max_items(value, wanted, _schema, where, _root):
         raise Invalid(f"{where}: has {len(value)} items, more than {wanted}")
 
 
+def _check_max_length(value, wanted, _schema, where, _root):
+    if isinstance(value, str) and len(value) > wanted:
+        raise Invalid(f"{where}: has {len(value)} characters, more than {wanted}")
+
+
+def _check_all_of(value, wanted, _schema, where, root):
+    for schema in wanted:
+        _check(value, schema, where, root)
+
+
 def _check_ref(value, wanted, _schema, where, root):
     if not wanted.startswith("#/$defs/"):
         raise Invalid(f"{where}: only references to #/$defs are known")
@@ -112,7 +122,8 @@ KEYWORDS = {
     "type": _check_type, "enum": _check_enum, "const": _check_const, "required": _check_required,
     "properties": _check_properties, "additionalProperties": _check_additional, "items": _check_items,
     "pattern": _check_pattern, "minimum": _check_minimum, "maximum": _check_maximum,
-    "minItems": _check_min_items, "maxItems": _check_max_items, "$ref": _check_ref, "if": _check_if,
+    "minItems": _check_min_items, "maxItems": _check_max_items, "maxLength": _check_max_length,
+    "allOf": _check_all_of, "$ref": _check_ref, "if": _check_if,
 }
 
 

@@ -120,6 +120,10 @@ def schemas_are_obeyed():
     json_schema.validate({"a": 1, "b": 0}, choice)
     json_schema.validate({"a": 2, "c": 0}, choice)
     tap.raises(json_schema.Invalid, json_schema.validate, {"a": 2, "b": 0}, choice)
+    both = {"allOf": [{"maxLength": 2}, {"pattern": "^a"}]}
+    json_schema.validate("aé", both)
+    for bad in ("aéé", "ba"):
+        tap.raises(json_schema.Invalid, json_schema.validate, bad, both)
 
 
 tap.main()
