@@ -60,6 +60,9 @@ tests_fuzz_fuzz_stun_view_LDADD = $(FUZZ_MAIN) src/libcodec.la
 
 FUZZ_PROTO_LIBS = $(FUZZ_MAIN) src/libproto.la src/libbase.la src/libcodec.la
 
+fuzz_targets += tests/fuzz/fuzz_ice
+tests_fuzz_fuzz_ice_LDADD = $(FUZZ_PROTO_LIBS)
+
 fuzz_targets += tests/fuzz/fuzz_nat
 tests_fuzz_fuzz_nat_LDADD = $(FUZZ_PROTO_LIBS)
 
@@ -112,6 +115,7 @@ EXTRA_DIST += \
 	tests/fuzz/fuzz_client.h \
 	tests/fuzz/make_client_corpus.py \
 	tests/fuzz/make_corpus.py \
+	tests/fuzz/make_ice_corpus.py \
 	tests/fuzz/make_turn_corpus.py \
 	tests/fuzz/replay_main.c \
 	tests/fuzz/run \

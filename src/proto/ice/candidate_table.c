@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LEARNT_MAX 16
+
 /* RFC 8445 §5.1.2.1, with the values that §5.1.2.2 recommends. */
 uint32_t ice_priority(enum ice_candidate_type type, uint16_t local_preference)
 {
@@ -252,8 +254,21 @@ int ice_local_add(struct ice_agent *agent, struct monotime now, int base,
     return index;
 }
 
+/* A peer may say anything: what it makes us learn leaves room for what servers find. */
+static bool may_learn(const struct ice_agent *agent)
+{
+    unsigned learnt = 0;
+    for (size_t i = 0; i < ICE_LOCALS_MAX; i++) {
+        learnt += agent->locals[i].in_use && agent->locals[i].type == ICE_PEER_REFLEXIVE;
+    }
+    return learnt < LEARNT_MAX;
+}
+
 int ice_local_learn(struct ice_agent *agent, int base, const struct stun_address *address)
 {
+    if (!may_learn(agent)) {
+        return ICE_NONE;
+    }
     const struct ice_local_source source = {
         .type = ICE_PEER_REFLEXIVE,
         .address = *address,

@@ -174,8 +174,11 @@ static void handle_error(struct ice_agent *agent, struct monotime now, struct ic
 static void note_mapping(struct ice_agent *agent, struct ice_pair *pair,
                          const struct stun_address *mapped)
 {
-    pair->mapped = (int16_t)ice_local_find(agent, pair->base, mapped);
-    if (pair->mapped == ICE_NONE) {
+    bool sensible =
+        ice_address_is_host(mapped) && mapped->family == agent->bases[pair->base].address.family;
+    pair->mapped =
+        sensible ? (int16_t)ice_local_find(agent, pair->base, mapped) : (int16_t)ICE_NONE;
+    if (sensible && pair->mapped == ICE_NONE) {
         pair->mapped = (int16_t)ice_local_learn(agent, pair->base, mapped);
     }
 }
