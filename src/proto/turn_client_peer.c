@@ -61,8 +61,11 @@ static int ask(struct turn_client *client, struct monotime now, const struct stu
             return status;
         }
     }
-    if (peer->kept && is_permitted(peer, now) && (!channel || peer->bound)) {
+    if (is_permitted(peer, now) && (!channel || peer->bound)) {
+        /* It may have been forgotten and still be there: it is only to be kept again. */
+        peer->kept = true;
         add_peer_event(client, channel ? TURN_CLIENT_BOUND : TURN_CLIENT_PERMITTED, peer, NULL, 0);
+        turn_client_settle(client);
         return 0;
     }
     peer->kept = true;

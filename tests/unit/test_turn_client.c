@@ -601,6 +601,26 @@ static void forgets_a_peer(void **state)
     assert_int_equal(server.requests[STUN_CREATE_PERMISSION], 1);
 }
 
+/* What was forgotten and is asked for again, while the server still has it, is there at once and is
+ * kept from then on. */
+static void remembers_a_peer(void **state)
+{
+    struct stun_address bob = test_address(BOB);
+    (void)state;
+    allocate();
+    ask(BOB, false);
+    exchange();
+    expect(TURN_CLIENT_PERMITTED, TURN_CLIENT_NONE);
+    turn_client_forget(client, now, &bob);
+    run_seconds(100);
+    ask(BOB, false);
+    expect(TURN_CLIENT_PERMITTED, TURN_CLIENT_NONE);
+    assert_int_equal(server.requests[STUN_CREATE_PERMISSION], 1);
+    run_seconds(600);
+    assert_int_equal(send_text(BOB, "x"), 0);
+    assert_int_equal(server.requests[STUN_CREATE_PERMISSION], 3);
+}
+
 static void refreshes_by_the_lifetime_granted(void **state)
 {
     (void)state;
@@ -793,6 +813,7 @@ int main(void)
         TEST(knows_many_peers),
         TEST(keeps_everything_alive_for_hours),
         TEST(forgets_a_peer),
+        TEST(remembers_a_peer),
         TEST(refreshes_by_the_lifetime_granted),
         TEST(tries_to_refresh_until_it_expires),
         TEST(ends_when_the_server_knows_it_no_more),
