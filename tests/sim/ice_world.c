@@ -357,7 +357,9 @@ static void server_sends(struct world *world)
 
 static void serve(struct world *world, const struct world_event *event)
 {
-    if (world->server_is_dead || world->udp_to_server_is_dead) {
+    /* Between two relayed ports of its own no datagram leaves it. */
+    bool inside = is_server(&event->from);
+    if (world->server_is_dead || (world->udp_to_server_is_dead && !inside)) {
         return;
     }
     server_catches_up(world);
@@ -407,7 +409,9 @@ static void host_flush(struct outbox *outbox, void *context)
         const struct world_socket *socket =
             &world->hosts[host].sockets[via - (host ? WORLD_SOCKETS_MAX : 0)];
         bool full = entry->hop_limit == 0 || world->ignores_hop_limit;
-        if (!socket->closed) {
+        bool triggered = entry->size > 1 && entry->bytes[0] == 0 && entry->bytes[1] == 1 &&
+                         address_equal(&entry->flow.remote, &world->heard_from);
+        if (!socket->closed && !(world->drops_triggered && triggered)) {
             send_from_host(world, host, &socket->address, &entry->flow.remote,
                            full ? WORLD_HOPS : entry->hop_limit, entry->bytes, entry->size);
         }
@@ -435,6 +439,7 @@ static void tell(struct world *world, int host, enum world_event_type type,
         const struct ice_agent *agent = world->hosts[host].agent;
         snprintf(event->ufrag, sizeof event->ufrag, "%s", ice_local_ufrag(agent));
         snprintf(event->password, sizeof event->password, "%s", ice_local_password(agent));
+        event->lite = world->hosts[host].setup.lite;
     }
 }
 
@@ -556,6 +561,8 @@ static void take_ice_event(struct world *world, int index, const struct ice_even
     tell_event(world, index, event);
     switch (event->type) {
     case ICE_LOCAL_CANDIDATE:
+        host->candidates[event->candidate.type]++;
+        host->last_candidate = event->candidate;
         take_candidate(world, index, &event->candidate);
         break;
     case ICE_GATHERED:
@@ -587,6 +594,9 @@ static void take_ice_event(struct world *world, int index, const struct ice_even
         host->was_relay = host->was_relay || event->pair.local.type == ICE_RELAYED ||
                           event->pair.remote.type == ICE_RELAYED;
         break;
+    case ICE_ROLE_CHANGED:
+        host->role_changes++;
+        break;
     case ICE_DISCONNECTED:
         host->disconnected = world->now;
         break;
@@ -600,6 +610,27 @@ static void take_ice_event(struct world *world, int index, const struct ice_even
         break;
     default:
         break;
+    }
+}
+
+void world_lose_socket(struct world *world, int host, size_t socket)
+{
+    world->hosts[host].sockets[socket].closed = true;
+    ice_socket_lost(world->hosts[host].agent, world->now, via_of(host, socket), &world->outbox);
+    world_settle(world, host);
+}
+
+void world_lose_connections(struct world *world)
+{
+    for (int i = 0; i < WORLD_CONNECTIONS_MAX; i++) {
+        struct world_connection *connection = &world->connections[i];
+        int host = connection->host;
+        uint32_t request = connection->request;
+        if (connection->open) {
+            end_connection(world, host, request);
+            ice_server_lost(world->hosts[host].agent, world->now, request, &world->outbox);
+            world_settle(world, host);
+        }
     }
 }
 
@@ -676,11 +707,13 @@ static void give_to_agent(struct world *world, int index, const struct flow *flo
 
     assert(size <= 4096);
     memcpy(packet.bytes, bytes, size);
+    world->heard_from = flow->remote;
     if (ice_input(world->hosts[index].agent, world->now, flow, &packet, &data, &world->outbox) ==
         ICE_INPUT_DATA) {
         take_data(world, index, &data);
     }
     world_settle(world, index);
+    world->heard_from = (struct stun_address){0};
 }
 
 /* ---- arrivals ----------------------------------------------------------------------------------
@@ -805,7 +838,7 @@ static void arrive_description(struct world *world, const struct world_event *ev
         world_settle(world, event->host);
     }
     int status = ice_remote_credentials(host->agent, world->now, event->ufrag, event->password,
-                                        false, &world->outbox);
+                                        event->lite, &world->outbox);
     assert(status == 0);
     host->has_answer = true;
     if (is_answer) {
@@ -977,7 +1010,7 @@ static void add_server(struct world *world, int host, const char *address, uint8
         .transport = transport,
         .turn = turn,
         .user = turn ? "alice" : NULL,
-        .password = turn ? "secret" : NULL,
+        .password = turn ? (world->wrong_password ? "wrong" : "secret") : NULL,
         .number = number,
     };
     int status = ice_add_server(world->hosts[host].agent, world->now, &server, &world->outbox);
@@ -990,7 +1023,9 @@ static void start_host(struct world *world, int index)
     struct world_host *host = &world->hosts[index];
     bool ipv6 = host->socket_count > 1;
 
-    host->setup.role = host->calls ? ICE_CONTROLLING : ICE_CONTROLLED;
+    if (!host->keeps_role) {
+        host->setup.role = host->calls ? ICE_CONTROLLING : ICE_CONTROLLED;
+    }
     host->agent = ice_agent_new(&host->setup);
     assert(host->agent != NULL);
     for (size_t i = 0; i < host->socket_count; i++) {

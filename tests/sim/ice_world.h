@@ -39,6 +39,7 @@ struct world_host {
     size_t socket_count;
     int64_t delay_us; /* to the middle of the network, one way */
     bool calls;
+    bool keeps_role; /* setup.role is the test's; else who calls is controlling */
     bool described;  /* our description was sent */
     bool has_answer; /* the peer's description is here */
     /* Candidates that came before our description could be sent. */
@@ -48,7 +49,9 @@ struct world_host {
 
     struct monotime connected, selected, failed, closed, disconnected, gathered; /* or NEVER */
     struct monotime first_sent, first_received;                                  /* or NEVER */
-    unsigned selections, failures, server_failures;
+    unsigned selections, failures, server_failures, role_changes;
+    unsigned candidates[4]; /* by type: how many were told */
+    struct ice_candidate last_candidate;
     char server_failure[160];
     bool was_relay; /* a relayed pair was in use */
 
@@ -90,6 +93,7 @@ struct world_event {
     int hops;
     struct ice_candidate candidate;
     char ufrag[ICE_UFRAG_SIZE], password[ICE_PASSWORD_SIZE];
+    bool lite;
     uint32_t size;
     uint8_t *bytes; /* ours */
 };
@@ -102,12 +106,15 @@ struct world {
     int routers;                              /* between the outermost boxes */
     int64_t server_delay_us;
     bool server_is_dead, udp_to_server_is_dead;
-    bool peers_are_cut;      /* no datagram crosses the middle between the hosts */
-    bool ignores_hop_limit;  /* a planted fault: openers go with full TTL */
-    bool icmp;               /* refusing routers say so */
-    bool tcp_fails;          /* connections to the server are refused */
-    bool uses_tcp, uses_udp; /* of the server for TURN */
-    bool has_dead_server;    /* one more server, who never answers */
+    bool peers_are_cut;             /* no datagram crosses the middle between the hosts */
+    bool ignores_hop_limit;         /* a planted fault: openers go with full TTL */
+    bool drops_triggered;           /* a planted fault: checks that answer a check are not sent */
+    struct stun_address heard_from; /* whose packet is being dealt with */
+    bool icmp;                      /* refusing routers say so */
+    bool tcp_fails;                 /* connections to the server are refused */
+    bool uses_tcp, uses_udp;        /* of the server for TURN */
+    bool wrong_password;            /* of the TURN user */
+    bool has_dead_server;           /* one more server, who never answers */
 
     struct stun_crypto *crypto;
     struct shell *shell;
@@ -154,7 +161,10 @@ void world_gather(struct world *world, int64_t us);
 void world_call(struct world *world, int caller);
 /* New credentials at `host`, told to the other, who follows. */
 void world_restart(struct world *world, int host);
-/* Closes what a host's shell did: after calling its agent by hand. */
+/* A socket, or all connections to the server, are gone. */
+void world_lose_socket(struct world *world, int host, size_t socket);
+void world_lose_connections(struct world *world);
+/* Sends and drains what calling an agent by hand has left. */
 void world_settle(struct world *world, int host);
 
 /* ---- looking -----------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ tests_sim_sim_turn_test_LDADD = tests/sim/libturnshell.la turnserver/libturn.la 
 check_LTLIBRARIES += tests/sim/libiceworld.la
 tests_sim_libiceworld_la_SOURCES = \
 	tests/sim/ice_box.c tests/sim/ice_box.h \
+	tests/sim/ice_call.c tests/sim/ice_call.h \
 	tests/sim/ice_kinds.c tests/sim/ice_kinds.h \
 	tests/sim/ice_world.c tests/sim/ice_world.h
 SIM_ICE_LIBS = tests/sim/libiceworld.la tests/sim/libturnshell.la turnserver/libturn.la \
@@ -40,3 +41,11 @@ SIM_ICE_LIBS = tests/sim/libiceworld.la tests/sim/libturnshell.la turnserver/lib
 check_PROGRAMS += tests/sim/sim_ice
 TESTS += tests/sim/sim_ice
 tests_sim_sim_ice_LDADD = $(SIM_ICE_LIBS)
+
+unit_tests += tests/sim/sim_ice_scenarios
+tests_sim_sim_ice_scenarios_CFLAGS = $(UNIT_CFLAGS)
+tests_sim_sim_ice_scenarios_LDADD = $(SIM_ICE_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/sim/sim_ice_faults
+tests_sim_sim_ice_faults_CFLAGS = $(UNIT_CFLAGS)
+tests_sim_sim_ice_faults_LDADD = $(SIM_ICE_LIBS) $(CMOCKA_LIBS)
