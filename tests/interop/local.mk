@@ -5,7 +5,9 @@ EXTRA_DIST += \
 	tests/interop/foreign.py \
 	tests/interop/nice_peer.c \
 	tests/interop/pion_peer.go \
+	tests/interop/rendezvous_page.html \
 	tests/interop/test_chromium.py \
+	tests/interop/test_chromium_rendezvous.py \
 	tests/interop/test_coturn_dtls.py \
 	tests/interop/test_coturn_server.py \
 	tests/interop/test_coturn_tools.py \
