@@ -20,6 +20,10 @@ tests_fuzz_fuzz_associations_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la s
 fuzz_targets += tests/fuzz/fuzz_dtls_hello
 tests_fuzz_fuzz_dtls_hello_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la $(OPENSSL_LIBS)
 
+fuzz_targets += tests/fuzz/fuzz_message_stream
+tests_fuzz_fuzz_message_stream_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_fuzz_fuzz_message_stream_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la $(LIBEVENT_LIBS)
+
 fuzz_targets += tests/fuzz/fuzz_net_stream
 tests_fuzz_fuzz_net_stream_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_fuzz_fuzz_net_stream_LDADD = $(FUZZ_MAIN) src/libnet.la src/libbase.la src/libcodec.la $(LIBEVENT_LIBS)
