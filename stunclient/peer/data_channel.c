@@ -41,6 +41,16 @@ void data_channels_free(struct data_session *session)
     }
 }
 
+bool data_channels_any(const struct data_session *session)
+{
+    for (uint16_t id = 0; id < DATA_STREAMS; id++) {
+        if (session->channels[id] != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* RFC 8832 §6: the DTLS client has the even ids. */
 static bool find_free(const struct data_session *session, uint16_t *id)
 {

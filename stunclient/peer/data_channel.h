@@ -162,8 +162,10 @@ enum data_event_type {
     DATA_EVENT_WRITABLE, /* after -EAGAIN: send again. Half of the buffer is free. */
     /* The channel has been closed by either end; all its messages have come before. */
     DATA_EVENT_CHANNEL_CLOSED, /* id */
-    DATA_EVENT_CLOSED,         /* the peer has closed in order, or has agreed to close */
-    DATA_EVENT_FAILED,         /* text: what happened. The session is over. */
+    /* The peer has closed in order, or has agreed to; or it has hung up, as browsers do, when no
+     * channel was open and it had acknowledged all. */
+    DATA_EVENT_CLOSED,
+    DATA_EVENT_FAILED, /* text: what happened. The session is over. */
 };
 
 struct data_event {

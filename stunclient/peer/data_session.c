@@ -212,7 +212,7 @@ void data_session_tick(struct data_session *session, struct monotime now)
     }
     if (monotime_reached(now, session->handshake_end)) {
         session->handshake_end = MONOTIME_NEVER;
-        fail(session, "the DTLS handshake was not done in time: the peer does not answer");
+        fail(session, "the peer does not answer in DTLS");
     }
     advance(session);
 }
@@ -292,7 +292,13 @@ static bool take(struct data_session *session, const struct sctp_peer_event *in,
         return false;
     case SCTP_PEER_LOST:
         dtls_peer_close(session->dtls);
-        fail(session, in->text);
+        /* Browsers never shut SCTP down, they abort: when nothing is left to do, that is in order.
+         */
+        if (in->by_peer && !data_channels_any(session) && sctp_peer_drained(session->sctp)) {
+            session->shut_down = true;
+        } else {
+            fail(session, in->text);
+        }
         return false;
     default:
         return data_channels_event(session, in, out);

@@ -5,6 +5,7 @@
 #include "net/tls_context.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,10 @@ const char *dtls_peer_failure(const struct dtls_peer *peer, char *text)
         snprintf(text, TLS_TEXT_SIZE,
                  "the peer's certificate is not the one of its description: the fingerprint "
                  "differs. Somebody may be in between");
+        return text;
+    }
+    if (ERR_GET_REASON(dtls_error(peer->dtls)) == SSL_R_READ_TIMEOUT_EXPIRED) {
+        snprintf(text, TLS_TEXT_SIZE, "the peer does not answer in DTLS");
         return text;
     }
     return tls_error_text(NULL, dtls_error(peer->dtls), text);

@@ -20,23 +20,28 @@
 /* After the host was suspended, timers need not make up for more. */
 #define CATCH_UP_MAX_MS 60000
 
-/* RFC 6928: ten packets, not three. */
-#define INITIAL_WINDOW 10
-/* Packets in one go. 4, usrsctp's own, leaves a fast path idle; ICE's path has proved itself. */
-#define BURST_MAX 64
-/* Growth of the window for one acknowledgement, in packets (RFC 3465): there is one for each
- * SACK_EVERY packets. */
-#define WINDOW_GROWTH 4
+/* The first window, and packets in one go (RFC 6928 allows ten; usrsctp sends no more than its
+ * burst). 4, usrsctp's own, makes a call begin slowly; from 16 on, a short queue on the way loses
+ * so much at once that the window is lost as well. */
+#define BURST_MAX 8
+/* The same for what is sent again after a loss. */
+#define REPAIR_BURST_MAX 4
 #define SACK_EVERY 2
 #define SACK_DELAY_MS 20
 /* RFC 9260 has a minimum of 1 s. Peers acknowledge within 200 ms. */
 #define RTO_MIN_MS 250
 #define RTO_INITIAL_MS 500
 #define RTO_MAX_MS 3000
-/* A dead peer is found by ICE (RFC 7675) in 30 s. This many timeouts take a minute. */
-#define RETRANSMISSIONS_MAX 24
-/* usrsctp drops chunks of the peer when this many wait to be read: it bounds what tiny ones cost.
- * The receive buffer must fit in it. */
+/* usrsctp counts a probe of a shut window as an error although it is answered, and would lose a
+ * peer whose reader sleeps: so it may count for as long as it likes, and silence is found here.
+ * (ICE finds it sooner, RFC 7675.) */
+#define ERRORS_MAX UINT16_MAX
+#define INIT_ATTEMPTS_MAX 24 /* about a minute */
+#define SILENCE_MAX_SECONDS 60
+/* The same for what is still to be sent after shutdown has been called. */
+#define SHUTDOWN_MAX_SECONDS 86400
+/* usrsctp's window counts bytes, and a message of one takes 400: no more chunks than these wait to
+ * be read. A receive buffer of full ones must fit. */
 #define CHUNKS_MAX 8192
 /* What a message takes beside its bytes while it waits. */
 #define MESSAGE_OVERHEAD 512
@@ -58,14 +63,20 @@ struct sctp_peer {
     void *token;            /* usrsctp's name for this lower layer */
     struct socket *socket;
     struct monotime touched; /* the last packet or message */
+    struct monotime heard;   /* the last packet, or when there was nothing to hear */
     bool connected;          /* connect has been called */
     bool up;
     bool closing;     /* shutdown has been called */
     bool over;        /* shut down, lost, aborted */
+    bool silent;      /* lost, which is to be told */
     bool blocked;     /* the user waits for SCTP_PEER_WRITABLE */
     uint64_t waiting; /* bytes that have never been sent, with MESSAGE_OVERHEAD for each message */
     bool sending;     /* highest_tsn is valid */
     uint32_t highest_tsn;
+    /* Chunks of messages that have come, read or not, since all had been read: more than CHUNKS_MAX
+     * shut the window. */
+    size_t unread_chunks;
+    bool shut;
     size_t read_size; /* of a message that has come in part */
     uint8_t *read;    /* message_max + NOTICE_MAX bytes: a notice may come amid a message */
     union {
@@ -117,12 +128,13 @@ static void start_usrsctp(void)
     usrsctp_sysctl_set_sctp_nrsack_enable(0);
     usrsctp_sysctl_set_sctp_pktdrop_enable(0);
     usrsctp_sysctl_set_sctp_blackhole(2); /* no ABORT to what is of no association */
-    usrsctp_sysctl_set_sctp_initial_cwnd(INITIAL_WINDOW);
+    usrsctp_sysctl_set_sctp_initial_cwnd(BURST_MAX);
     usrsctp_sysctl_set_sctp_max_burst_default(BURST_MAX);
-    usrsctp_sysctl_set_sctp_fr_max_burst_default(BURST_MAX);
-    usrsctp_sysctl_set_sctp_L2_abc_variable(WINDOW_GROWTH);
+    usrsctp_sysctl_set_sctp_fr_max_burst_default(REPAIR_BURST_MAX);
     usrsctp_sysctl_set_sctp_max_chunks_on_queue(CHUNKS_MAX);
     usrsctp_sysctl_set_sctp_enable_sack_immediately(1);
+    usrsctp_sysctl_set_sctp_max_retran_chunk(ERRORS_MAX);
+    usrsctp_sysctl_set_sctp_shutdown_guard_time_default(SHUTDOWN_MAX_SECONDS);
     all.summing = crc32c_present();
     if (all.summing) {
         usrsctp_enable_crc32c_offload();
@@ -199,18 +211,21 @@ static void note_sent_chunk(struct sctp_peer *peer, const uint8_t *chunk, size_t
     peer->waiting -= sent < peer->waiting ? sent : peer->waiting;
 }
 
-/* usrsctp does not say how much waits; its packets do. */
-static void note_sent(struct sctp_peer *peer, const uint8_t *packet, size_t size)
+typedef void note_chunk(struct sctp_peer *peer, const uint8_t *chunk, size_t size);
+
+/* Looks at the DATA chunks of a packet: usrsctp does not say how much waits, its packets do. */
+static void note_chunks(struct sctp_peer *peer, const uint8_t *packet, size_t size,
+                        note_chunk *note)
 {
     size_t at = COMMON_HEADER_SIZE;
 
-    while (at + DATA_HEADER_SIZE <= size) {
+    while (at < size && size - at >= DATA_HEADER_SIZE) {
         size_t chunk_size = read_u16(packet + at + 2);
         if (chunk_size < CHUNK_HEADER_SIZE || chunk_size > size - at) {
             return;
         }
         if (packet[at] == SCTP_DATA && chunk_size >= DATA_HEADER_SIZE) {
-            note_sent_chunk(peer, packet + at, chunk_size);
+            note(peer, packet + at, chunk_size);
         }
         at += (chunk_size + 3) & ~(size_t)3;
     }
@@ -265,7 +280,7 @@ static int output(void *token, void *bytes, size_t size, uint8_t tos, uint8_t se
         if (all.summing) {
             write_checksum(bytes, size);
         }
-        note_sent(peer, bytes, size);
+        note_chunks(peer, bytes, size, note_sent_chunk);
         peer->setup.send(peer->setup.context, bytes, size);
     }
     return 0;
@@ -313,7 +328,7 @@ static bool set_timers(struct sctp_peer *peer)
         .srto_max = RTO_MAX_MS,
         .srto_min = RTO_MIN_MS,
     };
-    struct sctp_assocparams association = {.sasoc_asocmaxrxt = RETRANSMISSIONS_MAX};
+    struct sctp_assocparams association = {.sasoc_asocmaxrxt = ERRORS_MAX};
     struct sctp_sack_info sack = {SCTP_FUTURE_ASSOC, SACK_DELAY_MS, SACK_EVERY};
 
     return SET_OPTION(peer, SCTP_RTOINFO, rto) && SET_OPTION(peer, SCTP_ASSOCINFO, association) &&
@@ -324,13 +339,13 @@ static bool set_path(struct sctp_peer *peer)
 {
     struct sctp_paddrparams path = {
         .spp_flags = SPP_PMTUD_DISABLE | SPP_HB_DISABLE,
-        .spp_pathmtu = peer->setup.packet_max,
-        .spp_pathmaxrxt = RETRANSMISSIONS_MAX,
+        .spp_pathmtu = peer->setup.packet_max - COMMON_HEADER_SIZE, /* usrsctp's view of AF_CONN */
+        .spp_pathmaxrxt = ERRORS_MAX,
     };
     struct sctp_initmsg init = {
         .sinit_num_ostreams = peer->setup.streams,
         .sinit_max_instreams = peer->setup.streams,
-        .sinit_max_attempts = RETRANSMISSIONS_MAX,
+        .sinit_max_attempts = INIT_ATTEMPTS_MAX,
         .sinit_max_init_timeo = RTO_MAX_MS,
     };
     int on = 1;
@@ -426,18 +441,36 @@ int sctp_peer_connect(struct sctp_peer *peer, struct monotime now)
     return 0;
 }
 
-void sctp_peer_input(struct sctp_peer *peer, struct monotime now, const uint8_t *bytes, size_t size)
+static void note_received_chunk(struct sctp_peer *peer, const uint8_t *chunk, size_t size)
 {
-    touch(peer, now);
-    if (!peer->over && (!all.summing || is_checksum_good(bytes, size))) {
-        usrsctp_conninput(peer->token, bytes, size, 0);
+    (void)chunk;
+    (void)size;
+    peer->unread_chunks++;
+}
+
+/* A window of nothing, or of the receive buffer again. */
+static void shut_window(struct sctp_peer *peer, bool shut)
+{
+    int size = shut ? 1 : (int)peer->setup.receive_buffer;
+
+    if (peer->shut != shut && peer->socket != NULL) {
+        peer->shut = shut;
+        (void)set_option(peer, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     }
 }
 
-void sctp_peer_tick(struct sctp_peer *peer, struct monotime now)
+void sctp_peer_input(struct sctp_peer *peer, struct monotime now, const uint8_t *bytes, size_t size)
 {
-    (void)peer;
-    advance(now);
+    touch(peer, now);
+    if (peer->over || (all.summing && !is_checksum_good(bytes, size))) {
+        return;
+    }
+    peer->heard = now;
+    note_chunks(peer, bytes, size, note_received_chunk);
+    if (peer->unread_chunks > CHUNKS_MAX) {
+        shut_window(peer, true);
+    }
+    usrsctp_conninput(peer->token, bytes, size, 0);
 }
 
 static bool get_status(const struct sctp_peer *peer, struct sctp_status *status)
@@ -456,13 +489,39 @@ static bool is_idle(const struct sctp_peer *peer)
            status.sstat_state == SCTP_ESTABLISHED && status.sstat_unackdata == 0;
 }
 
+bool sctp_peer_drained(const struct sctp_peer *peer)
+{
+    struct sctp_status status;
+
+    return peer->waiting == 0 &&
+           (peer->socket == NULL || !get_status(peer, &status) || status.sstat_unackdata == 0);
+}
+
+/* Whether the peer owes us an answer. */
+static bool is_owed(const struct sctp_peer *peer)
+{
+    return peer->up && !peer->over && (peer->closing || !sctp_peer_drained(peer));
+}
+
+void sctp_peer_tick(struct sctp_peer *peer, struct monotime now)
+{
+    advance(now);
+    if (!is_owed(peer)) {
+        peer->heard = now;
+    } else if (monotime_reached(now, monotime_add_seconds(peer->heard, SILENCE_MAX_SECONDS))) {
+        peer->silent = true;
+        sctp_peer_abort(peer);
+    }
+}
+
 struct monotime sctp_peer_due(const struct sctp_peer *peer)
 {
-    bool busy = monotime_difference_us(all.time, peer->touched) < BUSY_US || !is_idle(peer);
+    bool busy;
 
     if (peer->over || !peer->connected) {
         return MONOTIME_NEVER;
     }
+    busy = monotime_difference_us(all.time, peer->touched) < BUSY_US || !is_idle(peer);
     return monotime_add_ms(all.time, busy ? BUSY_TICK_MS : IDLE_TICK_MS);
 }
 
@@ -541,10 +600,15 @@ static bool lose(struct sctp_peer *peer, struct sctp_peer_event *event, const ch
     return true;
 }
 
+static bool is_abort(const struct sctp_assoc_change *change)
+{
+    return change->sac_length > sizeof *change;
+}
+
 /* An ABORT of the peer stands behind the notification (RFC 6458 §6.1.1). */
 static const char *lost_text(const struct sctp_assoc_change *change)
 {
-    bool aborted = change->sac_length > sizeof *change;
+    bool aborted = is_abort(change);
 
     if (change->sac_state == SCTP_RESTART) {
         return "the peer has begun its SCTP association anew";
@@ -573,7 +637,9 @@ static bool read_change(struct sctp_peer *peer, struct sctp_peer_event *event)
     case SCTP_COMM_LOST:
     case SCTP_RESTART:
     case SCTP_CANT_STR_ASSOC:
-        return lose(peer, event, lost_text(change));
+        lose(peer, event, lost_text(change));
+        event->by_peer = change->sac_state == SCTP_COMM_LOST && is_abort(change);
+        return true;
     default:
         return false;
     }
@@ -649,29 +715,46 @@ static bool read_piece(struct sctp_peer *peer, const struct sctp_rcvinfo *info, 
     return true;
 }
 
+/* Reads behind what there is of a message; 0: nothing. */
+static size_t read_socket(struct sctp_peer *peer, struct sctp_rcvinfo *info, int *flags)
+{
+    ssize_t size = -1;
+
+    shut_window(peer, false);
+    /* An error of the socket is told once, then what was queued before it. */
+    for (int i = 0; peer->socket != NULL && size < 0 && i < 2; i++) {
+        socklen_t info_size = sizeof *info;
+        unsigned info_type = 0;
+        *flags = 0;
+        size = usrsctp_recvv(peer->socket, peer->read + peer->read_size,
+                             peer->setup.message_max + NOTICE_MAX - peer->read_size, NULL, NULL,
+                             info, &info_size, &info_type, flags);
+    }
+    if (size <= 0) {
+        peer->unread_chunks = 0;
+        return 0;
+    }
+    return (size_t)size;
+}
+
 bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
 {
+    struct sctp_rcvinfo info = {0};
+    size_t size;
+    int flags;
+
     memset(event, 0, sizeof *event);
     if (peer->reset_next > 0 && read_reset(peer, event)) {
         return true;
     }
-    while (peer->socket != NULL) {
-        struct sctp_rcvinfo info = {0};
-        socklen_t info_size = sizeof info;
-        unsigned info_type = 0;
-        int flags = 0;
-        ssize_t size = usrsctp_recvv(peer->socket, peer->read + peer->read_size,
-                                     peer->setup.message_max + NOTICE_MAX - peer->read_size, NULL,
-                                     NULL, &info, &info_size, &info_type, &flags);
-        if (size <= 0 && (size == 0 || errno == EWOULDBLOCK)) {
-            break;
-        }
-        if (size < 0) {
-            continue; /* an error is told once, and a notification of it too */
-        }
+    if (peer->silent) {
+        peer->silent = false;
+        return lose(peer, event, "the peer no longer acknowledges what is sent");
+    }
+    while ((size = read_socket(peer, &info, &flags)) > 0) {
         if ((flags & MSG_NOTIFICATION) != 0
-                ? read_notification(peer, (size_t)size, event)
-                : read_piece(peer, &info, (size_t)size, (flags & MSG_EOR) != 0, event)) {
+                ? read_notification(peer, size, event)
+                : read_piece(peer, &info, size, (flags & MSG_EOR) != 0, event)) {
             return true;
         }
     }
@@ -681,14 +764,6 @@ bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
         return true;
     }
     return false;
-}
-
-bool sctp_peer_drained(const struct sctp_peer *peer)
-{
-    struct sctp_status status;
-
-    return peer->waiting == 0 &&
-           (peer->socket == NULL || !get_status(peer, &status) || status.sstat_unackdata == 0);
 }
 
 void sctp_peer_figures(const struct sctp_peer *peer, struct sctp_peer_figures *out)

@@ -68,7 +68,7 @@ enum sctp_peer_event_type {
     SCTP_PEER_OUTGOING_RESET, /* stream: ours has been reset */
     SCTP_PEER_WRITABLE,       /* after -EAGAIN: half of the buffer is free */
     SCTP_PEER_SHUT_DOWN,      /* both ends have closed in order */
-    SCTP_PEER_LOST,           /* text */
+    SCTP_PEER_LOST,           /* text, by_peer: it has said so */
 };
 
 struct sctp_peer_event {
@@ -77,6 +77,7 @@ struct sctp_peer_event {
     uint32_t ppid;
     const uint8_t *bytes; /* lent until the next call */
     size_t size;
+    bool by_peer;
     const char *text; /* lent until sctp_peer_free */
 };
 

@@ -201,8 +201,7 @@ static inline bool pair_land(struct data_pair *pair, struct flying *out)
     for (size_t i = 0; i < pair->flying_count; i++) {
         const struct flying *one = &pair->flying[i];
         if (monotime_reached(virtual_now, one->arrival) &&
-            (best == pair->flying_count ||
-             one->arrival.us < pair->flying[best].arrival.us ||
+            (best == pair->flying_count || one->arrival.us < pair->flying[best].arrival.us ||
              (one->arrival.us == pair->flying[best].arrival.us &&
               one->order < pair->flying[best].order))) {
             best = i;
@@ -248,19 +247,20 @@ static inline void pair_run(struct data_pair *pair, int64_t us)
 {
     struct monotime end = monotime_add_us(virtual_now, us);
 
-    while (monotime_before(virtual_now, end) && pair_step(pair)) {
+    while (monotime_before(virtual_now, end) && !monotime_before(end, pair_due(pair)) &&
+           pair_step(pair)) {
     }
     virtual_now.us = virtual_now.us < end.us ? end.us : virtual_now.us;
 }
 
 /* Runs until the condition holds, for at most so many seconds. */
-#define PAIR_UNTIL(pair, seconds, condition)                                                       \
-    do {                                                                                           \
-        struct monotime until = monotime_add_seconds(virtual_now, seconds);                        \
-        pair_drain(pair);                                                                          \
-        while (!(condition) && monotime_before(virtual_now, until) && pair_step(pair)) {           \
-        }                                                                                          \
-        assert_true(condition);                                                                    \
+#define PAIR_UNTIL(pair, seconds, condition)                                             \
+    do {                                                                                 \
+        struct monotime until = monotime_add_seconds(virtual_now, seconds);              \
+        pair_drain(pair);                                                                \
+        while (!(condition) && monotime_before(virtual_now, until) && pair_step(pair)) { \
+        }                                                                                \
+        assert_true(condition);                                                          \
     } while (0)
 
 static inline struct data_remote remote_of(const struct data_end *other)
@@ -282,9 +282,12 @@ static inline void end_make(struct data_pair *pair, struct data_end *end, enum d
     end->pair = pair;
     end->identity = identity_new();
     assert_non_null(end->identity);
-    end->session = data_session_new(&(struct data_session_setup){
-        .role = role, .identity = end->identity, .send = end_send, .context = end,
-        .rtt_us = (uint32_t)(2 * pair->network.delay_us)});
+    end->session = data_session_new(
+        &(struct data_session_setup){.role = role,
+                                     .identity = end->identity,
+                                     .send = end_send,
+                                     .context = end,
+                                     .rtt_us = (uint32_t)(2 * pair->network.delay_us)});
     assert_non_null(end->session);
 }
 
