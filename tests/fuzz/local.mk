@@ -48,6 +48,9 @@ tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) src/libwire.la
 fuzz_targets += tests/fuzz/fuzz_session_description
 tests_fuzz_fuzz_session_description_LDADD = $(FUZZ_MAIN) src/libwire.la
 
+fuzz_targets += tests/fuzz/fuzz_signal_message
+tests_fuzz_fuzz_signal_message_LDADD = $(FUZZ_MAIN) src/libwire.la src/libbase.la
+
 fuzz_targets += tests/fuzz/fuzz_stun_builder
 tests_fuzz_fuzz_stun_builder_LDADD = $(FUZZ_MAIN) src/libcodec.la
 
@@ -90,6 +93,10 @@ tests_fuzz_fuzz_auth_token_LDADD = $(FUZZ_TURN_LIBS) $(LIBCRYPTO_LIBS)
 fuzz_targets += tests/fuzz/fuzz_peer_rules
 tests_fuzz_fuzz_peer_rules_LDADD = $(FUZZ_TURN_LIBS)
 
+fuzz_targets += tests/fuzz/fuzz_rendezvous
+tests_fuzz_fuzz_rendezvous_LDADD = $(FUZZ_MAIN) turnserver/librendezvous.la turnserver/libturn.la \
+	src/libwire.la src/libbase.la src/libcodec.la
+
 fuzz_targets += tests/fuzz/fuzz_turn_server
 tests_fuzz_fuzz_turn_server_LDADD = tests/sim/libturnshell.la $(FUZZ_TURN_LIBS)
 
@@ -120,6 +127,7 @@ EXTRA_DIST += \
 	tests/fuzz/make_client_corpus.py \
 	tests/fuzz/make_corpus.py \
 	tests/fuzz/make_ice_corpus.py \
+	tests/fuzz/make_rendezvous_corpus.py \
 	tests/fuzz/make_turn_corpus.py \
 	tests/fuzz/replay_main.c \
 	tests/fuzz/run \
