@@ -45,7 +45,10 @@ int datagram_receive(int descriptor, struct datagram_buffer *buffer, struct stun
         return -errno;
     }
     *remote = socket_address_read(&address.any);
-    *packet = (struct packet){bytes, (uint32_t)size, PACKET_HEADROOM, PACKET_TAILROOM};
+    *packet = (struct packet){.bytes = bytes,
+                              .size = (uint32_t)size,
+                              .headroom = PACKET_HEADROOM,
+                              .tailroom = PACKET_TAILROOM};
     return 0;
 }
 

@@ -30,8 +30,10 @@ static uint8_t *take_buffer(struct turn_test *test, struct packet *packet, uint3
     if (test->burst == BURST_MAX) {
         return NULL;
     }
-    *packet = (struct packet){test->buffers[test->burst++] + TURN_CLIENT_HEADROOM, size,
-                              TURN_CLIENT_HEADROOM, TURN_CLIENT_TAILROOM};
+    *packet = (struct packet){.bytes = test->buffers[test->burst++] + TURN_CLIENT_HEADROOM,
+                              .size = size,
+                              .headroom = TURN_CLIENT_HEADROOM,
+                              .tailroom = TURN_CLIENT_TAILROOM};
     return packet->bytes;
 }
 

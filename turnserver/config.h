@@ -51,7 +51,8 @@ struct config_boot {
     size_t relay_address_count;
     uint16_t relay_port_min, relay_port_max;
     bool relay_shared_ports;
-    unsigned workers; /* 1..256; the file's default is one a core */
+    bool relay_ip_fields; /* TTL, DSCP and ECN go on with what is relayed */
+    unsigned workers;     /* 1..256; the file's default is one a core */
     enum config_datapath datapath;
     uint32_t tcp_connections_max; /* of all workers together; this and the next do reload */
     uint32_t tcp_connections_per_source;

@@ -80,6 +80,7 @@ static void build_relay(struct config_boot *boot, const struct config_draft *dra
             read_relay_address(boot, draft, (unsigned)i);
     else
         default_relay_addresses(boot);
+    boot->relay_ip_fields = draft->relay_ip_fields;
     boot->relay_port_min = (uint16_t)draft->relay_port_min;
     boot->relay_port_max = (uint16_t)draft->relay_port_max;
     if (draft->relay_port_min > draft->relay_port_max) {
@@ -267,6 +268,7 @@ void config_boot_compare(const struct config_boot *a, const struct config_boot *
         {"relay.addresses", same_relay_addresses(a, b)},
         {"relay.ports",
          a->relay_port_min == b->relay_port_min && a->relay_port_max == b->relay_port_max},
+        {"relay.copy_ip_fields", a->relay_ip_fields == b->relay_ip_fields},
         {"relay.shared_ports", a->relay_shared_ports == b->relay_shared_ports},
         {"workers", a->workers == b->workers},
         {"datapath", a->datapath == b->datapath},

@@ -552,7 +552,8 @@ static bool make_associations(struct worker *worker)
 
 static bool make_ways(struct worker *worker)
 {
-    const struct datapath_user datapath_user = {worker, on_datagram, on_relayed, flush, on_icmp};
+    const struct datapath_user datapath_user = {
+        worker, on_datagram, on_relayed, flush, on_icmp, worker->shared->boot->relay_ip_fields};
     const struct streams_user streams_user = {worker, on_input, flush, on_flow_closed};
     worker->operations = &datapath_socket;
     worker->datapath = worker->operations->create(worker->base, &datapath_user);

@@ -38,7 +38,7 @@ static void keep(struct outbox *outbox, const uint8_t *bytes, uint32_t size)
     }
 }
 
-static void append(struct outbox *outbox, const struct outbox_entry *entry)
+void outbox_add_entry(struct outbox *outbox, const struct outbox_entry *entry)
 {
     if (outbox->count == OUTBOX_ENTRIES_MAX) {
         outbox->flush(outbox, outbox->context);
@@ -50,17 +50,21 @@ static void append(struct outbox *outbox, const struct outbox_entry *entry)
 
 void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes, uint32_t size)
 {
-    append(outbox, &(struct outbox_entry){*flow, bytes, size, false, 0});
+    outbox_add_entry(outbox, &(struct outbox_entry){.flow = *flow, .bytes = bytes, .size = size});
 }
 
 void outbox_add_hops(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                      uint32_t size, uint8_t hop_limit)
 {
-    append(outbox, &(struct outbox_entry){*flow, bytes, size, false, hop_limit});
+    outbox_add_entry(outbox,
+                     &(struct outbox_entry){
+                         .flow = *flow, .bytes = bytes, .size = size, .hop_limit = hop_limit});
 }
 
 void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                              uint32_t size)
 {
-    append(outbox, &(struct outbox_entry){*flow, bytes, size, true, 0});
+    outbox_add_entry(
+        outbox,
+        &(struct outbox_entry){.flow = *flow, .bytes = bytes, .size = size, .unfragmented = true});
 }

@@ -40,6 +40,7 @@ struct outbox_entry {
     uint32_t size;
     bool unfragmented; /* over UDP: dropped where it does not fit, and an ICMP message says so */
     uint8_t hop_limit; /* over UDP: TTL of IPv4, hop limit of IPv6; 0: the system's */
+    uint8_t traffic_class; /* over UDP: DSCP and ECN as in the IP header; 0: best effort */
 };
 
 struct outbox;
@@ -74,6 +75,9 @@ void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, con
 void outbox_add_hops(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                      uint32_t size, uint8_t hop_limit);
 
+/* Appends a copy of `entry`, whatever it says. Flushes first when full. */
+void outbox_add_entry(struct outbox *outbox, const struct outbox_entry *entry);
+
 /*
  * Returns `size` bytes (at most OUTBOX_RESERVE_MAX) of the arena for a message about to be built;
  * flushes first when the arena is full. The bytes are kept only once outbox_add has been called
@@ -94,6 +98,9 @@ struct packet {
     uint32_t size;
     uint16_t headroom; /* writable bytes before `bytes` */
     uint16_t tailroom; /* writable bytes after `bytes + size` */
+    /* Of the IP header that it came with, as far as the shell knows: */
+    uint8_t hop_limit; /* 0: not known */
+    uint8_t traffic_class;
 };
 
 /* What a datapath leaves free around a received datagram. */

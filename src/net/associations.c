@@ -384,7 +384,10 @@ static bool read_frames(struct association *one)
         if (size == 0) {
             return any;
         }
-        struct packet packet = {bytes, (uint32_t)size, PACKET_HEADROOM, PACKET_TAILROOM};
+        struct packet packet = {.bytes = bytes,
+                                .size = (uint32_t)size,
+                                .headroom = PACKET_HEADROOM,
+                                .tailroom = PACKET_TAILROOM};
         associations->arena_used += PACKET_HEADROOM + ((size + 7) & ~(size_t)7) + PACKET_TAILROOM;
         user->frame(user->context, &flow, &packet);
     }

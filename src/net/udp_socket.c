@@ -25,6 +25,10 @@ static int set_family_options(int descriptor, uint8_t family,
         if (status == 0 && options->icmp_errors) {
             status = set_option(descriptor, IPPROTO_IP, IP_RECVERR, 1);
         }
+        if (status == 0 && options->ip_fields) {
+            status = set_option(descriptor, IPPROTO_IP, IP_RECVTTL, 1);
+            status = status != 0 ? status : set_option(descriptor, IPPROTO_IP, IP_RECVTOS, 1);
+        }
         return status != 0 ? status : set_option(descriptor, IPPROTO_IP, IP_PKTINFO, info);
     }
     int discovery = options->dont_fragment ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
@@ -34,6 +38,10 @@ static int set_family_options(int descriptor, uint8_t family,
     }
     if (status == 0 && options->icmp_errors) {
         status = set_option(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    }
+    if (status == 0 && options->ip_fields) {
+        status = set_option(descriptor, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+        status = status != 0 ? status : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
     }
     return status != 0 ? status : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, info);
 }

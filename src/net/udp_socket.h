@@ -12,6 +12,7 @@ struct udp_socket_options {
     bool packet_info;   /* messages say at which address they arrived (IP_PKTINFO) */
     bool dont_fragment; /* false: large datagrams are fragmented rather than refused */
     bool icmp_errors;   /* what the way says is kept, see udp_socket_read_icmp */
+    bool ip_fields;     /* messages say their hop limit and traffic class (IP_TTL, IP_TOS, …) */
     int receive_buffer; /* bytes asked for; 0: the system's default */
     int send_buffer;
 };

@@ -102,7 +102,10 @@ static struct packet packet_of(struct bench *bench, const uint8_t *bytes, size_t
     uint8_t *to = bench->buffer + PACKET_HEADROOM;
 
     memcpy(to, bytes, size);
-    return (struct packet){to, (uint32_t)size, PACKET_HEADROOM, PACKET_TAILROOM};
+    return (struct packet){.bytes = to,
+                           .size = (uint32_t)size,
+                           .headroom = PACKET_HEADROOM,
+                           .tailroom = PACKET_TAILROOM};
 }
 
 static void from_client(struct bench *bench, size_t nth, const uint8_t *bytes, size_t size)

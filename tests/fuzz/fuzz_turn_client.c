@@ -55,7 +55,8 @@ static void settle(struct run *run)
 
 static void give(struct run *run, const uint8_t *bytes, size_t size)
 {
-    struct packet packet = {run->room + ROOM, (uint32_t)size, ROOM, ROOM};
+    struct packet packet = {
+        .bytes = run->room + ROOM, .size = (uint32_t)size, .headroom = ROOM, .tailroom = ROOM};
     struct turn_client_data data;
     memcpy(packet.bytes, bytes, size);
     if (turn_client_input(run->client, run->now, &run->setup.flow, &packet, &data,
@@ -140,7 +141,8 @@ static void do_time(struct run *run, struct input *input)
 
 static void do_send(struct run *run, const struct stun_address *peer, uint32_t size)
 {
-    struct packet packet = {run->room + ROOM, size, ROOM, ROOM};
+    struct packet packet = {
+        .bytes = run->room + ROOM, .size = size, .headroom = ROOM, .tailroom = ROOM};
     uint64_t before = turn_client_counters(run->client)->sent_packets;
     int status = turn_client_send(run->client, run->now, peer, &packet, &run->wire.outbox);
     REQUIRE((turn_client_counters(run->client)->sent_packets > before) == (status == 0));

@@ -115,7 +115,8 @@ static void arrive(size_t at)
         server_sends();
     } else {
         struct flow flow = {.via = packet.side, .remote = packet.from, .local = packet.to};
-        struct packet given = {room + 64, (uint32_t)packet.size, 64, 64};
+        struct packet given = {
+            .bytes = room + 64, .size = (uint32_t)packet.size, .headroom = 64, .tailroom = 64};
         memcpy(given.bytes, packet.bytes, packet.size);
         turn_test_input(world.test, world.shell->now, &flow, &given, &world.outbox);
         client_sends(&world.outbox, NULL);

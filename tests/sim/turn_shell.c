@@ -121,8 +121,8 @@ static void shell_keep(struct shell *shell, const struct outbox_entry *entry)
         assert(shell->sent != NULL);
     }
     sent = &shell->sent[shell->sent_count++];
-    *sent =
-        (struct shell_sent){entry->flow, entry->size, malloc(entry->size + 1), entry->unfragmented};
+    *sent = (struct shell_sent){entry->flow,         entry->size,      malloc(entry->size + 1),
+                                entry->unfragmented, entry->hop_limit, entry->traffic_class};
     assert(sent->bytes != NULL);
     memcpy(sent->bytes, entry->bytes, entry->size);
 }
@@ -314,8 +314,12 @@ static struct packet shell_packet(struct shell *shell, const void *bytes, size_t
     if (size > 0) {
         memcpy(room + PACKET_HEADROOM, bytes, size);
     }
-    return (struct packet){room + PACKET_HEADROOM, (uint32_t)size, PACKET_HEADROOM,
-                           PACKET_TAILROOM};
+    return (struct packet){.bytes = room + PACKET_HEADROOM,
+                           .size = (uint32_t)size,
+                           .headroom = PACKET_HEADROOM,
+                           .tailroom = PACKET_TAILROOM,
+                           .hop_limit = shell->hop_limit,
+                           .traffic_class = shell->traffic_class};
 }
 
 void shell_input(struct shell *shell, const struct flow *flow, const void *bytes, size_t size)

@@ -23,6 +23,7 @@ struct shell_sent {
     uint32_t size;
     uint8_t *bytes; /* the shell's, until shell_clear */
     bool unfragmented;
+    uint8_t hop_limit, traffic_class;
 };
 
 struct shell_user_count {
@@ -61,6 +62,7 @@ struct shell {
     unsigned port_quota;       /* relayed ports a user, 0: no limit */
     struct shell_user_count users[SHELL_USERS_MAX];
 
+    uint8_t hop_limit, traffic_class; /* of packets that arrive */
     unsigned offset; /* 0..7: packets are handed over that far behind an aligned address */
     _Alignas(8) uint8_t packet[8 + PACKET_HEADROOM + SHELL_PACKET_MAX + PACKET_TAILROOM];
 };

@@ -81,7 +81,10 @@ static void deliver(struct ice_world *world, const struct world_packet *packet)
         struct world_side *side = &world->sides[i];
         struct flow flow = {.remote = packet->from, .local = packet->to};
         uint8_t room[WORLD_ROOM + WORLD_PACKET_SIZE + WORLD_ROOM];
-        struct packet lent = {room + WORLD_ROOM, packet->size, WORLD_ROOM, WORLD_ROOM};
+        struct packet lent = {.bytes = room + WORLD_ROOM,
+                              .size = packet->size,
+                              .headroom = WORLD_ROOM,
+                              .tailroom = WORLD_ROOM};
         struct packet data = {0};
         if (side->agent == NULL || !find_socket(side, &packet->to, &flow.via)) {
             continue;
@@ -296,7 +299,10 @@ int world_send(struct ice_world *world, int index, const char *text)
     struct world_side *side = &world->sides[index];
     uint8_t room[ICE_HEADROOM + 64 + ICE_TAILROOM];
     uint32_t size = (uint32_t)strlen(text);
-    struct packet packet = {room + ICE_HEADROOM, size, ICE_HEADROOM, ICE_TAILROOM};
+    struct packet packet = {.bytes = room + ICE_HEADROOM,
+                            .size = size,
+                            .headroom = ICE_HEADROOM,
+                            .tailroom = ICE_TAILROOM};
     assert_true(size <= 64);
     memcpy(packet.bytes, text, size);
     int status = ice_send(side->agent, world->now, &packet, &side->outbox);

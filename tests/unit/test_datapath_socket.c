@@ -25,6 +25,7 @@ struct arrival {
     struct stun_address remote, local;
     uint32_t size;
     uint8_t first_byte;
+    uint8_t hop_limit, traffic_class;
 };
 
 /* The user of the datapath: notes what arrives and, if told so, echoes it. */
@@ -61,9 +62,13 @@ static void note(struct rig *rig, const struct flow *flow, const struct packet *
 {
     assert_true(rig->count < ARRIVALS_MAX);
     assert_true(packet->headroom >= PACKET_HEADROOM && packet->tailroom >= PACKET_TAILROOM);
-    rig->arrivals[rig->count++] =
-        (struct arrival){flow->via, flow->remote, flow->local, packet->size,
-                         packet->size > 0 ? packet->bytes[0] : 0};
+    rig->arrivals[rig->count++] = (struct arrival){flow->via,
+                                                   flow->remote,
+                                                   flow->local,
+                                                   packet->size,
+                                                   packet->size > 0 ? packet->bytes[0] : 0,
+                                                   packet->hop_limit,
+                                                   packet->traffic_class};
     if (rig->echo) {
         outbox_add(&rig->outbox, flow, packet->bytes, packet->size);
     }
@@ -98,7 +103,7 @@ static int set_up(void **state)
     struct rig *rig = calloc(1, sizeof *rig);
     rig->base = event_base_new();
     outbox_init(&rig->outbox, send_outbox, rig);
-    struct datapath_user user = {rig, on_arrived, on_relayed, on_flush, on_icmp};
+    struct datapath_user user = {rig, on_arrived, on_relayed, on_flush, on_icmp, true};
     rig->datapath = operations->create(rig->base, &user);
     *state = rig;
     return rig->datapath ? 0 : -1;
@@ -314,6 +319,72 @@ static void test_sends_runs_in_order(void **state)
     close(sockets[1]);
 }
 
+/* Reads one datagram's hop limit and traffic class at a socket that was told to say them. */
+static void read_fields(int descriptor, bool ipv4, int *hop_limit, int *traffic_class)
+{
+    _Alignas(struct cmsghdr) uint8_t control[128];
+    char byte;
+    struct iovec vector = {&byte, 1};
+    struct msghdr header = {.msg_iov = &vector,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = sizeof control};
+    assert_int_equal(recvmsg(descriptor, &header, 0), 1);
+    for (struct cmsghdr *one = CMSG_FIRSTHDR(&header); one; one = CMSG_NXTHDR(&header, one)) {
+        if (one->cmsg_type == (ipv4 ? IP_TTL : IPV6_HOPLIMIT)) {
+            memcpy(hop_limit, CMSG_DATA(one), sizeof *hop_limit);
+        } else if (ipv4) {
+            *traffic_class = *CMSG_DATA(one);
+        } else {
+            memcpy(traffic_class, CMSG_DATA(one), sizeof *traffic_class);
+        }
+    }
+}
+
+static void set_number(int descriptor, int level, int name, int value)
+{
+    assert_int_equal(setsockopt(descriptor, level, name, &value, sizeof value), 0);
+}
+
+static void test_ip_fields_come_and_go(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    struct rig *rig = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        bool ipv4 = i == 0;
+        int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+        struct stun_address relayed = address_of(hosts[i], free_port(hosts[i])), peer;
+        int descriptor = bound_socket(hosts[i], &peer);
+        uint32_t via;
+        assert_int_equal(operations->open_relayed(rig->datapath, &relayed, &via), 0);
+        set_number(descriptor, level, ipv4 ? IP_TTL : IPV6_UNICAST_HOPS, 77);
+        set_number(descriptor, level, ipv4 ? IP_TOS : IPV6_TCLASS, 0xBA);
+        set_number(descriptor, level, ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1);
+        set_number(descriptor, level, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
+        send_from(descriptor, &relayed, "x", 1);
+        run_until(rig, i + 1);
+        assert_int_equal(rig->arrivals[i].hop_limit, 77);
+        assert_int_equal(rig->arrivals[i].traffic_class, 0xBA);
+
+        /* One datagram alone, then some of which only two are alike. */
+        struct outbox_entry entries[4];
+        for (unsigned j = 0; j < 4; j++) {
+            entries[j] = entry_for(via, &peer, "y", 1);
+            entries[j].hop_limit = j < 2 ? 33 : 0;
+            entries[j].traffic_class = j == 3 ? 0x28 : 0;
+        }
+        operations->send(rig->datapath, entries, 1);
+        operations->send(rig->datapath, entries, 4);
+        for (unsigned j = 0; j < 5; j++) {
+            int hop_limit = 0, traffic_class = -1;
+            read_fields(descriptor, ipv4, &hop_limit, &traffic_class);
+            assert_int_equal(hop_limit, j < 3 ? 33 : 64);
+            assert_int_equal(traffic_class, j == 4 ? 0x28 : 0);
+        }
+        close(descriptor);
+    }
+}
+
 /* Destinations that the kernel refuses, between good ones: every good one arrives. */
 static void test_a_refused_datagram_harms_no_other(void **state)
 {
@@ -456,6 +527,7 @@ int main(void)
         RIG_TEST(test_largest_datagram),
         RIG_TEST(test_relayed_port_is_taken_once),
         RIG_TEST(test_sends_runs_in_order),
+        RIG_TEST(test_ip_fields_come_and_go),
         RIG_TEST(test_a_refused_datagram_harms_no_other),
         RIG_TEST(test_icmp_errors_are_handed_up),
         RIG_TEST(test_closed_port_sends_no_more),

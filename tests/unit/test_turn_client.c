@@ -89,7 +89,8 @@ static enum turn_client_input give_from(const char *source, uint32_t via, const 
 {
     static uint8_t room[4096];
     struct flow flow = setup.flow;
-    struct packet packet = {room + 64, (uint32_t)size, 64, 64};
+    struct packet packet = {
+        .bytes = room + 64, .size = (uint32_t)size, .headroom = 64, .tailroom = 64};
     flow.via = via;
     flow.remote = test_address(source);
     assert_true(size <= sizeof room - 128);
@@ -371,7 +372,8 @@ static int send_text(const char *peer, const char *text)
 {
     static uint8_t room[512];
     struct stun_address address = test_address(peer);
-    struct packet packet = {room + 64, (uint32_t)strlen(text), 64, 64};
+    struct packet packet = {
+        .bytes = room + 64, .size = (uint32_t)strlen(text), .headroom = 64, .tailroom = 64};
     memset(room, 0xee, sizeof room);
     memcpy(packet.bytes, text, packet.size);
     int status = turn_client_send(client, now, &address, &packet, &wire.outbox);

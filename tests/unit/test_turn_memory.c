@@ -52,7 +52,7 @@ void *__wrap_realloc(void *old, size_t size)
 static void short_input(struct bench *bench, const struct shell_client *client)
 {
     uint8_t bytes[sizeof client->bytes];
-    struct packet packet = {bytes, (uint32_t)client->builder.size, 0, 0};
+    struct packet packet = {.bytes = bytes, .size = (uint32_t)client->builder.size};
 
     memcpy(bytes, client->bytes, client->builder.size);
     memory.armed = true;

@@ -175,8 +175,8 @@ static void data_before_a_deletion_leaves_before_it(void **state)
     struct stun_address peer = test_address("203.0.113.5:7000");
     struct stun_builder builder;
     uint8_t data[] = "\x40\x00\x00\x02hi", headroom[512];
-    struct packet packet = {data, 6, 0, 0};
-    struct packet refresh = {headroom, 0, 0, 0};
+    struct packet packet = {.bytes = data, .size = 6};
+    struct packet refresh = {.bytes = headroom, .size = 0};
 
     assert_int_equal(client_allocate(&bench->alice, NULL), 0);
     assert_int_equal(client_bind(&bench->alice, 0x4000, &peer), 0);
@@ -207,7 +207,7 @@ static void data_before_an_expiry_leaves_before_it(void **state)
     struct bench *bench = *state;
     struct stun_address peer = test_address("203.0.113.5:7000");
     uint8_t data[] = "\x40\x00\x00\x02hi";
-    struct packet packet = {data, 6, 0, 0};
+    struct packet packet = {.bytes = data, .size = 6};
 
     assert_int_equal(client_allocate(&bench->alice, NULL), 0);
     assert_int_equal(client_bind(&bench->alice, 0x4000, &peer), 0);

@@ -82,6 +82,48 @@ static void ipv6_peers(void **state)
     assert_true(address_equal(&read, &peer));
 }
 
+/* RFC 8656 §15: one hop less, and the same traffic class, both ways; spent ones go no further. */
+static void ip_fields_go_on(void **state)
+{
+    struct bench *bench = *state;
+    struct shell *shell = bench->shell;
+    struct stun_address peer = test_address("203.0.113.5:7000");
+    const struct turn_counters *counters = turn_server_counters(shell->server);
+    struct stun_address relayed;
+
+    assert_int_equal(client_allocate(&bench->alice, &relayed), 0);
+    assert_int_equal(client_bind(&bench->alice, 0x4001, &peer), 0);
+    for (unsigned way = 0; way < 3; way++) {
+        for (unsigned i = 0; i < 4; i++) {
+            static const uint8_t hops[] = {0, 1, 2, 255};
+
+            shell_clear(shell);
+            shell->hop_limit = hops[i];
+            shell->traffic_class = 0xBA;
+            if (way == 0) {
+                client_send_channel(&bench->alice, 0x4001, "out", 3);
+            } else if (way == 1) {
+                client_send_indication(&bench->alice, &peer, "out", 3);
+            } else {
+                shell_relayed(shell, &relayed, &peer, "in", 2);
+            }
+            const struct shell_sent *sent = shell_take(shell);
+            if (hops[i] == 1) {
+                assert_null(sent);
+                continue;
+            }
+            assert_non_null(sent);
+            assert_int_equal(sent->hop_limit, hops[i] == 0 ? 0 : hops[i] - 1);
+            assert_int_equal(sent->traffic_class, 0xBA);
+        }
+    }
+    assert_int_equal(counters->dropped_hop_limit, 3);
+    /* What the server says itself is nobody's packet. */
+    shell->hop_limit = 20;
+    shell_clear(shell);
+    assert_int_equal(client_refresh(&bench->alice, 600), 0);
+}
+
 static void strangers_do_not_come_through(void **state)
 {
     struct bench *bench = *state;
@@ -101,7 +143,7 @@ static void strangers_do_not_come_through(void **state)
     assert_int_equal(counters->dropped_no_allocation, 2);
     assert_null(shell_take(bench->shell));
     turn_server_relayed(bench->shell->server, bench->shell->now, 4242, &peer,
-                        &(struct packet){(uint8_t[]){1}, 1, 0, 0}, bench->shell->outbox);
+                        &(struct packet){.bytes = (uint8_t[]){1}, .size = 1}, bench->shell->outbox);
     assert_int_equal(counters->dropped_no_allocation, 3);
 }
 
@@ -154,7 +196,8 @@ static void without_headroom_nothing_is_written(void **state)
     }
     for (uint16_t headroom = 0; headroom <= 36; headroom++) {
         for (unsigned has_channel = 0; has_channel < 2; has_channel++) {
-            struct packet packet = {bytes + 40, 5, headroom, headroom % 5};
+            struct packet packet = {
+                .bytes = bytes + 40, .size = 5, .headroom = headroom, .tailroom = headroom % 5};
             uint64_t dropped = counters->dropped_malformed;
             bool enough = has_channel ? headroom >= 4 : headroom >= 36 && headroom % 5 >= 3;
 
@@ -257,6 +300,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         WITH_BENCH(data_of_every_size_arrives_whole),
         WITH_BENCH(ipv6_peers),
+        WITH_BENCH(ip_fields_go_on),
         WITH_BENCH(strangers_do_not_come_through),
         WITH_BENCH(a_stream_pads_channel_data),
         WITH_BENCH(without_headroom_nothing_is_written),

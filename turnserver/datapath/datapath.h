@@ -39,6 +39,7 @@ struct datapath_user {
     /* A datagram that left a relayed port for `peer` did not get there; NULL: not wanted. */
     void (*icmp)(void *context, uint32_t via, const struct stun_address *peer,
                  const struct stun_icmp *icmp);
+    bool ip_fields; /* packets say the hop limit and the traffic class that they came with */
 };
 
 struct datapath_counters {

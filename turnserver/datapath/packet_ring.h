@@ -18,8 +18,8 @@
 #define PACKET_RING_SLOTS 64
 #define PACKET_SIZE_MAX 65535
 
-/* Room for one IP_PKTINFO or IPV6_PKTINFO. */
-#define PACKET_CONTROL_SIZE 64
+/* Room for one IP_PKTINFO or IPV6_PKTINFO, hop limit and traffic class. */
+#define PACKET_CONTROL_SIZE 104
 
 struct packet_ring {
     uint8_t *memory;

@@ -10,6 +10,7 @@
 #include "turnserver/datapath/socket_slots.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -78,37 +79,45 @@ static struct datapath *socket_create(struct event_base *base, const struct data
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-/* Where a datagram arrived, as its packet information says; the listener's own address otherwise.
- */
-static struct stun_address arrival_address(const struct socket_slot *slot, struct msghdr *header)
+/* What stands beside a datagram: where it arrived (`local` is left as it is where that is not told)
+ * and what its IP header says. */
+static void read_control(struct msghdr *header, struct stun_address *local, struct packet *packet)
 {
-    struct stun_address local = slot->local;
     for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control;
          control = CMSG_NXTHDR(header, control)) {
-        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo information;
-            memcpy(&information, CMSG_DATA(control), sizeof information);
-            memcpy(local.ip, &information.ipi_spec_dst, 4);
-        } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo information;
-            memcpy(&information, CMSG_DATA(control), sizeof information);
-            memcpy(local.ip, &information.ipi6_addr, 16);
+        bool ipv4 = control->cmsg_level == IPPROTO_IP;
+        const uint8_t *data = CMSG_DATA(control);
+        int number = 0;
+        if (control->cmsg_len >= CMSG_LEN(sizeof number)) {
+            memcpy(&number, data, sizeof number);
+        }
+        if (control->cmsg_type == (ipv4 ? IP_PKTINFO : IPV6_PKTINFO)) {
+            memcpy(local->ip,
+                   data + (ipv4 ? offsetof(struct in_pktinfo, ipi_spec_dst)
+                                : offsetof(struct in6_pktinfo, ipi6_addr)),
+                   ipv4 ? 4 : 16);
+        } else if (control->cmsg_type == (ipv4 ? IP_TTL : IPV6_HOPLIMIT)) {
+            packet->hop_limit = (uint8_t)number;
+        } else if (control->cmsg_type == (ipv4 ? IP_TOS : IPV6_TCLASS)) {
+            packet->traffic_class = ipv4 ? *data : (uint8_t)number;
         }
     }
-    return local;
 }
 
 static void hand_up(struct datapath *datapath, struct socket_slot *slot, unsigned index)
 {
     struct packet packet = packet_ring_packet(&datapath->ring, index);
     struct stun_address remote = socket_address_read(&datapath->ring.names[index].any);
+    struct stun_address local = slot->local;
+    if (slot->has_control) {
+        read_control(&datapath->ring.messages[index].msg_hdr, &local, &packet);
+    }
     if (!slot->listening) {
         datapath->user.relayed(datapath->user.context, slot->via, &remote, &packet);
         return;
     }
-    struct flow flow = {.via = slot->via, .transport = TRANSPORT_UDP, .remote = remote};
-    flow.local = slot->wildcard ? arrival_address(slot, &datapath->ring.messages[index].msg_hdr)
-                                : slot->local;
+    struct flow flow = {
+        .via = slot->via, .transport = TRANSPORT_UDP, .remote = remote, .local = local};
     datapath->user.arrived(datapath->user.context, &flow, &packet);
 }
 
@@ -134,7 +143,7 @@ static int read_socket(struct datapath *datapath, struct socket_slot *slot, unsi
 {
     unsigned room = make_room(datapath, turn);
     unsigned first = datapath->ring.used;
-    int count = packet_ring_receive(&datapath->ring, slot->descriptor, room, slot->wildcard);
+    int count = packet_ring_receive(&datapath->ring, slot->descriptor, room, slot->has_control);
     datapath->counters.receive_calls++;
     if (count < 0) {
         /* A pending ICMP error, say: it was taken by this call and the socket goes on. */
@@ -213,6 +222,7 @@ static int open_socket(struct socket_slot *slot)
         .reuse_port = slot->listening,
         .packet_info = slot->wildcard,
         .icmp_errors = !slot->listening,
+        .ip_fields = slot->datapath->user.ip_fields,
         .receive_buffer = slot->listening ? LISTENER_BUFFER_SIZE : 0,
     };
     return udp_socket_open(&slot->descriptor, &slot->local, &options);
@@ -243,6 +253,7 @@ static int open_port(struct datapath *datapath, const struct stun_address *addre
     slot->local = *address;
     slot->listening = listening;
     slot->wildcard = listening && address_is_unspecified(address);
+    slot->has_control = slot->wildcard || datapath->user.ip_fields;
     slot->descriptor = descriptor;
     int status = descriptor >= 0 ? 0 : open_socket(slot);
     if (status == 0) {

@@ -46,9 +46,27 @@ static void put_source(struct msghdr *header, const struct stun_address *local)
     }
 }
 
-_Static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) <=
+/* Of the IP header: only what differs from the system's defaults. */
+static void put_ip_fields(struct msghdr *header, const struct outbox_entry *entry)
+{
+    bool ipv4 = entry->flow.remote.family == STUN_FAMILY_IPV4;
+    int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+    int hop_limit = entry->hop_limit;
+    int traffic_class = entry->traffic_class;
+
+    if (hop_limit > 0) {
+        put_control(header, level, ipv4 ? IP_TTL : IPV6_HOPLIMIT, &hop_limit, sizeof hop_limit);
+    }
+    if (traffic_class > 0) {
+        put_control(header, level, ipv4 ? IP_TOS : IPV6_TCLASS, &traffic_class,
+                    sizeof traffic_class);
+    }
+}
+
+_Static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) +
+                       CMSG_SPACE(sizeof(uint16_t)) <=
                    SOCKET_BATCH_CONTROL_SIZE,
-               "both control messages fit");
+               "all control messages fit");
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
@@ -66,6 +84,8 @@ static bool can_join(const struct socket_batch *batch, const struct outbox_entry
            last == segment && header->msg_iovlen < SEGMENTS_MAX &&
            segment * (header->msg_iovlen + 1) <= SEGMENTED_SIZE_MAX &&
            address_equal(&previous->flow.remote, &entry->flow.remote) &&
+           previous->hop_limit == entry->hop_limit &&
+           previous->traffic_class == entry->traffic_class &&
            address_equal(&previous->flow.local, &entry->flow.local);
 }
 
@@ -92,6 +112,7 @@ void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *ent
     if (with_source) {
         put_source(header, &entry->flow.local);
     }
+    put_ip_fields(header, entry);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #include "net/socket_address.h"
 #include "turnserver/datapath/datapath.h"
 
-#define SOCKET_BATCH_CONTROL_SIZE 96 /* packet information and a segment size */
+#define SOCKET_BATCH_CONTROL_SIZE 136 /* packet information, IP fields and a segment size */
 
 struct socket_batch {
     struct datapath_counters *counters;

@@ -24,7 +24,8 @@ struct socket_slot {
     uint32_t last_via; /* of a free slot: what it was */
     int descriptor;
     bool listening;
-    bool wildcard; /* local IP unspecified: packet information says where a datagram arrived */
+    bool wildcard;    /* local IP unspecified: packet information says where a datagram arrived */
+    bool has_control; /* datagrams come with that, or with fields of their IP header */
     uint16_t unfragmented_port; /* where the last datagram went that must not be fragmented */
     /* Entries of the outbox that is being sent, chained by index; -1: none. */
     int16_t first_entry, last_entry;

@@ -143,6 +143,7 @@ void counters_log(struct log *log, const struct worker_counters *counters)
               log_u64("requests_parked", turn->requests_parked),
               log_u64("dropped_parking", turn->dropped_parking),
               log_u64("dropped_bandwidth", turn->dropped_bandwidth),
+              log_u64("dropped_hop_limit", turn->dropped_hop_limit),
               log_u64("icmp_told", turn->icmp_told), log_u64("icmp_dropped", turn->icmp_dropped),
               log_u64("events_lost", turn->events_lost),
               log_u64("tcp_peers_now", turn->tcp_connections_now),

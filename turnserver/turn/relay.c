@@ -50,6 +50,25 @@ static bool relay_has_bandwidth(struct turn_server *server, struct monotime now,
     return false;
 }
 
+/*
+ * The IP header goes on as RFC 8656 §15 prefers: one hop less, and the same DSCP and ECN. What did
+ * not come as a datagram leaves with the system's defaults, which is the alternate behavior.
+ */
+static void relay_forward(struct outbox_entry *entry, const struct packet *packet,
+                          struct outbox *outbox)
+{
+    entry->hop_limit = packet->hop_limit > 0 ? packet->hop_limit - 1 : 0;
+    entry->traffic_class = packet->traffic_class;
+    outbox_add_entry(outbox, entry);
+}
+
+/* Whether it has come to the end of its way, as a router would say; counted then. */
+static bool relay_is_spent(struct turn_server *server, const struct packet *packet)
+{
+    server->counters.dropped_hop_limit += packet->hop_limit == 1;
+    return packet->hop_limit == 1;
+}
+
 void relay_to_peer(struct turn_server *server, struct monotime now, struct allocation *allocation,
                    const struct stun_address *peer, const struct relay_datagram *datagram,
                    struct outbox *outbox)
@@ -61,7 +80,8 @@ void relay_to_peer(struct turn_server *server, struct monotime now, struct alloc
         server->counters.dropped_no_permission++;
         return;
     }
-    if (!relay_has_bandwidth(server, now, allocation, datagram->size)) {
+    if (relay_is_spent(server, datagram->packet) ||
+        !relay_has_bandwidth(server, now, allocation, datagram->size)) {
         return;
     }
     flow = (struct flow){port->via, TRANSPORT_UDP, *peer, port->relayed};
@@ -69,11 +89,9 @@ void relay_to_peer(struct turn_server *server, struct monotime now, struct alloc
     allocation->sent_bytes += datagram->size;
     server->counters.relayed_to_peer_packets++;
     server->counters.relayed_to_peer_bytes += datagram->size;
-    if (datagram->unfragmented) {
-        outbox_add_unfragmented(outbox, &flow, datagram->bytes, datagram->size);
-    } else {
-        outbox_add(outbox, &flow, datagram->bytes, datagram->size);
-    }
+    relay_forward(
+        &(struct outbox_entry){flow, datagram->bytes, datagram->size, datagram->unfragmented, 0, 0},
+        datagram->packet, outbox);
 }
 
 /* RFC 8656 §12.6. */
@@ -100,7 +118,7 @@ void relay_channel_data(struct turn_server *server, struct monotime now, const s
     }
     if (relay_may_send(server, channel->verdict, &channel->peer)) {
         relay_to_peer(server, now, allocation, &channel->peer,
-                      &(struct relay_datagram){view.data, view.size, false}, outbox);
+                      &(struct relay_datagram){view.data, view.size, false, packet}, outbox);
     }
 }
 
@@ -220,7 +238,7 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
         server->counters.dropped_no_permission++;
         return;
     }
-    if (!relay_has_bandwidth(server, now, allocation, size)) {
+    if (relay_is_spent(server, packet) || !relay_has_bandwidth(server, now, allocation, size)) {
         return;
     }
     if (!frame_for_client(server, now, allocation, peer, packet)) {
@@ -231,5 +249,7 @@ void turn_server_relayed(struct turn_server *server, struct monotime now, uint32
     allocation->received_bytes += size;
     server->counters.relayed_to_client_packets++;
     server->counters.relayed_to_client_bytes += size;
-    outbox_add(outbox, &allocation->flow, packet->bytes, packet->size);
+    relay_forward(
+        &(struct outbox_entry){allocation->flow, packet->bytes, packet->size, false, 0, 0}, packet,
+        outbox);
 }

@@ -2,11 +2,12 @@
 /* Send indications: RFC 8656 §11.2. */
 #include "turnserver/turn/turn_internal.h"
 
-void send_handle(struct turn_server *server, struct monotime now, struct allocation *allocation,
-                 const struct stun_view *view, struct outbox *outbox)
+void send_handle(struct turn_request *request)
 {
     static const uint16_t known[] = {STUN_XOR_PEER_ADDRESS, STUN_DATA_VALUE, STUN_MESSAGE_INTEGRITY,
                                      STUN_MESSAGE_INTEGRITY_SHA256, STUN_DONT_FRAGMENT};
+    struct turn_server *server = request->server;
+    const struct stun_view *view = request->view;
     const struct stun_attribute_view *data = stun_view_find(view, STUN_DATA_VALUE);
     uint16_t unknown[STUN_UNKNOWN_MAX];
     struct stun_address peer;
@@ -16,15 +17,16 @@ void send_handle(struct turn_server *server, struct monotime now, struct allocat
         server->counters.dropped_malformed++;
         return;
     }
-    if (permission_table_find(&allocation->permissions, now, &peer) == NULL) {
+    if (permission_table_find(&request->allocation->permissions, request->now, &peer) == NULL) {
         server->counters.dropped_no_permission++;
         return;
     }
     /* A permission is for an IP; some ports of it may be ours. So the rules are asked again. */
     if (relay_may_send(server, peer_rules_check(server->policy->peers, &peer), &peer)) {
-        relay_to_peer(server, now, allocation, &peer,
+        relay_to_peer(server, request->now, request->allocation, &peer,
                       &(struct relay_datagram){data->value, data->size,
-                                               stun_view_has(view, STUN_DONT_FRAGMENT)},
-                      outbox);
+                                               stun_view_has(view, STUN_DONT_FRAGMENT),
+                                               request->packet},
+                      request->outbox);
     }
 }

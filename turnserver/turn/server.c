@@ -155,7 +155,7 @@ static void input_indication(struct turn_request *request)
         server->counters.dropped_unexpected++; /* RFC 6062 §5: its peers are not sent datagrams */
         return;
     }
-    send_handle(server, request->now, request->allocation, request->view, request->outbox);
+    send_handle(request);
 }
 
 /* RFC 3489 clients ("classic") may be served with Binding; nothing else is for them. */
@@ -184,12 +184,13 @@ static void input_message(struct turn_request *request)
     }
 }
 
-static void input_stun(struct turn_request *request, const uint8_t *bytes, size_t size)
+static void input_stun(struct turn_request *request)
 {
     struct stun_view view;
 
     request->view = &view;
-    if (stun_view_parse(&view, bytes, size) == STUN_OK && message_is_sound(request, &view)) {
+    if (stun_view_parse(&view, request->packet->bytes, request->packet->size) == STUN_OK &&
+        message_is_sound(request, &view)) {
         input_message(request);
     } else {
         request->server->counters.dropped_malformed++;
@@ -204,8 +205,8 @@ void turn_server_input(struct turn_server *server, struct monotime now, const st
         relay_channel_data(server, now, flow, packet, outbox);
     } else if (packet->size > 0 && stun_first_byte(packet->bytes[0]) == STUN_PROTOCOL_STUN) {
         struct turn_request request = {
-            .server = server, .now = now, .flow = flow, .outbox = outbox};
-        input_stun(&request, packet->bytes, packet->size);
+            .server = server, .now = now, .flow = flow, .packet = packet, .outbox = outbox};
+        input_stun(&request);
     } else {
         server->counters.dropped_malformed++;
     }
@@ -224,13 +225,15 @@ bool turn_server_admit_stranger(struct turn_server *server, struct monotime now,
 void turn_server_resume(struct turn_server *server, struct monotime now, struct parked *parked,
                         enum turn_move_status status, struct outbox *outbox)
 {
+    const struct packet packet = {.bytes = parked->bytes, .size = (uint32_t)parked->size};
     struct turn_request request = {.server = server,
                                    .now = now,
                                    .flow = &parked->flow,
+                                   .packet = &packet,
                                    .outbox = outbox,
                                    .move_status = status};
 
-    input_stun(&request, parked->bytes, parked->size);
+    input_stun(&request);
     free(parked);
 }
 

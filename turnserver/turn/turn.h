@@ -366,6 +366,7 @@ struct turn_counters {
     uint64_t dropped_no_allocation; /* ChannelData or Send from a stranger */
     uint64_t dropped_no_permission; /* either direction */
     uint64_t dropped_peer_rule;     /* own or protected endpoint */
+    uint64_t dropped_hop_limit;     /* either direction, at the end of their way (TTL) */
     uint64_t dropped_bandwidth;     /* either direction, above an account's or the total's */
     uint64_t icmp_told;             /* errors of the way to a peer that a client heard of */
     uint64_t icmp_dropped;          /* above the rate, or of no interest to anybody */

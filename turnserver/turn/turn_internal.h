@@ -47,6 +47,7 @@ struct turn_request {
     struct turn_server *server;
     struct monotime now;
     const struct flow *flow;
+    const struct packet *packet; /* that it came in */
     const struct stun_view *view;
     struct outbox *outbox;
     struct allocation *allocation;        /* of this flow, or NULL */
@@ -76,8 +77,7 @@ void connection_bind_handle(struct turn_request *request);
 void connection_bind_expire(struct turn_server *server, struct monotime now);
 
 /* A Send indication; nobody is told when it cannot be obeyed. */
-void send_handle(struct turn_server *server, struct monotime now, struct allocation *allocation,
-                 const struct stun_view *view, struct outbox *outbox);
+void send_handle(struct turn_request *request);
 
 /*
  * Whether the request's flow has an allocation that belongs to its user. Answers 437 or 441 when
@@ -113,6 +113,7 @@ struct relay_datagram {
     const uint8_t *bytes; /* lent, as the packet is that they stand in */
     uint32_t size;
     bool unfragmented;
+    const struct packet *packet; /* what its IP header said goes on with it */
 };
 void relay_to_peer(struct turn_server *server, struct monotime now, struct allocation *allocation,
                    const struct stun_address *peer, const struct relay_datagram *datagram,

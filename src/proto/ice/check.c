@@ -83,7 +83,10 @@ bool ice_check_send(struct ice_agent *agent, struct monotime now, struct ice_pai
     if (size < 0) {
         return false;
     }
-    struct packet packet = {room + ICE_HEADROOM, (uint32_t)size, ICE_HEADROOM, ICE_TAILROOM};
+    struct packet packet = {.bytes = room + ICE_HEADROOM,
+                            .size = (uint32_t)size,
+                            .headroom = ICE_HEADROOM,
+                            .tailroom = ICE_TAILROOM};
     pair->hops = hops;
     pair->sent_at = now; /* also when it could not go: the next try has its time */
     if (ice_base_send(agent, now, pair->base, &agent->remotes[pair->remote].address, &packet, hops,

@@ -32,7 +32,10 @@ static void answer(struct ice_agent *agent, struct monotime now, const struct ch
     if (size < 0) {
         return;
     }
-    struct packet packet = {room + ICE_HEADROOM, (uint32_t)size, ICE_HEADROOM, ICE_TAILROOM};
+    struct packet packet = {.bytes = room + ICE_HEADROOM,
+                            .size = (uint32_t)size,
+                            .headroom = ICE_HEADROOM,
+                            .tailroom = ICE_TAILROOM};
     if (ice_base_send(agent, now, check->base, &check->source, &packet, 0, outbox) == 0) {
         agent->counters.checks_answered++;
     }

@@ -189,7 +189,10 @@ static void send_keepalive(struct ice_agent *agent, struct monotime now, struct 
     stun_builder_begin(&builder, room + ICE_HEADROOM, capacity, STUN_INDICATION, STUN_BINDING, id);
     stun_builder_put_fingerprint(&builder);
     int size = stun_builder_finish(&builder);
-    struct packet packet = {room + ICE_HEADROOM, (uint32_t)size, ICE_HEADROOM, ICE_TAILROOM};
+    struct packet packet = {.bytes = room + ICE_HEADROOM,
+                            .size = (uint32_t)size,
+                            .headroom = ICE_HEADROOM,
+                            .tailroom = ICE_TAILROOM};
     if (size > 0) {
         ice_base_send(agent, now, pair->base, &agent->remotes[pair->remote].address, &packet, 0,
                       outbox);
