@@ -384,6 +384,11 @@ unit_tests += tests/unit/test_ice_candidates
 tests_unit_test_ice_candidates_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ice_candidates_LDADD = $(ICE_TEST_LIBS)
 
+unit_tests += tests/unit/test_ice_gather
+tests_unit_test_ice_gather_SOURCES = tests/unit/test_ice_gather.c tests/unit/machine_test.h
+tests_unit_test_ice_gather_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ice_gather_LDADD = $(ICE_TEST_LIBS)
+
 unit_tests += tests/unit/test_ice_paths
 tests_unit_test_ice_paths_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ice_paths_LDADD = $(ICE_TEST_LIBS)
