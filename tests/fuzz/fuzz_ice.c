@@ -110,7 +110,8 @@ static void settle(struct run *run)
 
 static void give(struct run *run, const struct flow *flow, const uint8_t *bytes, size_t size)
 {
-    struct packet packet = {run->room + ROOM, (uint32_t)size, ROOM, ROOM};
+    struct packet packet = {
+        .bytes = run->room + ROOM, .size = (uint32_t)size, .headroom = ROOM, .tailroom = ROOM};
     struct packet data = {0};
     memcpy(packet.bytes, bytes, size);
     if (ice_input(run->agent, run->now, flow, &packet, &data, &run->wire.outbox) ==
@@ -286,7 +287,8 @@ static void do_candidate(struct run *run, struct input *input)
 
 static void do_send(struct run *run, uint32_t size)
 {
-    struct packet packet = {run->room + ROOM, size + 4, ROOM, ROOM};
+    struct packet packet = {
+        .bytes = run->room + ROOM, .size = size + 4, .headroom = ROOM, .tailroom = ROOM};
     uint64_t before = ice_agent_counters(run->agent)->sent_packets;
     int status = ice_send(run->agent, run->now, &packet, &run->wire.outbox);
     REQUIRE((ice_agent_counters(run->agent)->sent_packets > before) == (status == 0));

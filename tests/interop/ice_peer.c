@@ -174,7 +174,11 @@ static void receive(struct peer *peer, struct monotime now, size_t index)
     if (size < 0) {
         return;
     }
-    struct packet packet = {room + ROOM, (uint32_t)size, ROOM, ROOM}, data;
+    struct packet packet = {.bytes = room + ROOM,
+                            .size = (uint32_t)size,
+                            .headroom = ROOM,
+                            .tailroom = ROOM},
+                  data;
     struct flow flow = {.via = (uint32_t)index, .local = peer->addresses[index]};
     flow.remote = socket_address_read(&from.any);
     if (ice_input(peer->agent, now, &flow, &packet, &data, &peer->outbox) == ICE_INPUT_DATA) {
@@ -186,7 +190,10 @@ static void say_hello(struct peer *peer, struct monotime now)
 {
     static const char hello[] = "hello from postern";
     uint8_t room[ICE_HEADROOM + sizeof hello + ICE_TAILROOM];
-    struct packet packet = {room + ICE_HEADROOM, sizeof hello - 1, ICE_HEADROOM, ICE_TAILROOM};
+    struct packet packet = {.bytes = room + ICE_HEADROOM,
+                            .size = sizeof hello - 1,
+                            .headroom = ICE_HEADROOM,
+                            .tailroom = ICE_TAILROOM};
     if (!monotime_reached(now, peer->hello)) {
         return;
     }

@@ -658,7 +658,10 @@ static void send_data(struct world *world, int index)
 {
     struct world_host *host = &world->hosts[index];
     uint8_t room[ICE_HEADROOM + DATA_SIZE + ICE_TAILROOM] = {0};
-    struct packet packet = {room + ICE_HEADROOM, DATA_SIZE, ICE_HEADROOM, ICE_TAILROOM};
+    struct packet packet = {.bytes = room + ICE_HEADROOM,
+                            .size = DATA_SIZE,
+                            .headroom = ICE_HEADROOM,
+                            .tailroom = ICE_TAILROOM};
 
     host->data_due = monotime_add_us(world->now, DATA_EVERY_US);
     if (host->data_sent == WORLD_DATA_MAX) {
@@ -702,7 +705,10 @@ static void give_to_agent(struct world *world, int index, const struct flow *flo
                           const uint8_t *bytes, uint32_t size)
 {
     static uint8_t room[PACKET_HEADROOM + 4096 + PACKET_TAILROOM];
-    struct packet packet = {room + PACKET_HEADROOM, size, PACKET_HEADROOM, PACKET_TAILROOM};
+    struct packet packet = {.bytes = room + PACKET_HEADROOM,
+                            .size = size,
+                            .headroom = PACKET_HEADROOM,
+                            .tailroom = PACKET_TAILROOM};
     struct packet data;
 
     assert(size <= 4096);
