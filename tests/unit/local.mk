@@ -275,10 +275,13 @@ RENDEZVOUS_TEST_LIBS = turnserver/librendezvous.la turnserver/libturn.la src/lib
 
 if HAVE_JANSSON
 unit_tests += tests/unit/test_rendezvous_call tests/unit/test_rendezvous_hello \
-	tests/unit/test_rendezvous_limits
+	tests/unit/test_rendezvous_limits tests/unit/test_rendezvous_memory
 endif
 tests_unit_test_rendezvous_call_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rendezvous_call_LDADD = $(RENDEZVOUS_TEST_LIBS)
+tests_unit_test_rendezvous_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rendezvous_memory_LDADD = $(RENDEZVOUS_TEST_LIBS)
+tests_unit_test_rendezvous_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=free
 tests_unit_test_rendezvous_limits_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rendezvous_limits_LDADD = $(RENDEZVOUS_TEST_LIBS)
 tests_unit_test_rendezvous_hello_CFLAGS = $(UNIT_CFLAGS)
