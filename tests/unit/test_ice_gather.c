@@ -172,7 +172,9 @@ static void drain(void)
 static enum ice_input give(const struct flow *flow, const uint8_t *bytes, size_t size)
 {
     static uint8_t room[4096];
-    struct packet packet = {room + 64, (uint32_t)size, 64, 64}, data;
+    struct packet data;
+    struct packet packet = {
+        .bytes = room + 64, .size = (uint32_t)size, .headroom = 64, .tailroom = 64};
     assert_true(size <= sizeof room - 128);
     memcpy(packet.bytes, bytes, size);
     enum ice_input result = ice_input(agent, now, flow, &packet, &data, &wire.outbox);
