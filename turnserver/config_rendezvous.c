@@ -230,7 +230,7 @@ static bool build_keys(struct config_rendezvous *to, const struct config_draft *
         if (!from->keys[i].account || !from->keys[i].public_key)
             continue; /* reported as missing or wrong */
         if (!decode_key(from->keys[i].public_key, key->public_key)) {
-            char name[48];
+            char name[64];
             snprintf(name, sizeof(name), "rendezvous.keys[%zu].public_key", i);
             config_report_error(draft->report,
                                 config_text_place(draft->text, from->keys[i].line, name),

@@ -33,11 +33,11 @@ def need(result):
 class World:
     """A server with TURN at `port` and rendezvous at the next one; alice and bob have passwords."""
 
-    def __init__(self, settings="", listener="tls = true;", more="", wait=True):
+    def __init__(self, settings="", listener="tls = true;", more="", port=None):
         folder = postern.temporary_folder()
         self.authority = pki.Authority(folder)
         self.port = postern.free_port()
-        self.remote = ("127.0.0.1", self.port + 1)
+        self.remote = ("127.0.0.1", port or self.port + 1)
         certificate = self.authority.issue("server.test", "127.0.0.1")
         self.head = postern.config(self.port, users=False, more="") + certificate.settings() + more
         self.head += 'users = ( { name = "alice"; password = "wonder"; }, { name = "bob"; password = "builder"; } );\n'
@@ -491,6 +491,28 @@ def says_goodbye():
     for client in (alice, bob):
         client.expect("error", code="shutting-down")
         expect_closed(client)
+
+
+@tap.test
+def privileged_port():
+    """Started as root it binds ports below 1024, and serves them as somebody else"""
+    service.need_root()
+    free = None
+    for port in range(1022, 600, -1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                free = port
+                break
+            except OSError:
+                continue
+    if free is None:
+        tap.skip("no port below 1024 is free")
+    world = World(more='user = "nobody";\n', port=free)
+    world.alice("tls")
+    for thread in os.listdir(f"/proc/{world.server.pid}/task"):
+        with open(f"/proc/{world.server.pid}/task/{thread}/status") as status:
+            tap.true(f"Uid:\t{service.NOBODY}" in status.read(), f"thread {thread}")
 
 
 tap.main()

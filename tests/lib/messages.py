@@ -16,7 +16,12 @@ import socket
 import struct
 import time
 
+import json_schema
+import postern
+
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# What the service sends is held to this, whoever asks.
+SCHEMA = json.loads((postern.source / "docs/rendezvous.schema.json").read_text())
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
@@ -115,7 +120,9 @@ class Talk:
         self.send_text(json.dumps(message))
 
     def receive(self, timeout=None):
-        return json.loads(self.receive_text(timeout))
+        message = json.loads(self.receive_text(timeout))
+        json_schema.validate(message, SCHEMA)
+        return message
 
     def expect(self, kind, timeout=None, **members):
         """The next message, which is of this type; pings are answered on the way."""

@@ -558,6 +558,8 @@ static void answered_and_closed_in_a_callback(void **state)
     const char *bytes = read_text(NULL);
     assert_memory_equal(bytes, "\x81\x04quit\x88\x02\x03\xe8", 10);
     assert_string_equal(bytes + 10, "EOF");
+    close(descriptor);
+    run();
     open_websocket();
     server.echo = false;
     write_frame(0x81, "quit");
