@@ -34,6 +34,7 @@ stunclient_libpeer_la_SOURCES = \
 	stunclient/peer/dcep.c stunclient/peer/dcep.h \
 	stunclient/peer/dtls_peer.c stunclient/peer/dtls_peer.h \
 	stunclient/peer/identity.c stunclient/peer/identity.h \
+	stunclient/peer/sctp_packet.c stunclient/peer/sctp_packet.h \
 	stunclient/peer/sctp_peer.h
 stunclient_libpeer_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
 stunclient_libpeer_la_LIBADD =

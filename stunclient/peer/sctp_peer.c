@@ -3,6 +3,7 @@
 #include "stunclient/peer/sctp_peer.h"
 
 #include "stunclient/peer/crc32c.h"
+#include "stunclient/peer/sctp_packet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,12 +46,6 @@
 #define CHUNKS_MAX 8192
 /* What a message takes beside its bytes while it waits. */
 #define MESSAGE_OVERHEAD 512
-
-#define CHECKSUM_AT 8
-#define COMMON_HEADER_SIZE 12
-#define CHUNK_HEADER_SIZE 4
-#define DATA_HEADER_SIZE 16
-#define DATA_LAST_FRAGMENT 0x01
 
 /* A notification; longer lists of streams are cut. */
 #define NOTICE_MAX 4096
@@ -185,90 +180,22 @@ static void leave(struct sctp_peer *peer)
 
 /* ---- what goes out --------------------------------------------------------------------------- */
 
-static uint16_t read_u16(const uint8_t *bytes)
+/* usrsctp does not say how much waits; its packets do. */
+static void note_sent(struct sctp_peer *peer, const uint8_t *packet, size_t size)
 {
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
+    struct sctp_packet_data data;
+    size_t place = 0;
 
-static uint32_t read_u32(const uint8_t *bytes)
-{
-    return (uint32_t)read_u16(bytes) << 16 | read_u16(bytes + 2);
-}
-
-static void note_sent_chunk(struct sctp_peer *peer, const uint8_t *chunk, size_t size)
-{
-    uint32_t tsn = read_u32(chunk + CHUNK_HEADER_SIZE);
-    uint64_t sent = size - DATA_HEADER_SIZE;
-
-    if (peer->sending && (int32_t)(tsn - peer->highest_tsn) <= 0) {
-        return; /* again */
-    }
-    peer->sending = true;
-    peer->highest_tsn = tsn;
-    if ((chunk[1] & DATA_LAST_FRAGMENT) != 0) {
-        sent += MESSAGE_OVERHEAD;
-    }
-    peer->waiting -= sent < peer->waiting ? sent : peer->waiting;
-}
-
-typedef void note_chunk(struct sctp_peer *peer, const uint8_t *chunk, size_t size);
-
-/* Looks at the DATA chunks of a packet: usrsctp does not say how much waits, its packets do. */
-static void note_chunks(struct sctp_peer *peer, const uint8_t *packet, size_t size,
-                        note_chunk *note)
-{
-    size_t at = COMMON_HEADER_SIZE;
-
-    while (at < size && size - at >= DATA_HEADER_SIZE) {
-        size_t chunk_size = read_u16(packet + at + 2);
-        if (chunk_size < CHUNK_HEADER_SIZE || chunk_size > size - at) {
-            return;
+    while (sctp_packet_next_data(packet, size, &place, &data)) {
+        uint64_t sent = data.size + (data.last ? MESSAGE_OVERHEAD : 0);
+        if (peer->sending && (int32_t)(data.tsn - peer->highest_tsn) <= 0) {
+            continue; /* again */
         }
-        if (packet[at] == SCTP_DATA && chunk_size >= DATA_HEADER_SIZE) {
-            note(peer, packet + at, chunk_size);
-        }
-        at += (chunk_size + 3) & ~(size_t)3;
+        peer->sending = true;
+        peer->highest_tsn = data.tsn;
+        peer->waiting -= sent < peer->waiting ? sent : peer->waiting;
     }
 }
-
-/* ---- the checksum (RFC 9260 §6.8, Appendix A): least significant byte first -------------------
- */
-
-static uint32_t checksum_of(const uint8_t *packet, size_t size)
-{
-    static const uint8_t zero[sizeof(uint32_t)];
-    uint32_t sum = crc32c(0, packet, CHECKSUM_AT);
-
-    sum = crc32c(sum, zero, sizeof zero);
-    return crc32c(sum, packet + COMMON_HEADER_SIZE, size - COMMON_HEADER_SIZE);
-}
-
-static void write_checksum(uint8_t *packet, size_t size)
-{
-    uint32_t sum = checksum_of(packet, size);
-
-    for (size_t i = 0; i < sizeof sum; i++) {
-        packet[CHECKSUM_AT + i] = (uint8_t)(sum >> 8 * i);
-    }
-}
-
-static bool is_checksum_good(const uint8_t *packet, size_t size)
-{
-    uint32_t sum;
-
-    if (size < COMMON_HEADER_SIZE) {
-        return false;
-    }
-    sum = checksum_of(packet, size);
-    for (size_t i = 0; i < sizeof sum; i++, sum >>= 8) {
-        if (packet[CHECKSUM_AT + i] != (uint8_t)sum) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* ---- packets --------------------------------------------------------------------------------- */
 
 static int output(void *token, void *bytes, size_t size, uint8_t tos, uint8_t set_df)
 {
@@ -276,11 +203,11 @@ static int output(void *token, void *bytes, size_t size, uint8_t tos, uint8_t se
 
     (void)tos;
     (void)set_df;
-    if (peer != NULL && size >= COMMON_HEADER_SIZE) {
+    if (peer != NULL && size >= SCTP_PACKET_HEADER_SIZE) {
         if (all.summing) {
-            write_checksum(bytes, size);
+            sctp_packet_write_checksum(bytes, size);
         }
-        note_chunks(peer, bytes, size, note_sent_chunk);
+        note_sent(peer, bytes, size);
         peer->setup.send(peer->setup.context, bytes, size);
     }
     return 0;
@@ -339,7 +266,8 @@ static bool set_path(struct sctp_peer *peer)
 {
     struct sctp_paddrparams path = {
         .spp_flags = SPP_PMTUD_DISABLE | SPP_HB_DISABLE,
-        .spp_pathmtu = peer->setup.packet_max - COMMON_HEADER_SIZE, /* usrsctp's view of AF_CONN */
+        .spp_pathmtu =
+            peer->setup.packet_max - SCTP_PACKET_HEADER_SIZE, /* usrsctp's view of AF_CONN */
         .spp_pathmaxrxt = ERRORS_MAX,
     };
     struct sctp_initmsg init = {
@@ -441,11 +369,14 @@ int sctp_peer_connect(struct sctp_peer *peer, struct monotime now)
     return 0;
 }
 
-static void note_received_chunk(struct sctp_peer *peer, const uint8_t *chunk, size_t size)
+static void note_received(struct sctp_peer *peer, const uint8_t *packet, size_t size)
 {
-    (void)chunk;
-    (void)size;
-    peer->unread_chunks++;
+    struct sctp_packet_data data;
+    size_t place = 0;
+
+    while (sctp_packet_next_data(packet, size, &place, &data)) {
+        peer->unread_chunks++;
+    }
 }
 
 /* A window of nothing, or of the receive buffer again. */
@@ -462,11 +393,11 @@ static void shut_window(struct sctp_peer *peer, bool shut)
 void sctp_peer_input(struct sctp_peer *peer, struct monotime now, const uint8_t *bytes, size_t size)
 {
     touch(peer, now);
-    if (peer->over || (all.summing && !is_checksum_good(bytes, size))) {
+    if (peer->over || (all.summing && !sctp_packet_is_good(bytes, size))) {
         return;
     }
     peer->heard = now;
-    note_chunks(peer, bytes, size, note_received_chunk);
+    note_received(peer, bytes, size);
     if (peer->unread_chunks > CHUNKS_MAX) {
         shut_window(peer, true);
     }

@@ -429,6 +429,18 @@ EXTRA_DIST += tests/unit/data_pair.h
 PEER_TEST_LIBS = stunclient/libpeer.la src/libnet.la src/libbase.la src/libcodec.la \
 	$(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_dcep
+tests_unit_test_dcep_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_dcep_LDADD = stunclient/libpeer.la $(CMOCKA_LIBS)
+
+unit_tests += tests/unit/test_identity
+tests_unit_test_identity_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_identity_LDADD = $(PEER_TEST_LIBS)
+
+unit_tests += tests/unit/test_sctp_packet
+tests_unit_test_sctp_packet_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sctp_packet_LDADD = stunclient/libpeer.la $(CMOCKA_LIBS)
+
 if HAVE_USRSCTP
 unit_tests += tests/unit/test_data_channel
 endif
