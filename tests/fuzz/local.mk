@@ -106,6 +106,20 @@ fuzz_targets += tests/fuzz/fuzz_config
 tests_fuzz_fuzz_config_LDADD = $(FUZZ_MAIN) turnserver/libsettings.la turnserver/libusers.la \
 	turnserver/libturn.la src/libnet.la src/libbase.la src/libcodec.la $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)
 
+# ---- stunclient: above ICE --------------------------------------------------------------------
+
+FUZZ_PEER_LIBS = $(FUZZ_MAIN) stunclient/libpeer.la src/libnet.la src/libbase.la src/libcodec.la \
+	$(OPENSSL_LIBS) $(LIBCRYPTO_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_dcep
+tests_fuzz_fuzz_dcep_LDADD = $(FUZZ_PEER_LIBS)
+
+if HAVE_USRSCTP
+fuzz_targets += tests/fuzz/fuzz_sctp
+endif
+tests_fuzz_fuzz_sctp_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+tests_fuzz_fuzz_sctp_LDADD = $(FUZZ_PEER_LIBS)
+
 # ---- how they are linked and run --------------------------------------------------------------
 
 if FUZZING
@@ -127,6 +141,7 @@ EXTRA_DIST += \
 	tests/fuzz/make_client_corpus.py \
 	tests/fuzz/make_corpus.py \
 	tests/fuzz/make_ice_corpus.py \
+	tests/fuzz/make_peer_corpus.py \
 	tests/fuzz/make_rendezvous_corpus.py \
 	tests/fuzz/make_turn_corpus.py \
 	tests/fuzz/replay_main.c \
