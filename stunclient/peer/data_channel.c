@@ -44,7 +44,7 @@ void data_channels_free(struct data_session *session)
 bool data_channels_any(const struct data_session *session)
 {
     for (uint16_t id = 0; id < DATA_STREAMS; id++) {
-        if (session->channels[id] != NULL) {
+        if (session->channels[id] != NULL && !session->channels[id]->incoming_done) {
             return true;
         }
     }

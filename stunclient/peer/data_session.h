@@ -57,7 +57,7 @@ bool data_channels_event(struct data_session *session, const struct sctp_peer_ev
                          struct data_event *out);
 /* A channel that ended without an event of SCTP. Returns whether there was one. */
 bool data_channels_finished(struct data_session *session, struct data_event *out);
-/* Whether a channel is not closed at both ends. */
+/* Whether there is a channel that the peer has not closed. */
 bool data_channels_any(const struct data_session *session);
 void data_channels_free(struct data_session *session);
 

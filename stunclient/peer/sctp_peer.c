@@ -74,10 +74,7 @@ struct sctp_peer {
     bool shut;
     size_t read_size; /* of a message that has come in part */
     uint8_t *read;    /* message_max + NOTICE_MAX bytes: a notice may come amid a message */
-    union {
-        union sctp_notification notification;
-        uint8_t bytes[NOTICE_MAX];
-    } notice;
+    uint32_t notice[NOTICE_MAX / sizeof(uint32_t)]; /* as union sctp_notification */
     size_t reset_next; /* streams of the notification that have not been told */
     char text[TEXT_SIZE];
 };
@@ -105,7 +102,7 @@ static struct sctp_peer *find_peer(const void *token)
 
 static int output(void *token, void *bytes, size_t size, uint8_t tos, uint8_t set_df);
 
-/* NOLINTNEXTLINE(cert-dcl50-cpp): usrsctp's type */
+/* Of usrsctp's type. */
 static void ignore_debug(const char *format, ...)
 {
     (void)format;
@@ -552,9 +549,14 @@ static const char *lost_text(const struct sctp_assoc_change *change)
                    : "the peer no longer acknowledges what is sent";
 }
 
+static union sctp_notification *notice_of(struct sctp_peer *peer)
+{
+    return (union sctp_notification *)(void *)peer->notice;
+}
+
 static bool read_change(struct sctp_peer *peer, struct sctp_peer_event *event)
 {
-    const struct sctp_assoc_change *change = &peer->notice.notification.sn_assoc_change;
+    const struct sctp_assoc_change *change = &notice_of(peer)->sn_assoc_change;
 
     switch (change->sac_state) {
     case SCTP_COMM_UP:
@@ -579,7 +581,7 @@ static bool read_change(struct sctp_peer *peer, struct sctp_peer_event *event)
 /* One stream of the list at a time; an empty list means all (RFC 6458 §6.1.11). */
 static bool read_reset(struct sctp_peer *peer, struct sctp_peer_event *event)
 {
-    const struct sctp_stream_reset_event *reset = &peer->notice.notification.sn_strreset_event;
+    const struct sctp_stream_reset_event *reset = &notice_of(peer)->sn_strreset_event;
     size_t listed = (reset->strreset_length - sizeof *reset) / sizeof(uint16_t);
     size_t count = listed > 0 ? listed : peer->setup.streams;
     size_t i = peer->reset_next++;
@@ -599,11 +601,11 @@ static bool read_reset(struct sctp_peer *peer, struct sctp_peer_event *event)
 static bool read_notification(struct sctp_peer *peer, size_t size, struct sctp_peer_event *event)
 {
     size = size < sizeof peer->notice ? size : sizeof peer->notice;
-    memcpy(peer->notice.bytes, peer->read + peer->read_size, size);
-    if (size < sizeof peer->notice.notification.sn_header) {
+    memcpy(peer->notice, peer->read + peer->read_size, size);
+    if (size < sizeof(struct sctp_tlv)) {
         return false;
     }
-    switch (peer->notice.notification.sn_header.sn_type) {
+    switch (notice_of(peer)->sn_header.sn_type) {
     case SCTP_ASSOC_CHANGE:
         return size >= sizeof(struct sctp_assoc_change) && read_change(peer, event);
     case SCTP_STREAM_RESET_EVENT:
@@ -611,7 +613,7 @@ static bool read_notification(struct sctp_peer *peer, size_t size, struct sctp_p
             return false;
         }
         /* The list may have been cut. */
-        peer->notice.notification.sn_strreset_event.strreset_length = (uint32_t)size;
+        notice_of(peer)->sn_strreset_event.strreset_length = (uint32_t)size;
         peer->reset_next = 0;
         return read_reset(peer, event);
     case SCTP_PARTIAL_DELIVERY_EVENT:

@@ -1,11 +1,13 @@
 # Foreign peers: `./dev test peers browser` fetches and runs them.
 EXTRA_DIST += \
 	tests/interop/aioice_peer.py \
+	tests/interop/aiortc_peer.py \
 	tests/interop/chromium_echo.js \
 	tests/interop/foreign.py \
 	tests/interop/nice_peer.c \
 	tests/interop/pion_peer.go \
 	tests/interop/rendezvous_page.html \
+	tests/interop/test_aiortc_data_channel.py \
 	tests/interop/test_chromium.py \
 	tests/interop/test_chromium_rendezvous.py \
 	tests/interop/test_coturn_dtls.py \
