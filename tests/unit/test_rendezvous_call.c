@@ -344,6 +344,14 @@ static void test_absent_and_forbidden_look_alike(void **state)
                    "\"there is nobody of that name whom you may call\"}");
     }
     assert_int_equal(rendezvous_counters(world.rendezvous)->unavailable, 8);
+    struct rendezvous_event event;
+    for (size_t refused = 0; rendezvous_event(world.rendezvous, &event);) {
+        if (event.type == RENDEZVOUS_REFUSED) {
+            assert_string_equal(event.name, "carol");
+            assert_string_equal(event.peer, names[refused++]);
+            assert_int_equal(event.code, SIGNAL_UNAVAILABLE);
+        }
+    }
     calls_to(alice, "bob");
     hears(&world, alice, SIGNAL_OK);
 }

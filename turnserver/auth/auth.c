@@ -702,8 +702,8 @@ void auth_check_proof(struct auth *auth, struct monotime now, const struct auth_
     size_t size = strlen(proof->user);
 
     *answer = (struct auth_answer){.outcome = AUTH_REFUSED};
-    if (size <= STUN_USERNAME_SIZE_MAX && opaque_string_is_valid(proof->user, size) &&
-        (named != auth->policy || !looks_like_another(auth->policy, proof->user))) {
+    bool anothers = claim.policy == auth->policy && looks_like_another(claim.policy, proof->user);
+    if (size <= STUN_USERNAME_SIZE_MAX && opaque_string_is_valid(proof->user, size) && !anothers) {
         memcpy(claim.name, proof->user, size + 1);
     }
     judge(auth, now, &claim, NULL, answer);

@@ -161,7 +161,7 @@ static void refuse(struct request *request, enum signal_code code)
 
     rendezvous->counters.unavailable += code == SIGNAL_UNAVAILABLE;
     rendezvous->counters.queue_full += code == SIGNAL_QUEUE_FULL;
-    event_of_session(rendezvous, request->now, RENDEZVOUS_REFUSED, request->session, code);
+    event_of_refusal(rendezvous, request->now, request->session, request->message->invite.to, code);
     reply_code(request, code);
 }
 

@@ -89,11 +89,10 @@ void event_of_connection(struct rendezvous *rendezvous, enum rendezvous_event_ty
     events_add(rendezvous, &event);
 }
 
-void event_of_session(struct rendezvous *rendezvous, struct monotime now,
-                      enum rendezvous_event_type type, const struct session *session,
-                      enum signal_code code)
+static struct rendezvous_event about_session(struct monotime now, enum rendezvous_event_type type,
+                                             const struct session *session, enum signal_code code)
 {
-    const struct rendezvous_event event = {
+    return (struct rendezvous_event){
         .type = type,
         .name = session->name,
         .account = session->account->name,
@@ -105,7 +104,23 @@ void event_of_session(struct rendezvous *rendezvous, struct monotime now,
         .rtt = -1,
         .duration_us = (uint64_t)monotime_difference_us(now, session->since),
     };
+}
 
+void event_of_session(struct rendezvous *rendezvous, struct monotime now,
+                      enum rendezvous_event_type type, const struct session *session,
+                      enum signal_code code)
+{
+    const struct rendezvous_event event = about_session(now, type, session, code);
+
+    events_add(rendezvous, &event);
+}
+
+void event_of_refusal(struct rendezvous *rendezvous, struct monotime now,
+                      const struct session *session, const char *peer, enum signal_code code)
+{
+    struct rendezvous_event event = about_session(now, RENDEZVOUS_REFUSED, session, code);
+
+    event.peer = peer;
     events_add(rendezvous, &event);
 }
 

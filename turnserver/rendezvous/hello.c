@@ -218,8 +218,8 @@ static size_t choose_name(const struct account *account, const char *wanted,
          (wanted[base] != '/' || size == base + 1 || strchr(wanted + base, '\\') != NULL))) {
         return 0;
     }
-    memcpy(out, wanted != NULL ? wanted : account->name, size);
-    snprintf(out + size, SESSION_NAME_SIZE - size, "%s", account->name + base);
+    snprintf(out, SESSION_NAME_SIZE, "%.*s%s", (int)size, wanted != NULL ? wanted : account->name,
+             account->name + base);
     return size;
 }
 

@@ -292,6 +292,9 @@ void event_of_connection(struct rendezvous *rendezvous, enum rendezvous_event_ty
 void event_of_session(struct rendezvous *rendezvous, struct monotime now,
                       enum rendezvous_event_type type, const struct session *session,
                       enum signal_code code);
+/* A call to `peer`, whoever that is, does not come about. */
+void event_of_refusal(struct rendezvous *rendezvous, struct monotime now,
+                      const struct session *session, const char *peer, enum signal_code code);
 void event_of_call(struct rendezvous *rendezvous, struct monotime now,
                    enum rendezvous_event_type type, const struct call *call, const char *reason);
 void events_free(struct rendezvous *rendezvous);

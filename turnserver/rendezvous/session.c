@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/rendezvous/rendezvous_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,8 +51,7 @@ bool session_resolve(const struct rendezvous *rendezvous, const struct account *
     if (size + strlen(suffix) >= SESSION_NAME_SIZE) {
         return false;
     }
-    memcpy(out, name, size);
-    memcpy(out + size, suffix, strlen(suffix) + 1);
+    snprintf(out, SESSION_NAME_SIZE, "%.*s%s", (int)size, name, suffix);
     return true;
 }
 
