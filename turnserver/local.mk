@@ -19,6 +19,8 @@ turnserver_turnserver_LDADD = \
 	src/libnet.la src/libbase.la src/libcodec.la \
 	$(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(SYSTEMD_LIBS)
 
+dist_doc_DATA += docs/rendezvous.md docs/rendezvous.schema.json
+
 EXTRA_DIST += turnserver/installation.c.in
 CLEANFILES += turnserver/installation.c
 turnserver/installation.c: $(srcdir)/turnserver/installation.c.in Makefile
