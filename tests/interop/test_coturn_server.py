@@ -45,6 +45,26 @@ def turn(protocol):
 
 
 @tap.test
+def private_peers():
+    """stunclient turn says that coturn relays to private addresses, which it does unless told otherwise"""
+    told = postern.client("turn", f"127.0.0.1:{coturn()}", *CREDENTIALS, "--json", "--count", "3")
+    tap.equal(told.status, 0, str(told))
+    tap.true({"10.0.0.1", "192.168.0.1", "127.0.0.2"} <= set(told.json["private_peers"]), str(told.json["private_peers"]))
+    words = postern.client("turn", f"127.0.0.1:{coturn()}", *CREDENTIALS, "--count", "3").out
+    tap.true("this server relays to private addresses" in words, words)
+
+
+@tap.test
+def mobility():
+    """stunclient turn --mobility moves an allocation of coturn's, over UDP; over TCP coturn 4.6.1 answers with nonsense"""
+    port = postern.free_port()
+    foreign.Coturn(port, "--mobility")
+    told = postern.client("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--mobility", "--json", "--count", "3")
+    tap.equal(told.status, 0, str(told))
+    tap.equal([step["state"] for step in told.json["steps"] if step["step"] == "move"], ["ok"])
+
+
+@tap.test
 def wrong_password():
     """stunclient turn says that coturn does not know the password, with status 6"""
     port = coturn()

@@ -10,18 +10,19 @@ CLIENTS, MESSAGES = 12, 25
 BOTH = {"workers": [1, 3]}
 
 
-def relay_by_peer(workers, *flags, length=160, more=""):
-    """`uclient` sends to a peer that echoes: as many there, and as many back."""
-    port, peer = postern.free_port(), foreign.Peer()
-    foreign.server(port, workers, more)
+def relay_by_peer(workers, *flags, length=160, more="", address="127.0.0.1", peer_address="127.0.0.1"):
+    """`uclient` sends to a peer that echoes: as many there, and as many back. Returns the server."""
+    port, peer = postern.free_port(), foreign.Peer(peer_address)
+    server = foreign.server(port, workers, more, addresses=sorted({address, peer_address}))
     sent, received, lost = foreign.uclient(port, *flags, "-c", "-e", peer.address[0], "-r", peer.address[1],
-                                           clients=CLIENTS, messages=MESSAGES, length=length)
+                                           clients=CLIENTS, messages=MESSAGES, length=length, address=address)
     tap.equal(sent, CLIENTS * MESSAGES, "sent by the clients")
     tap.equal(peer.count, sent, "counted by the peer")
     tap.equal((received, lost), (sent, 0), "returned to the clients, and lost")
     tap.equal(len(peer.seen), CLIENTS, "relayed addresses that the peer saw")
     for payloads in peer.seen.values():
         tap.equal((len(payloads), len(set(payloads)), {len(one) for one in payloads}), (MESSAGES, MESSAGES, {length}))
+    return server
 
 
 @tap.test(timeout=120, **BOTH)
@@ -46,6 +47,32 @@ def channel_tcp(workers):
 def send_tcp(workers):
     """turnutils_uclient, TCP, Send and Data indications, payloads that need padding"""
     relay_by_peer(workers, "-t", "-s", length=133)
+
+
+@tap.test(timeout=120, transport=["", "-t"], client=["127.0.0.1", "::1"], peer=["127.0.0.1", "::1"], **BOTH)
+def families(workers, transport, client, peer):
+    """turnutils_uclient -x or -X: clients of either family with relays of either family"""
+    relay_by_peer(workers, "-x" if peer == "::1" else "-X", *transport.split(), address=client, peer_address=peer)
+
+
+@tap.test(timeout=120, flags=["-M", "-M -t", "-M -s"], **BOTH)
+def mobility(workers, flags):
+    """turnutils_uclient -M: each client goes to another port with its ticket, and its relay goes with it"""
+    server = relay_by_peer(workers, *flags.split())
+    moved = sum("allocation moved" in line for line in server.errors)
+    tap.true(moved >= CLIENTS, f"{moved} moves")
+
+
+@tap.test(timeout=120, flags=["-g", "-g -s", "-g -t"], **BOTH)
+def unfragmented(workers, flags):
+    """turnutils_uclient -g: DONT-FRAGMENT in Allocate, and in every Send indication"""
+    relay_by_peer(workers, *flags.split(), length=1200)
+
+
+@tap.test(timeout=120, flags=["-G", "-D -t", "-G -t -s"], **BOTH)
+def extras(workers, flags):
+    """turnutils_uclient -G (more requests than it needs), -D (padding of ChannelData even over UDP)"""
+    relay_by_peer(workers, *flags.split())
 
 
 # The keys that turnutils_uclient -J has in it.
@@ -106,6 +133,15 @@ def tcp_relays(workers):
     for flags in (["-y", "-T"], ["-y", "-t", "-T"]):
         sent, received, lost = foreign.uclient(port, *flags, "-c", clients=4, messages=20)
         tap.equal((sent, received, lost), (80, 80, 0), f"sent, received, lost with {flags}")
+
+
+@tap.test(timeout=120, **BOTH)
+def tcp_relays_passive(workers):
+    """turnutils_uclient -P: peers connect to the relay (ConnectionAttempt); it counts one direction only, also at coturn"""
+    port = postern.free_port()
+    foreign.server(port, workers)
+    sent, received, _ = foreign.uclient(port, "-y", "-P", "-c", clients=4, messages=20)
+    tap.equal((sent, received), (80, 40), "sent, received")
 
 
 @tap.test(timeout=120, **BOTH)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/turn/mobility.h"
 
+#include "base/base64.h"
 #include "turnserver/turn/turn_internal.h"
 
 #include <stdlib.h>
@@ -39,19 +40,32 @@ void mobility_table_init(struct hash_map *tickets, const struct siphash_key *key
     hash_map_init(tickets, &type, key, SIZE_MAX);
 }
 
+/* 22 bytes of chance after the number of the worker, as text: there are clients that keep a ticket
+ * as a string (coturn's). */
+#define TICKET_BYTES 24
+
+/* Whatever number a stranger's bytes make. */
 static uint32_t ticket_worker(const uint8_t *ticket)
 {
-    return (uint32_t)ticket[0] << 8 | ticket[1];
+    char text[5] = {0};
+    uint8_t head[3];
+
+    memcpy(text, ticket, 4);
+    return base64_decode(text, head, sizeof head) ? (uint32_t)head[0] << 8 | head[1] : UINT32_MAX;
 }
 
 static bool ticket_give(struct turn_server *server, struct mobility *mobility)
 {
-    for (size_t i = 0; i < TURN_TICKET_SIZE; i += sizeof(uint64_t)) {
+    uint8_t bytes[TICKET_BYTES];
+    char text[BASE64_TEXT_SIZE(TICKET_BYTES)];
+
+    for (size_t i = 0; i < sizeof bytes; i += sizeof(uint64_t)) {
         uint64_t random = turn_server_random(server);
-        memcpy(mobility->ticket + i, &random, sizeof random);
+        memcpy(bytes + i, &random, sizeof random);
     }
-    mobility->ticket[0] = (uint8_t)(server->setup.worker >> 8);
-    mobility->ticket[1] = (uint8_t)server->setup.worker;
+    bytes[0] = (uint8_t)(server->setup.worker >> 8);
+    bytes[1] = (uint8_t)server->setup.worker;
+    memcpy(mobility->ticket, base64_encode(bytes, sizeof bytes, text), TURN_TICKET_SIZE);
     return hash_map_insert(&server->tickets, &mobility->by_ticket, mobility->ticket) == 0;
 }
 

@@ -251,7 +251,7 @@ void turn_server_answer(struct turn_server *server, struct monotime now,
 /* ---- mobility between workers (RFC 8016) ------------------------------------------------------
  */
 
-#define TURN_TICKET_SIZE 24
+#define TURN_TICKET_SIZE 32 /* characters of base64url */
 
 /* A client here has a ticket of the worker `from`. */
 struct turn_move {
