@@ -398,6 +398,31 @@ def slow_reader():
     alice.ask({"type": "ping"}, "pong", rid="last")
 
 
+@tap.test
+def users_kept_elsewhere():
+    """Users of a database register like others, also one that is added while the server runs"""
+    file = postern.temporary_folder() / "users.db"
+
+    def add(name, password):
+        return postern.run(postern.turnserver, "user", "add", name, "--database", file, "--realm", postern.REALM,
+                           input=password.encode() + b"\n")
+    if "without SQLite" in add("carol", "carol's").err:
+        tap.skip("built without SQLite")
+    world = World(more=f'users_database = {{ sqlite = "{file}"; lifetime = "1s"; }};\n')
+    for name, password in (("carol", "carol's"), ("dora", "dora's")):
+        if name == "dora":
+            add(name, password)
+        for way in ("tcp", "wss"):
+            client = world.connect(way)
+            client.register(name, password)
+            relayed_by(client.registered["iceServers"], world.port)
+            client.close()
+    wrong = world.connect()
+    wrong.open()
+    wrong.hello("carol", "dora's")
+    wrong.expect("error", code="unauthorized")
+
+
 # ---- beside it -------------------------------------------------------------------------------------------------------
 
 @tap.test
