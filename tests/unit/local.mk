@@ -75,6 +75,11 @@ unit_tests += tests/unit/test_net_mailbox
 tests_unit_test_net_mailbox_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_mailbox_LDADD = $(NET_TEST_LIBS)
 
+unit_tests += tests/unit/test_net_message_memory
+tests_unit_test_net_message_memory_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_net_message_memory_LDADD = $(NET_TEST_LIBS) $(OPENSSL_LIBS)
+tests_unit_test_net_message_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+
 unit_tests += tests/unit/test_net_message_stream
 tests_unit_test_net_message_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_net_message_stream_LDADD = $(NET_TEST_LIBS) $(OPENSSL_LIBS)
