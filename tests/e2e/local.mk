@@ -31,6 +31,7 @@ e2e_tests = \
 	tests/e2e/test_turn_dual.py \
 	tests/e2e/test_turn_icmp.py \
 	tests/e2e/test_turn_ip_fields.py \
+	tests/e2e/test_turn_memory.py \
 	tests/e2e/test_turn_mobility.py \
 	tests/e2e/test_turn_oauth.py \
 	tests/e2e/test_turn_proxy.py \

@@ -446,13 +446,7 @@ def reloads_the_certificate(workers):
     folder = postern.temporary_folder()
     authority = pki.Authority(folder)
     first, second = authority.issue(NAME), authority.issue(NAME)
-    live = pki.Certificate(folder / "live.pem", folder / "live.key")
-
-    def install(one):
-        live.certificate.write_bytes(one.certificate.read_bytes())
-        live.key.write_bytes(one.key.read_bytes())
-
-    install(first)
+    live = pki.Live(folder, first)
     port = postern.free_port()
     server = postern.server(postern.config(port, workers, transports=["dtls"], more=live.settings()))
     one, peer = client(port, authority), e2e.peer()
@@ -460,7 +454,7 @@ def reloads_the_certificate(workers):
     one.permit(peer.local)
     seen = lambda: connect(port, authority).certificate
     tap.equal(seen(), first.der)
-    install(second)
+    live.install(second)
     server.reload()
     tap.true(postern.until(lambda: all(seen() == second.der for _ in range(4 * workers))), "the new certificate")
     one.send(peer.local, b"still here")

@@ -30,6 +30,18 @@ class Certificate:
         return f'tls = {{ certificate = "{self.certificate}"; key = "{self.key}"; {more} }};\n'
 
 
+class Live(Certificate):
+    """A certificate in files of its own, which can be replaced while a server uses them."""
+
+    def __init__(self, folder, first):
+        super().__init__(folder / "live.pem", folder / "live.key")
+        self.install(first)
+
+    def install(self, one):
+        self.certificate.write_bytes(one.certificate.read_bytes())
+        self.key.write_bytes(one.key.read_bytes())
+
+
 class Authority:
     def __init__(self, folder, name="ca"):
         self.folder, self.count = folder, 0
