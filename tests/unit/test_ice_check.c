@@ -75,6 +75,13 @@ static bool catch_all(struct ice_world *in, struct world_packet *packet)
     return false;
 }
 
+static bool drop_all(struct ice_world *in, struct world_packet *packet)
+{
+    (void)in;
+    (void)packet;
+    return false;
+}
+
 static void begin(enum ice_role role, bool lite)
 {
     world_init(&world);
@@ -616,6 +623,32 @@ static void sources_are_bounded(void **state)
         send_request(&request);
         assert_int_equal(STUN_SUCCESS, answer_class(&code));
     }
+    assert_int_equal(ICE_REMOTES_MAX, world_count(&world, 0, ICE_TRACE_HEARD));
+    /* What came to nothing makes room in time. */
+    world.route = drop_all;
+    world.sides[0].event_count = 0;
+    world_run_ms(&world, 60000);
+    world.route = catch_all;
+    world.sides[0].event_count = 0;
+    send_request(&request);
+    assert_int_equal(1, world_count(&world, 0, ICE_TRACE_HEARD));
+    world_free(&world);
+}
+
+/* An address that is not the sender's must not get more than was sent. */
+static void strangers_get_no_more_than_they_sent(void **state)
+{
+    (void)state;
+    begin(ICE_CONTROLLED, false);
+    know_peer();
+    uint8_t bytes[64], id[12] = {7};
+    struct stun_builder builder;
+    stun_builder_begin(&builder, bytes, sizeof bytes, STUN_REQUEST, STUN_BINDING, id);
+    stun_builder_put_fingerprint(&builder);
+    caught_count = 0;
+    give(&theirs, bytes, (size_t)stun_builder_finish(&builder));
+    assert_int_equal(0, caught_count);
+    assert_int_equal(1, ice_agent_counters(world.sides[0].agent)->refused);
     world_free(&world);
 }
 
@@ -638,6 +671,7 @@ int main(void)
         cmocka_unit_test(retransmits),
         cmocka_unit_test(early_sources_are_bounded),
         cmocka_unit_test(sources_are_bounded),
+        cmocka_unit_test(strangers_get_no_more_than_they_sent),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,11 +147,14 @@ static void forget_session(struct ice_agent *agent, struct monotime now)
 
 int ice_agent_restart(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
 {
+    if (agent->state == ICE_STATE_CLOSED) {
+        return 0;
+    }
     forget_session(agent, now);
     agent->early_count = 0;
     make_credentials(agent);
     agent->tie_breaker = agent->setup.random(agent->setup.random_context);
-    if (!agent->has_old && agent->state != ICE_STATE_CLOSED) {
+    if (!agent->has_old) {
         agent->state = ICE_STATE_NEW;
     }
     ice_local_tell_all(agent, now);
@@ -170,16 +173,10 @@ static void settle_role(struct ice_agent *agent)
 static void drop_strangers(struct ice_agent *agent, struct monotime now)
 {
     for (int i = 0; i < ICE_REMOTES_MAX; i++) {
-        struct ice_remote *remote = &agent->remotes[i];
-        if (!remote->in_use || ice_remote_is_current(agent, remote)) {
-            continue;
+        const struct ice_remote *remote = &agent->remotes[i];
+        if (remote->in_use && !ice_remote_is_current(agent, remote)) {
+            ice_remote_drop(agent, now, i);
         }
-        for (int k = 0; k < ICE_PAIRS_MAX; k++) {
-            if (agent->pairs[k].in_use && agent->pairs[k].remote == i) {
-                ice_pair_drop(agent, now, k);
-            }
-        }
-        remote->in_use = false;
     }
 }
 

@@ -335,9 +335,46 @@ static int free_remote(const struct ice_agent *agent)
     return -ENOSPC;
 }
 
-int ice_remote_learn(struct ice_agent *agent, const struct stun_address *address, uint32_t priority)
+static bool is_worn_out(const struct ice_agent *agent, int remote)
+{
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        const struct ice_pair *pair = &agent->pairs[i];
+        if (pair->in_use && pair->remote == remote && (pair->valid || pair->state != PAIR_FAILED)) {
+            return false;
+        }
+    }
+    return agent->remotes[remote].type == ICE_PEER_REFLEXIVE;
+}
+
+/* A peer whose translator changes its port again and again leaves dead candidates behind. */
+static int reuse_remote(struct ice_agent *agent, struct monotime now)
+{
+    for (int i = 0; i < ICE_REMOTES_MAX; i++) {
+        if (is_worn_out(agent, i)) {
+            ice_remote_drop(agent, now, i);
+            return i;
+        }
+    }
+    return -ENOSPC;
+}
+
+void ice_remote_drop(struct ice_agent *agent, struct monotime now, int index)
+{
+    for (int i = 0; i < ICE_PAIRS_MAX; i++) {
+        if (agent->pairs[i].in_use && agent->pairs[i].remote == index) {
+            ice_pair_drop(agent, now, i);
+        }
+    }
+    agent->remotes[index].in_use = false;
+}
+
+int ice_remote_learn(struct ice_agent *agent, struct monotime now,
+                     const struct stun_address *address, uint32_t priority)
 {
     int index = free_remote(agent);
+    if (index < 0) {
+        index = reuse_remote(agent, now);
+    }
     if (index < 0) {
         return index;
     }
@@ -377,7 +414,7 @@ int ice_remote_candidate(struct ice_agent *agent, struct monotime now,
         .ufrag_hash = candidate->ufrag[0] == '\0' ? 0 : hash_ufrag(candidate->ufrag),
     };
     if (candidate->transport != ICE_UDP || candidate->component != 1 ||
-        !ice_remote_is_current(agent, &remote)) {
+        agent->state == ICE_STATE_CLOSED || !ice_remote_is_current(agent, &remote)) {
         return 0;
     }
     if (!ice_address_is_host(&candidate->address) || candidate->priority == 0) {

@@ -21,16 +21,16 @@ struct check {
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(struct ice_agent *agent, struct monotime now, const struct check *check,
-                   struct stun_builder *builder, uint8_t *room, const struct stun_key *key,
-                   struct outbox *outbox)
+                   const struct stun_view *request, struct stun_builder *builder, uint8_t *room,
+                   const struct stun_key *key, struct outbox *outbox)
 {
     if (key != NULL) {
         stun_builder_put_integrity(builder, agent->setup.crypto, key);
     }
     stun_builder_put_fingerprint(builder);
     int size = stun_builder_finish(builder);
-    if (size < 0) {
-        return;
+    if (size < 0 || (key == NULL && (size_t)size > request->size)) {
+        return; /* a stranger gets no more bytes than it sent: its address may be another's */
     }
     struct packet packet = {.bytes = room + ICE_HEADROOM,
                             .size = (uint32_t)size,
@@ -57,7 +57,7 @@ static void answer_success(struct ice_agent *agent, struct monotime now, const s
     struct stun_builder builder;
     uint8_t *room = begin(&builder, STUN_SUCCESS, request, outbox);
     stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &check->source);
-    answer(agent, now, check, &builder, room, key, outbox);
+    answer(agent, now, check, request, &builder, room, key, outbox);
 }
 
 static void answer_error(struct ice_agent *agent, struct monotime now, const struct check *check,
@@ -67,7 +67,7 @@ static void answer_error(struct ice_agent *agent, struct monotime now, const str
     struct stun_builder builder;
     uint8_t *room = begin(&builder, STUN_ERROR, request, outbox);
     stun_builder_put_error(&builder, code, NULL);
-    answer(agent, now, check, &builder, room, key, outbox);
+    answer(agent, now, check, request, &builder, room, key, outbox);
 }
 
 static void answer_unknown(struct ice_agent *agent, struct monotime now, const struct check *check,
@@ -78,7 +78,7 @@ static void answer_unknown(struct ice_agent *agent, struct monotime now, const s
     uint8_t *room = begin(&builder, STUN_ERROR, request, outbox);
     stun_builder_put_error(&builder, 420, NULL);
     stun_builder_put_unknown(&builder, types, count);
-    answer(agent, now, check, &builder, room, key, outbox);
+    answer(agent, now, check, request, &builder, room, key, outbox);
 }
 
 /* ---- whose it is ----------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ static struct ice_pair *find_pair(struct ice_agent *agent, struct monotime now,
 {
     int remote = ice_remote_find(agent, &check->source);
     if (remote == ICE_NONE) {
-        remote = ice_remote_learn(agent, &check->source, check->priority);
+        remote = ice_remote_learn(agent, now, &check->source, check->priority);
     }
     if (remote < 0) {
         return NULL;

@@ -164,7 +164,7 @@ static struct monotime spare_due(const struct ice_pair *pair)
     return earlier_of_unset(pair->sent_at, SPARE_US);
 }
 
-static void tend_spares(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
+static void tend_spares(struct ice_agent *agent, struct monotime now)
 {
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         struct ice_pair *pair = &agent->pairs[i];
@@ -173,7 +173,7 @@ static void tend_spares(struct ice_agent *agent, struct monotime now, struct out
             retire(agent, pair);
         } else if (!agent->setup.lite && is_spare(agent, i) && pair->state == PAIR_SUCCEEDED &&
                    !pair->triggered && monotime_reached(now, spare_due(pair))) {
-            ice_check_send(agent, now, pair, false, 0, outbox);
+            ice_checklist_trigger(agent, now, pair);
         }
     }
 }
@@ -227,7 +227,7 @@ void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbo
     if (agent->has_old && monotime_reached(now, agent->old_end)) {
         agent->has_old = false;
     }
-    tend_spares(agent, now, outbox);
+    tend_spares(agent, now);
     ice_nomination_review(agent, now, outbox);
     struct ice_pair *pair = selected_pair(agent);
     if (pair == NULL) {

@@ -260,9 +260,11 @@ int ice_local_of_base(const struct ice_agent *agent, int base);
 /* Tells the peer of all local candidates again, after a restart. */
 void ice_local_tell_all(struct ice_agent *agent, struct monotime now);
 int ice_remote_find(const struct ice_agent *agent, const struct stun_address *address);
-/* A peer-reflexive one, from a check: its index or -ENOSPC. */
-int ice_remote_learn(struct ice_agent *agent, const struct stun_address *address,
-                     uint32_t priority);
+/* A peer-reflexive one, from a check: its index or -ENOSPC. One that came to nothing makes room. */
+int ice_remote_learn(struct ice_agent *agent, struct monotime now,
+                     const struct stun_address *address, uint32_t priority);
+/* With its pairs. */
+void ice_remote_drop(struct ice_agent *agent, struct monotime now, int remote);
 uint32_t ice_priority(enum ice_candidate_type type, uint16_t local_preference);
 /* What stands for a pair's own side: the candidate `mapped` that its checks found, else the base.
  */

@@ -66,7 +66,8 @@ static int worst_pair(const struct ice_agent *agent)
     int worst = ICE_NONE;
     for (int i = 0; i < ICE_PAIRS_MAX; i++) {
         const struct ice_pair *pair = &agent->pairs[i];
-        if (pair->valid || pair->heard || pair->remote_nominates || i == agent->selected) {
+        bool heard = (pair->heard || pair->remote_nominates) && pair->state != PAIR_FAILED;
+        if (pair->valid || heard || i == agent->selected) {
             continue;
         }
         if (worst == ICE_NONE || pair->priority < agent->pairs[worst].priority) {
