@@ -470,7 +470,7 @@ static bool binding_input(struct ice_agent *agent, struct monotime now, const st
         return false;
     }
     for (struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
-        if (is_from(agent, leg, flow) && leg_input(agent, now, leg, flow, &view, outbox)) {
+        if (is_from(agent, leg, flow) && leg_input(agent, now, leg, &view, outbox)) {
             return true;
         }
     }
@@ -571,7 +571,7 @@ struct monotime ice_gather_due(const struct ice_agent *agent)
         due = monotime_earlier(due, gather->close_end);
     }
     for (const struct ice_leg *leg = gather->legs; leg != NULL; leg = leg->next) {
-        due = monotime_earlier(due, leg_due(agent, leg));
+        due = monotime_earlier(due, leg_due(leg));
     }
     return due;
 }

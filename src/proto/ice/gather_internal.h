@@ -106,10 +106,10 @@ void leg_start(struct ice_agent *agent, struct monotime now, struct ice_leg *leg
                struct outbox *outbox);
 void leg_tick(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
               struct outbox *outbox);
-struct monotime leg_due(const struct ice_agent *agent, const struct ice_leg *leg);
+struct monotime leg_due(const struct ice_leg *leg);
 /* An answer to its Binding request. False: it is not. */
 bool leg_input(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
-               const struct flow *flow, const struct stun_view *view, struct outbox *outbox);
+               const struct stun_view *view, struct outbox *outbox);
 /* ALTERNATE-SERVER (RFC 8489 §10): false when it must not be followed. */
 bool leg_redirect(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                   const struct stun_address *address, struct outbox *outbox);

@@ -124,11 +124,10 @@ static void binding_refused(struct ice_agent *agent, struct monotime now, struct
 }
 
 bool leg_input(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
-               const struct flow *flow, const struct stun_view *view, struct outbox *outbox)
+               const struct stun_view *view, struct outbox *outbox)
 {
     struct stun_address mapped;
 
-    (void)flow;
     if (leg->state != LEG_ASKING || !stun_transaction_matches(&leg->binding, view)) {
         return false;
     }
@@ -222,24 +221,18 @@ void leg_tick(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
     }
 }
 
-struct monotime leg_due(const struct ice_agent *agent, const struct ice_leg *leg)
+struct monotime leg_due(const struct ice_leg *leg)
 {
-    struct monotime due = MONOTIME_NEVER;
-
-    (void)agent;
     switch (leg->state) {
     case LEG_WAITING:
     case LEG_CONNECTING:
         return leg->due;
     case LEG_ASKING:
-        due = stun_transaction_due(&leg->binding);
-        break;
+        return leg->relay.client != NULL ? turn_client_due(leg->relay.client)
+                                         : stun_transaction_due(&leg->binding);
     case LEG_DONE:
-        due = leg->relay.client == NULL ? leg->due : MONOTIME_NEVER;
-        break;
-    case LEG_FAILED:
+        return leg->relay.client != NULL ? turn_client_due(leg->relay.client) : leg->due;
+    default:
         return MONOTIME_NEVER;
     }
-    return leg->relay.client == NULL ? due
-                                     : monotime_earlier(due, turn_client_due(leg->relay.client));
 }
