@@ -34,7 +34,8 @@ tests_sim_libiceworld_la_SOURCES = \
 	tests/sim/ice_box.c tests/sim/ice_box.h \
 	tests/sim/ice_call.c tests/sim/ice_call.h \
 	tests/sim/ice_kinds.c tests/sim/ice_kinds.h \
-	tests/sim/ice_world.c tests/sim/ice_world.h
+	tests/sim/ice_world.c tests/sim/ice_world.h tests/sim/ice_world_events.c \
+	tests/sim/ice_world_host.c tests/sim/ice_world_internal.h tests/sim/ice_world_network.c
 SIM_ICE_LIBS = tests/sim/libiceworld.la tests/sim/libturnshell.la turnserver/libturn.la \
 	src/libproto.la src/libwire.la src/libbase.la src/libcodec.la
 
