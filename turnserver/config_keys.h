@@ -54,7 +54,7 @@ struct draft_realm {
 };
 
 #define CONFIG_TOKEN_KEYS_MAX 64
-#define CONFIG_TOKEN_KEY_TEXT_MAX 256
+#define CONFIG_TOKEN_KEY_TEXT_MAX TOKEN_KEY_TEXT_MAX
 
 struct draft_token_key {
     unsigned line;

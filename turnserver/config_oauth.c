@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,28 +33,6 @@ static void read_time(const struct config_draft *draft, struct config_place plac
                             name, text);
 }
 
-/* Decodes base64. Returns the number of bytes, or -1. `out` takes 3 bytes for each 4 characters. */
-static int decode(const char *text, uint8_t *out)
-{
-    size_t size = strlen(text);
-    size_t padding = size > 1 && text[size - 1] == '=' ? (text[size - 2] == '=' ? 2 : 1) : 0;
-    int decoded = size % 4 == 0 ? EVP_DecodeBlock(out, (const unsigned char *)text, (int)size) : -1;
-    return decoded < 0 ? -1 : decoded - (int)padding;
-}
-
-/* Returns whether the bytes are enough. What is more than enough is not used: coturn's tools make
- * keys with a newline at their end, and use the first bytes of them. */
-static bool read_bytes(struct token_key *key, const char *text)
-{
-    uint8_t bytes[CONFIG_TOKEN_KEY_TEXT_MAX];
-    size_t wanted = token_key_size(key->algorithm);
-    bool good = decode(text, bytes) >= (int)wanted;
-    if (good)
-        memcpy(key->bytes, bytes, wanted);
-    OPENSSL_cleanse(bytes, sizeof(bytes));
-    return good;
-}
-
 static int add_key(struct auth_policy *policy, const struct config_draft *draft, size_t index)
 {
     const struct draft_token_key *from = &draft->token_keys[index];
@@ -70,7 +47,7 @@ static int add_key(struct auth_policy *policy, const struct config_draft *draft,
     snprintf(key.id, sizeof(key.id), "%s", from->kid);
     read_time(draft, place, "not_before", from->not_before, &key.not_before);
     read_time(draft, place, "not_after", from->not_after, &key.not_after);
-    if (!read_bytes(&key, from->key))
+    if (!token_key_read(&key, from->key))
         config_report_error(draft->report, place,
                             "expected key to be base64 of at least %zu bytes (\"openssl rand "
                             "-base64 %zu\")",
@@ -92,7 +69,7 @@ bool config_oauth_build(struct auth_policy *policy, const struct config_draft *d
 {
     if (!config_draft_has(draft, "oauth"))
         return true;
-    if (draft->token_key_count == 0) {
+    if (draft->token_key_count == 0 && !config_draft_has(draft, "users_database.redis")) {
         config_report_error(draft->report, config_draft_place(draft, "oauth"),
                             "expected keys, those of the authorization servers, got none");
         return true;

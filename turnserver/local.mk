@@ -32,7 +32,9 @@ turnserver/installation.c: $(srcdir)/turnserver/installation.c.in Makefile
 noinst_LTLIBRARIES += turnserver/libturn.la
 turnserver_libturn_la_SOURCES = \
 	turnserver/auth/auth.c turnserver/auth/auth.h turnserver/auth/auth_internal.h \
+	turnserver/auth/claim.c turnserver/auth/claim.h \
 	turnserver/auth/digests.c turnserver/auth/digests.h \
+	turnserver/auth/holder.c turnserver/auth/holder.h \
 	turnserver/auth/issue.c \
 	turnserver/auth/lookup.c turnserver/auth/lookup.h \
 	turnserver/auth/nonce.c turnserver/auth/nonce.h \

@@ -25,29 +25,9 @@ def serve(keys=None, **options):
     return e2e.serve(more=group, **options)
 
 
-class Holder(stunwire.Client):
-    """A client that brings a token with every request, or only where it must."""
-
+class Holder(oauth_token.Holder):
     def __init__(self, transport, kid="north", size=20, sha256=False, key=None, server=SERVER, **token):
-        super().__init__(transport, kid, None, sha256)
-        self.session_key = os.urandom(size)
-        self.encryption = key or KEYS[kid][0]
-        self.token_options = token
-        self.server = server
-        self.always = True
-        self.renew()
-
-    def renew(self, **options):
-        self.token = oauth_token.make(self.encryption, self.server, self.session_key,
-                                      **{**self.token_options, **options})
-
-    def _learn(self, answer):
-        self.realm, self.nonce, self.key = answer.get(stunwire.REALM), answer.get(stunwire.NONCE), self.session_key
-        self.told = answer.get(stunwire.THIRD_PARTY_AUTHORIZATION)
-
-    def credentials(self):
-        token = [(stunwire.ACCESS_TOKEN, self.token)] if self.always and self.nonce is not None else []
-        return super().credentials() + token
+        super().__init__(transport, kid, key or KEYS[kid][0], server, size, sha256, **token)
 
 
 def code_of(one):

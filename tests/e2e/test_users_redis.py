@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Users and REST secrets in Redis, with coturn's keys: a real server on loopback, and bad ones."""
+import base64
 import hashlib
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import time
 
 import e2e
+import oauth_token
 import postern
 import service
 import stunwire
@@ -113,6 +115,43 @@ def takes_secrets():
     name, password = stunwire.rest_credential("first secret of redis", "dora", lifetime=-5)
     tap.equal(code(port, name, password), 401, "expired")
     tap.equal(code(port, "carol", "word"), 0, "a name beside them")
+
+
+@tap.test(workers=e2e.WORKERS)
+def takes_keys_of_tokens(workers):
+    """Hashes turn/oauth/kid/KID are keys that open tokens (RFC 7635), each in its time and realm"""
+    need_hiredis()
+    redis, now = Redis(), int(time.time())
+    key, short = os.urandom(32), os.urandom(16)
+    text = lambda bytes_: base64.b64encode(bytes_).decode()
+    hashes = {
+        "good": ["ikm_key", text(key), "as_rs_alg", "A256GCM", "realm", REALM],
+        "short": ["ikm_key", text(short), "as_rs_alg", "A128GCM"],
+        "timely": ["ikm_key", text(key), "timestamp", str(now - 100), "lifetime", "3600"],
+        "early": ["ikm_key", text(key), "timestamp", str(now + 3600)],
+        "late": ["ikm_key", text(key), "timestamp", str(now - 3600), "lifetime", "100"],
+        "foreign": ["ikm_key", text(key), "realm", "elsewhere"],
+        "odd": ["ikm_key", text(key), "as_rs_alg", "ROT13"],
+        "broken": ["ikm_key", "no base64"],
+        "empty": ["realm", REALM],
+    }
+    for kid, fields in hashes.items():
+        redis.run("HSET", f"turn/oauth/kid/{kid}", *fields)
+    redis.run("SET", "turn/oauth/kid/string", text(key))
+    server, port = serve(redis.port, workers=workers, text='oauth = { server_name = "turn.example.org"; };\n')
+    good = {"good", "short", "timely"}
+    for kid in [*hashes, "nobody", "k" * 200]:
+        used = short if kid == "short" else key
+        one = oauth_token.Holder(e2e.udp(port), kid, used, "turn.example.org")
+        tap.equal(code_of(one), 0 if kid in good else 401, kid)
+        tap.equal(one.told, b"turn.example.org")
+    service.logged(server, "oauth:timely")
+    tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "good", os.urandom(32), "turn.example.org")), 401, "another key")
+    tap.equal(code(port, postern.USER, postern.PASSWORD), 0, "others beside them")
+    redis.run("DEL", "turn/oauth/kid/good")
+    time.sleep(LIFETIME + 0.1)
+    tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "good", key, "turn.example.org")), 401, "a key that is gone")
+    tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "string", key, "turn.example.org")), 500, "not a hash")
 
 
 @tap.test

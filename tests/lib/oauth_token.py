@@ -5,6 +5,8 @@ import os
 import struct
 import time
 
+import stunwire
+
 
 def _boxes():
     box, p, q = [0] * 256, 1, 1
@@ -88,3 +90,28 @@ def make(key, server_name, session_key, lifetime=600, issued=None, nonce=None, t
         timestamp = int(time.time() if issued is None else issued) << 16
     plain = struct.pack("!H", len(session_key)) + session_key + struct.pack("!QI", timestamp, lifetime)
     return struct.pack("!H", len(nonce)) + nonce + b"".join(seal(key, nonce, plain, server_name.encode()))
+
+
+class Holder(stunwire.Client):
+    """A client that brings a token with every request, or only where it must."""
+
+    def __init__(self, transport, kid, key, server, size=20, sha256=False, **token):
+        super().__init__(transport, kid, None, sha256)
+        self.session_key = os.urandom(size)
+        self.encryption = key
+        self.token_options = token
+        self.server = server
+        self.always = True
+        self.renew()
+
+    def renew(self, **options):
+        self.token = make(self.encryption, self.server, self.session_key,
+                                      **{**self.token_options, **options})
+
+    def _learn(self, answer):
+        self.realm, self.nonce, self.key = answer.get(stunwire.REALM), answer.get(stunwire.NONCE), self.session_key
+        self.told = answer.get(stunwire.THIRD_PARTY_AUTHORIZATION)
+
+    def credentials(self):
+        token = [(stunwire.ACCESS_TOKEN, self.token)] if self.always and self.nonce is not None else []
+        return super().credentials() + token

@@ -71,6 +71,7 @@ struct auth_source_traits {
     bool md5, sha256;    /* which keys its users have; at least one */
     bool userhash;       /* it finds users by USERHASH too */
     bool secrets;        /* it keeps REST secrets as well */
+    bool token_keys;     /* and keys that open tokens */
     unsigned lifetime_s; /* for how long an answer holds, 1..86400 */
 };
 
@@ -252,9 +253,10 @@ bool auth_issue(struct auth *auth, struct monotime now, const char *realm, const
 #define AUTH_SECRET_SIZE_MAX 255
 
 enum auth_question_kind {
-    AUTH_QUESTION_NAME,     /* the keys of a user, by name */
-    AUTH_QUESTION_USERHASH, /* the same by USERHASH, and the name */
-    AUTH_QUESTION_SECRETS,  /* the REST secrets of a realm */
+    AUTH_QUESTION_NAME,      /* the keys of a user, by name */
+    AUTH_QUESTION_USERHASH,  /* the same by USERHASH, and the name */
+    AUTH_QUESTION_SECRETS,   /* the REST secrets of a realm */
+    AUTH_QUESTION_TOKEN_KEY, /* the key of tokens, by the id that clients bring as their name */
 };
 
 struct auth_question {
@@ -279,6 +281,7 @@ struct auth_finding {
     bool has_md5, has_sha256;
     uint8_t md5_key[16];
     uint8_t sha256_key[STUN_SHA256_SIZE];
+    struct token_key token_key; /* AUTH_QUESTION_TOKEN_KEY; its id is the question's name */
     /* … or of a realm. */
     size_t secret_count;
     char secrets[AUTH_SECRETS_MAX][AUTH_SECRET_SIZE_MAX + 1];

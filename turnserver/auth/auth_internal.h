@@ -26,6 +26,12 @@ struct auth {
     struct monotime source_fails; /* until then; nobody can be told from nobody meanwhile */
 };
 
+/* As nonces have it. */
+static inline int64_t auth_seconds_of(struct monotime time)
+{
+    return time.us / MONOTIME_SECOND;
+}
+
 /* The time of day at `now`, once it has been told. */
 static inline int64_t auth_wall_clock(const struct auth *auth, struct monotime now)
 {

@@ -60,6 +60,8 @@ static void forget_answer(struct lookup_entry *entry)
         OPENSSL_clear_free(entry->secrets[i], strlen(entry->secrets[i]) + 1);
     }
     free((void *)entry->secrets);
+    OPENSSL_clear_free(entry->token_key, sizeof *entry->token_key);
+    entry->token_key = NULL;
     OPENSSL_cleanse(&entry->user, sizeof entry->user);
     entry->secrets = NULL;
     entry->secret_count = 0;
@@ -218,6 +220,12 @@ static bool keep_secrets(struct lookup_entry *entry, const struct auth_finding *
     return entry->secrets != NULL;
 }
 
+static bool keep_token_key(struct lookup_entry *entry, const struct auth_finding *finding)
+{
+    entry->token_key = OPENSSL_memdup(&finding->token_key, sizeof finding->token_key);
+    return entry->token_key != NULL;
+}
+
 static enum lookup_state keep(struct lookup_entry *entry, const struct auth_finding *finding)
 {
     bool kept;
@@ -225,8 +233,17 @@ static enum lookup_state keep(struct lookup_entry *entry, const struct auth_find
     if (finding->status != AUTH_FOUND) {
         return finding->status == AUTH_ABSENT ? LOOKUP_ABSENT : LOOKUP_FAILED;
     }
-    kept = entry->question.kind == AUTH_QUESTION_SECRETS ? keep_secrets(entry, finding)
-                                                         : keep_user(entry, finding);
+    switch (entry->question.kind) {
+    case AUTH_QUESTION_SECRETS:
+        kept = keep_secrets(entry, finding);
+        break;
+    case AUTH_QUESTION_TOKEN_KEY:
+        kept = keep_token_key(entry, finding);
+        break;
+    default:
+        kept = keep_user(entry, finding);
+        break;
+    }
     if (!kept) {
         forget_answer(entry);
     }

@@ -56,6 +56,7 @@ struct lookup_entry {
     struct user user; /* FOUND; its name is owned */
     char **secrets;   /* FOUND, AUTH_QUESTION_SECRETS */
     size_t secret_count;
+    struct token_key *token_key; /* FOUND, AUTH_QUESTION_TOKEN_KEY */
     struct auth_question question;
 };
 

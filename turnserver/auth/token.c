@@ -13,6 +13,29 @@ size_t token_key_size(enum token_algorithm algorithm)
     return algorithm == TOKEN_A128GCM ? 16 : 32;
 }
 
+/* Returns the number of bytes, or -1. `out` takes 3 bytes for each 4 characters. */
+static int decode(const char *text, uint8_t *out)
+{
+    size_t size = strlen(text);
+    size_t padding = size > 1 && text[size - 1] == '=' ? (text[size - 2] == '=' ? 2 : 1) : 0;
+    int decoded = size % 4 == 0 ? EVP_DecodeBlock(out, (const unsigned char *)text, (int)size) : -1;
+
+    return decoded < 0 ? -1 : decoded - (int)padding;
+}
+
+bool token_key_read(struct token_key *key, const char *text)
+{
+    uint8_t bytes[TOKEN_KEY_TEXT_MAX];
+    size_t wanted = token_key_size(key->algorithm);
+    bool good = strlen(text) <= TOKEN_KEY_TEXT_MAX && decode(text, bytes) >= (int)wanted;
+
+    if (good) {
+        memcpy(key->bytes, bytes, wanted);
+    }
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return good;
+}
+
 static uint64_t get_number(const uint8_t *bytes, size_t size)
 {
     uint64_t value = 0;

@@ -48,6 +48,15 @@ struct access_token {
     uint8_t key[TOKEN_SESSION_KEY_MAX];
 };
 
+#define TOKEN_KEY_TEXT_MAX 256
+
+/*
+ * Reads the bytes of a key, whose algorithm is set, from base64 of at most TOKEN_KEY_TEXT_MAX
+ * characters. What is more than enough is not used: coturn's tools make keys with a newline at
+ * their end, and use the first bytes of them. Returns false for what is no base64 or too short.
+ */
+bool token_key_read(struct token_key *key, const char *text);
+
 struct evp_cipher_ctx_st;
 
 /*

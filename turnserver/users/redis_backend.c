@@ -5,6 +5,8 @@
  *
  *   turn/realm/REALM/user/NAME/key   a string: the MD5 key, 32 hexadecimal digits
  *   turn/realm/REALM/secret          a set of REST secrets
+ *   turn/oauth/kid/KID               a hash: ikm_key (base64), as_rs_alg, timestamp, lifetime,
+ * realm
  *
  * One connection, in the source's thread. hiredis 0.14 has no timeouts of its own: a timer looks
  * for commands that nobody answers, and gives the connection up.
@@ -12,6 +14,7 @@
 #include "turnserver/users/user_backend.h"
 
 #include "base/address.h"
+#include "base/text.h"
 #include "net/clock.h"
 
 #include <event2/event.h>
@@ -103,6 +106,74 @@ static void read_secrets(const redisReply *reply, struct auth_finding *finding)
     }
 }
 
+/* The value of a field, without a zero in it; NULL when there is none. */
+static const char *field_of(const redisReply *reply, const char *name)
+{
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2) {
+        const redisReply *field = reply->element[i], *value = reply->element[i + 1];
+        if (field->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING &&
+            strcmp(field->str, name) == 0 && strlen(value->str) == value->len) {
+            return value->str;
+        }
+    }
+    return NULL;
+}
+
+/* A number, 0 when there is none or it is none. */
+static int64_t number_of(const redisReply *reply, const char *name)
+{
+    const char *text = field_of(reply, name);
+    uint64_t number = 0;
+
+    if (text == NULL || !text_parse_u64(text, strlen(text), INT64_MAX / 2, &number)) {
+        return 0;
+    }
+    return (int64_t)number;
+}
+
+static bool read_algorithm(const redisReply *reply, struct token_key *key)
+{
+    const char *name = field_of(reply, "as_rs_alg");
+    bool short_key = name != NULL && strcmp(name, "A128GCM") == 0;
+
+    key->algorithm = short_key ? TOKEN_A128GCM : TOKEN_A256GCM;
+    return name == NULL || name[0] == '\0' || short_key || strcmp(name, "A256GCM") == 0;
+}
+
+/* Without timestamp a key is good from ever, without lifetime for ever; without realm it is good
+ * for any. */
+static void read_token_key(const redisReply *reply, const struct auth_question *question,
+                           struct auth_finding *finding)
+{
+    struct token_key *key = &finding->token_key;
+    const char *text = field_of(reply, "ikm_key");
+    const char *realm = field_of(reply, "realm");
+    int64_t lifetime_s = number_of(reply, "lifetime");
+
+    memcpy(key->id, question->name, strnlen(question->name, TOKEN_KEY_ID_SIZE_MAX));
+    key->not_before = number_of(reply, "timestamp");
+    key->not_after = lifetime_s > 0 ? key->not_before + lifetime_s : INT64_MAX;
+    bool ours = realm == NULL || realm[0] == '\0' || strcmp(realm, question->realm) == 0;
+    bool good = text != NULL && ours && read_algorithm(reply, key) && token_key_read(key, text);
+    finding->status = good ? AUTH_FOUND : AUTH_ABSENT;
+}
+
+static void read_answer(const redisReply *reply, const struct auth_question *question,
+                        struct auth_finding *finding)
+{
+    switch (question->kind) {
+    case AUTH_QUESTION_SECRETS:
+        read_secrets(reply, finding);
+        break;
+    case AUTH_QUESTION_TOKEN_KEY:
+        read_token_key(reply, question, finding);
+        break;
+    default:
+        read_user(reply, finding);
+        break;
+    }
+}
+
 static void finish(struct user_backend *backend, struct user_request *request,
                    const redisReply *reply)
 {
@@ -113,8 +184,7 @@ static void finish(struct user_backend *backend, struct user_request *request,
     } else {
         user_health_note(&backend->health, true, NULL);
         backend->back_off_ms = BACK_OFF_FIRST_MS;
-        (request->question.kind == AUTH_QUESTION_SECRETS ? read_secrets
-                                                         : read_user)(reply, request->finding);
+        read_answer(reply, &request->question, request->finding);
     }
     user_request_finish(request);
 }
@@ -178,14 +248,21 @@ static bool send_command(struct user_backend *backend, struct user_request *requ
 static bool send_question(struct user_backend *backend, struct user_request *request)
 {
     const struct auth_question *question = &request->question;
-    bool secrets = question->kind == AUTH_QUESTION_SECRETS;
     char key[KEY_SIZE_MAX];
-    const char *words[2] = {secrets ? "SMEMBERS" : "GET", key};
+    const char *words[2] = {"GET", key};
 
-    if (secrets) {
+    switch (question->kind) {
+    case AUTH_QUESTION_SECRETS:
+        words[0] = "SMEMBERS";
         snprintf(key, sizeof key, "turn/realm/%s/secret", question->realm);
-    } else {
+        break;
+    case AUTH_QUESTION_TOKEN_KEY:
+        words[0] = "HGETALL";
+        snprintf(key, sizeof key, "turn/oauth/kid/%s", question->name);
+        break;
+    default:
         snprintf(key, sizeof key, "turn/realm/%s/user/%s/key", question->realm, question->name);
+        break;
     }
     return send_command(backend, request, 2, words);
 }
@@ -350,7 +427,7 @@ static void destroy(struct user_backend *backend)
 
 const struct user_backend_operations user_backend_redis = {
     .is_available = is_available,
-    .traits = {.md5 = true, .secrets = true},
+    .traits = {.md5 = true, .secrets = true, .token_keys = true},
     .create = create,
     .start = start,
     .ask = ask,
