@@ -38,6 +38,7 @@ e2e_tests = \
 	tests/e2e/test_turn_redirect.py \
 	tests/e2e/test_turn_realms.py \
 	tests/e2e/test_turn_relay.py \
+	tests/e2e/test_turn_rules.py \
 	tests/e2e/test_turn_shared.py \
 	tests/e2e/test_turn_streams.py \
 	tests/e2e/test_turn_tcp_relay.py \
