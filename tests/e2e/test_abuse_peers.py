@@ -307,6 +307,22 @@ def keeps_off_its_database(rules):
     tap.equal(code_of(one._peer_request, stunwire.CONNECT, [where]), 403)
 
 
+@tap.test(rules=["default", "allowing"])
+def keeps_off_its_rendezvous_service(rules):
+    """Nor a port at which the rendezvous service listens"""
+    own_network.need()
+    where = (RELAY4, postern.free_port())
+    more = f'rendezvous = {{ listeners = ( {{ address = "{where[0]}"; port = {where[1]}; }} ); unknown_keys = true; }};\n'
+    refused = service.check(postern.config(postern.free_port(), more=more)).err
+    if "reads no JSON" in refused or "without" in refused:
+        tap.skip("this build has no rendezvous service")
+    process, port = serve(rules, more=more)
+    tap.true(postern.until(lambda: ("tcp", where[1]) in postern.listening(process.pid)), process.stderr)
+    one = e2e.client(port, "tcp")
+    one.allocate([e2e.family_of(RELAY4)], protocol=stunwire.TCP)
+    tap.equal(code_of(one._peer_request, stunwire.CONNECT, [where]), 403)
+
+
 @tap.test(address=[RELAY4, PRIVATE, RELAY6], transport=["udp", "tcp"])
 def relays_meet_here(address, transport):
     """Two clients with relays on one server reach each other by default, also at a private address; nobody else is there"""
