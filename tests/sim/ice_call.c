@@ -187,6 +187,8 @@ const char *call_run(struct call *call)
     call->path = world_path(world);
     call->first_data_us =
         monotime_difference_us(world->hosts[call->caller].first_sent, world->called);
+    call->excess_us = call->first_data_us - world_server_rtt_us(world, 0) -
+                      world_server_rtt_us(world, 1) - world_peer_rtt_us(world);
     if (call->tells) {
         tell_all(world);
     }

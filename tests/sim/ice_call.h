@@ -27,6 +27,7 @@ struct call {
     /* Results. */
     enum world_path path;
     int64_t first_data_us; /* from the call to the first data that the caller sent */
+    int64_t excess_us;     /* how much more that was than 2S + P */
     /* A cold call whose answer crossed a candidate on its way: the caller took the peer to know the
      * candidate, and its first check met a naive router before the peer had opened it. */
     bool unlucky;

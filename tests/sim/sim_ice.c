@@ -8,8 +8,10 @@
  * Of every four calls of a cell one has a clean network and the bounds of time, one has delay that
  * varies, one has loss and duplicates besides, and one begins with nothing gathered.
  */
+#undef NDEBUG
 #include "tests/sim/ice_call.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,50 @@ static void count(const struct call *call)
     }
 }
 
+/* What the caller waited beyond 2S + P for its first data, in calls that end direct. */
+static struct excess {
+    int64_t *us;
+    size_t count, capacity;
+} excesses[WEATHER_COUNT];
+
+static void note_excess(const struct call *call)
+{
+    struct excess *excess = &excesses[call->weather];
+
+    if (call->path != PATH_DIRECT) {
+        return;
+    }
+    if (excess->count == excess->capacity) {
+        excess->capacity = 2 * excess->capacity + 64;
+        excess->us = realloc(excess->us, excess->capacity * sizeof *excess->us);
+        assert(excess->us != NULL);
+    }
+    excess->us[excess->count++] = call->excess_us;
+}
+
+static int compare_us(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void tell_excesses(void)
+{
+    for (size_t i = 0; i < WEATHER_COUNT; i++) {
+        struct excess *excess = &excesses[i];
+        if (excess->count > 0) {
+            qsort(excess->us, excess->count, sizeof *excess->us, compare_us);
+            printf("# %-6s first data beyond 2S + P, ms: median %.1f, 90%% %.1f, most %.1f\n",
+                   weather_names[i], (double)excess->us[excess->count / 2] / 1000,
+                   (double)excess->us[excess->count * 9 / 10] / 1000,
+                   (double)excess->us[excess->count - 1] / 1000);
+        }
+        free(excess->us);
+        *excess = (struct excess){0};
+    }
+}
+
 static bool try(uint64_t seed, bool tells, unsigned *unlucky)
 {
     struct call call = call_of_seed(seed);
@@ -41,6 +87,7 @@ static bool try(uint64_t seed, bool tells, unsigned *unlucky)
     call.tells = tells;
     const char *problem = call_run(&call);
     count(&call);
+    note_excess(&call);
     *unlucky += call.unlucky;
     if (problem != NULL) {
         printf("# SEED=%" PRIu64 ": %s and %s, %s calls, %s: %s\n", seed, call.kinds[0]->box.name,
@@ -80,6 +127,7 @@ int main(void)
         bad += !try(seed, false, &unlucky);
     }
     tell_matrix();
+    tell_excesses();
     bool good = bad == 0 && unlucky <= 1 + seeds / 2000;
     printf("# %u cold calls by the relay for bad luck\n", unlucky);
     printf("%s 1 - %" PRIu64 " calls through %d cells\n", good ? "ok" : "not ok", seeds,
