@@ -171,11 +171,13 @@ const char *call_run(struct call *call)
         }
     }
     world->hosts[call->caller].calls = true;
+    world->hosts[1 - call->caller].begins_late = call->weather == WEATHER_COLD;
+    bool warm = call->weather != WEATHER_COLD || (call->seed / CALL_CELLS & 4) != 0;
     if (call->plant != NULL) {
         call->plant(world);
     }
     world_start(world);
-    if (call->weather != WEATHER_COLD) {
+    if (warm) {
         world_run_us(world, 3 * MONOTIME_SECOND); /* they were registered before */
     }
     world_call(world, call->caller);

@@ -12,7 +12,7 @@ enum weather {
     WEATHER_CLEAR,  /* a clean network, and the bounds of time */
     WEATHER_JITTER, /* delay that varies */
     WEATHER_STORM,  /* loss and duplicates besides */
-    WEATHER_COLD,   /* nothing was gathered before */
+    WEATHER_COLD,   /* the callee has gathered nothing before, nor has every other caller */
     WEATHER_COUNT,
 };
 

@@ -142,7 +142,7 @@ static void add_server(struct world *world, int host, const char *address, uint8
     assert(status == 0);
 }
 
-static void start_host(struct world *world, int index)
+void world_start_host(struct world *world, int index)
 {
     struct world_host *host = &world->hosts[index];
     bool ipv6 = host->socket_count > 1;
@@ -176,8 +176,11 @@ static void start_host(struct world *world, int index)
 
 void world_start(struct world *world)
 {
-    start_host(world, 0);
-    start_host(world, 1);
+    for (int i = 0; i < 2; i++) {
+        if (!world->hosts[i].begins_late) {
+            world_start_host(world, i);
+        }
+    }
 }
 
 /* ---- running -----------------------------------------------------------------------------------

@@ -39,9 +39,10 @@ struct world_host {
     size_t socket_count;
     int64_t delay_us; /* to the middle of the network, one way */
     bool calls;
-    bool keeps_role; /* setup.role is the test's; else who calls is controlling */
-    bool described;  /* our description was sent */
-    bool has_answer; /* the peer's description is here */
+    bool begins_late; /* its agent is made when a description comes: it did not know of a call */
+    bool keeps_role;  /* setup.role is the test's; else who calls is controlling */
+    bool described;   /* our description was sent */
+    bool has_answer;  /* the peer's description is here */
     /* Candidates that came before our description could be sent. */
     struct ice_candidate pending[64];
     size_t pending_count;

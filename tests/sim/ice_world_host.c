@@ -370,6 +370,10 @@ static void arrive_description(struct world *world, const struct world_event *ev
     struct world_host *host = &world->hosts[event->host];
     bool is_answer = host->described && !host->has_answer;
 
+    if (host->agent == NULL) {
+        world_start_host(world, event->host);
+    }
+
     if (host->has_answer) { /* the peer has restarted, so we do */
         host->described = false;
         host->pending_count = 0;
