@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proto/rendezvous_client.h"
+
+#include "base/text.h"
+#include "proto/rendezvous_client_internal.h"
+#include "wire/signal_proof.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_PATIENCE_MS 10000 /* for welcome, for registered, for a pong */
+#define PING_DEFAULT_S 30
+#define RETRY_FIRST_MS 250 /* doubled with each attempt that fails */
+#define RETRY_MAX_MS 30000
+#define RID_HELLO "hello"
+#define RID_TURN "turn"
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static bool copy_text(char **out, const char *text)
+{
+    *out = text == NULL ? NULL : strdup(text);
+    return text == NULL || *out != NULL;
+}
+
+struct rendezvous_client *rendezvous_client_new(const struct rendezvous_client_setup *setup)
+{
+    struct rendezvous_client *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        return NULL;
+    }
+    client->setup = *setup;
+    client->due = client->turn_due = MONOTIME_NEVER;
+    if (setup->private_key != NULL) {
+        memcpy(client->private_key, setup->private_key, sizeof client->private_key);
+    }
+    if (!copy_text(&client->name, setup->name) || !copy_text(&client->user, setup->user) ||
+        !copy_text(&client->password, setup->password) ||
+        !copy_text(&client->token, setup->token)) {
+        rendezvous_client_free(client);
+        return NULL;
+    }
+    return client;
+}
+
+static void free_secret(char *text)
+{
+    if (text != NULL) {
+        OPENSSL_cleanse(text, strlen(text));
+        free(text);
+    }
+}
+
+static void free_event(struct queued_event *queued)
+{
+    if (queued != NULL) {
+        signal_message_free(&queued->message);
+        free(queued);
+    }
+}
+
+void rendezvous_client_free(struct rendezvous_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    rendezvous_calls_free(client);
+    while (client->kept != NULL) {
+        struct kept_message *next = client->kept->next;
+        free(client->kept);
+        client->kept = next;
+    }
+    for (size_t i = 0; i < client->event_count; i++) {
+        free_event(client->events[(client->event_head + i) % EVENTS_MAX]);
+    }
+    free_event(client->given);
+    free(client->name);
+    free(client->user);
+    free_secret(client->password);
+    free_secret(client->token);
+    OPENSSL_cleanse(client, sizeof *client);
+    free(client);
+}
+
+bool rendezvous_client_registered(const struct rendezvous_client *client)
+{
+    return client->state == CONNECTION_REGISTERED;
+}
+
+const struct rendezvous_client_counters *rendezvous_client_counters(
+    const struct rendezvous_client *client)
+{
+    return &client->counters;
+}
+
+bool rendezvous_client_idle(const struct rendezvous_client *client)
+{
+    return client->kept_count == 0 || client->state != CONNECTION_REGISTERED;
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+struct rendezvous_client_event *rendezvous_push(struct rendezvous_client *client,
+                                                enum rendezvous_client_event_type type,
+                                                uint32_t call, struct signal_message *message)
+{
+    struct queued_event *queued =
+        client->event_count < EVENTS_MAX ? calloc(1, sizeof *queued) : NULL;
+    if (queued == NULL) {
+        client->counters.overflowing++;
+        return NULL;
+    }
+    queued->event.type = type;
+    queued->event.call = call;
+    queued->event.code = SIGNAL_CODE_UNKNOWN;
+    if (message != NULL) {
+        queued->message = *message;
+        *message = (struct signal_message){0};
+        queued->event.message = &queued->message;
+    }
+    client->events[(client->event_head + client->event_count++) % EVENTS_MAX] = queued;
+    return &queued->event;
+}
+
+bool rendezvous_client_event(struct rendezvous_client *client,
+                             struct rendezvous_client_event *event)
+{
+    free_event(client->given);
+    client->given = NULL;
+    if (client->event_count == 0) {
+        return false;
+    }
+    client->given = client->events[client->event_head];
+    client->event_head = (client->event_head + 1) % EVENTS_MAX;
+    client->event_count--;
+    *event = client->given->event;
+    return true;
+}
+
+static void push_text(struct rendezvous_client *client, enum rendezvous_client_event_type type,
+                      enum signal_code code, const char *text, uint32_t wait_ms)
+{
+    struct rendezvous_client_event *event = rendezvous_push(client, type, 0, NULL);
+    if (event != NULL) {
+        event->code = code;
+        event->wait_ms = wait_ms;
+        text_copy_printable(event->text, sizeof event->text, text, strlen(text));
+    }
+}
+
+/* ---- coming and going ------------------------------------------------------------------------ */
+
+static void connect_now(struct rendezvous_client *client)
+{
+    client->state = CONNECTION_CONNECTING;
+    client->due = MONOTIME_NEVER; /* the shell has its own patience */
+    client->attempts++;
+    client->refused = false;
+    client->problem[0] = '\0';
+    rendezvous_push(client, RENDEZVOUS_CONNECT, 0, NULL);
+}
+
+void rendezvous_client_start(struct rendezvous_client *client, struct monotime now)
+{
+    (void)now;
+    if (client->state == CONNECTION_IDLE) {
+        connect_now(client);
+    }
+}
+
+void rendezvous_client_connected(struct rendezvous_client *client, struct monotime now)
+{
+    if (client->state == CONNECTION_CONNECTING) {
+        client->state = CONNECTION_OPENING;
+        client->heard = now;
+        client->due = monotime_add_ms(now, ANSWER_PATIENCE_MS);
+        client->open_due = true;
+    }
+}
+
+/* Doubled with each attempt and, so that a thousand clients of a restarted server do not come all
+ * at once, between half of that and the whole. */
+static uint32_t retry_wait_ms(struct rendezvous_client *client)
+{
+    uint32_t doublings = client->attempts > 8 ? 8 : client->attempts;
+    uint32_t wait_ms = (uint32_t)RETRY_FIRST_MS << doublings;
+    wait_ms = wait_ms > RETRY_MAX_MS ? RETRY_MAX_MS : wait_ms;
+    wait_ms = wait_ms / 2 +
+              (uint32_t)(client->setup.random(client->setup.random_context) % (wait_ms / 2 + 1));
+    if (client->retry_after_s > 0 && wait_ms < client->retry_after_s * 1000) {
+        wait_ms += client->retry_after_s * 1000;
+    }
+    client->retry_after_s = 0;
+    return wait_ms;
+}
+
+/* The connection is no more, whoever ended it. */
+static void lose(struct rendezvous_client *client, struct monotime now, const char *why)
+{
+    client->open_due = client->pong_due = client->ping_due = client->turn_wanted = false;
+    client->pinged = false;
+    client->hello_size = 0;
+    client->turn_due = MONOTIME_NEVER;
+    for (struct kept_message *kept = client->kept; kept != NULL; kept = kept->next) {
+        kept->sent = false;
+    }
+    if (client->refused) {
+        client->state = CONNECTION_IDLE;
+        client->due = MONOTIME_NEVER;
+        return;
+    }
+    uint32_t wait_ms = retry_wait_ms(client);
+    client->state = CONNECTION_WAITING;
+    client->due = monotime_add_ms(now, wait_ms);
+    push_text(client, RENDEZVOUS_LOST, SIGNAL_CODE_UNKNOWN,
+              client->problem[0] != '\0' ? client->problem : why, wait_ms);
+}
+
+void rendezvous_client_disconnected(struct rendezvous_client *client, struct monotime now,
+                                    const char *why)
+{
+    if (client->state >= CONNECTION_CONNECTING) {
+        lose(client, now, why);
+    }
+}
+
+static void hang_up(struct rendezvous_client *client, struct monotime now, const char *why)
+{
+    rendezvous_push(client, RENDEZVOUS_DISCONNECT, 0, NULL);
+    lose(client, now, why);
+}
+
+static void refuse(struct rendezvous_client *client, struct monotime now, enum signal_code code,
+                   const char *text)
+{
+    client->refused = true;
+    push_text(client, RENDEZVOUS_REFUSED, code, text, 0);
+    hang_up(client, now, text);
+}
+
+/* ---- who we are ------------------------------------------------------------------------------ */
+
+static bool offers(const struct signal_message *welcome, enum signal_method method)
+{
+    for (size_t i = 0; i < welcome->welcome.method_count; i++) {
+        if (welcome->welcome.methods[i] == method) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool choose_method(const struct rendezvous_client *client,
+                          const struct signal_message *welcome, enum signal_method *out)
+{
+    const bool has[SIGNAL_METHOD_COUNT] = {
+        [SIGNAL_METHOD_SHA256] = client->user != NULL && client->password != NULL,
+        [SIGNAL_METHOD_MD5] = client->user != NULL && client->password != NULL,
+        [SIGNAL_METHOD_TOKEN] = client->token != NULL,
+        [SIGNAL_METHOD_ED25519] = client->setup.private_key != NULL,
+    };
+    for (int method = 0; method < SIGNAL_METHOD_COUNT; method++) {
+        if (has[method] && offers(welcome, (enum signal_method)method)) {
+            *out = (enum signal_method)method;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct hello_texts {
+    char proof[SIGNAL_PROOF_TEXT_SIZE];
+    char pub[SIGNAL_PUBLIC_KEY_TEXT_SIZE];
+    char sig[SIGNAL_SIGNATURE_TEXT_SIZE];
+};
+
+static bool prove_password(const struct rendezvous_client *client, struct signal_claim *claim,
+                           struct signal_message *hello, struct hello_texts *texts)
+{
+    enum stun_password_algorithm algorithm =
+        claim->method == SIGNAL_METHOD_MD5 ? STUN_PASSWORD_MD5 : STUN_PASSWORD_SHA256;
+    struct stun_key key;
+    claim->user = hello->hello.user = client->user;
+    if (stun_key_long_term(client->setup.crypto, &key, algorithm, client->user, claim->realm,
+                           client->password) != STUN_OK) {
+        return false;
+    }
+    bool made = signal_proof_make(claim, &key, texts->proof);
+    OPENSSL_cleanse(&key, sizeof key);
+    hello->hello.proof = texts->proof;
+    return made;
+}
+
+static bool prove_key(const struct rendezvous_client *client, struct signal_claim *claim,
+                      struct signal_message *hello, struct hello_texts *texts)
+{
+    if (!signal_public_key(client->private_key, texts->pub)) {
+        return false;
+    }
+    claim->user = hello->hello.pub = texts->pub;
+    hello->hello.sig = texts->sig;
+    return signal_sign(claim, client->private_key, texts->sig);
+}
+
+static bool build_hello(struct rendezvous_client *client, const struct signal_message *welcome,
+                        enum signal_method method)
+{
+    const char *resume = client->resume[0] != '\0' ? client->resume : NULL;
+    struct signal_message hello = {
+        .type = SIGNAL_HELLO,
+        .rid = RID_HELLO,
+        .hello = {.version = SIGNAL_VERSION,
+                  .name = client->name,
+                  .method = method,
+                  .resume = resume},
+    };
+    struct signal_claim claim = {.method = method,
+                                 .nonce = welcome->welcome.nonce,
+                                 .realm = welcome->welcome.realm,
+                                 .name = client->name,
+                                 .resume = resume};
+    struct hello_texts texts;
+    bool proved = true;
+    switch (method) {
+    case SIGNAL_METHOD_SHA256:
+    case SIGNAL_METHOD_MD5:
+        proved = prove_password(client, &claim, &hello, &texts);
+        break;
+    case SIGNAL_METHOD_ED25519:
+        proved = prove_key(client, &claim, &hello, &texts);
+        break;
+    case SIGNAL_METHOD_TOKEN:
+    case SIGNAL_METHOD_COUNT:
+        hello.hello.token = client->token;
+        break;
+    }
+    client->hello_size =
+        proved ? signal_message_build(&hello, client->hello, sizeof client->hello) : 0;
+    return client->hello_size > 0;
+}
+
+static void on_welcome(struct rendezvous_client *client, struct monotime now,
+                       const struct signal_message *welcome)
+{
+    enum signal_method method;
+    if (client->state != CONNECTION_OPENING) {
+        client->counters.strange++;
+        return;
+    }
+    client->ping_s = welcome->welcome.ping_s > 0 ? welcome->welcome.ping_s : PING_DEFAULT_S;
+    if (!choose_method(client, welcome, &method)) {
+        refuse(client, now, SIGNAL_UNAUTHORIZED,
+               "the service asks who we are in a way that needs other credentials than the given");
+    } else if (!build_hello(client, welcome, method)) {
+        refuse(client, now, SIGNAL_CODE_UNKNOWN, "name or password cannot be used");
+    } else {
+        client->state = CONNECTION_GREETING;
+        client->due = monotime_add_ms(now, ANSWER_PATIENCE_MS);
+    }
+}
+
+/* Asks again when three quarters of the credentials' time are over. */
+static void plan_turn(struct rendezvous_client *client, struct monotime now, uint32_t ttl_s)
+{
+    client->turn_due =
+        ttl_s == 0 ? MONOTIME_NEVER : monotime_add_ms(now, (int64_t)ttl_s * 750 + 1000);
+}
+
+static void on_registered(struct rendezvous_client *client, struct monotime now,
+                          struct signal_message *message)
+{
+    bool resumed = message->registered.resumed;
+    const char *resume = message->registered.resume;
+    if (client->state != CONNECTION_GREETING) {
+        client->counters.strange++;
+        return;
+    }
+    if (!resumed) {
+        rendezvous_calls_lost(client);
+    }
+    snprintf(client->resume, sizeof client->resume, "%s", resume == NULL ? "" : resume);
+    client->state = CONNECTION_REGISTERED;
+    client->due = MONOTIME_NEVER;
+    client->attempts = 0;
+    plan_turn(client, now, message->registered.ice.ttl_s);
+    struct rendezvous_client_event *event =
+        rendezvous_push(client, RENDEZVOUS_REGISTERED, 0, message);
+    if (event != NULL) {
+        event->resumed = resumed;
+    }
+}
+
+/* ---- what the server says -------------------------------------------------------------------- */
+
+/* Whether coming back cannot help. */
+static bool is_final(enum signal_code code)
+{
+    switch (code) {
+    case SIGNAL_UNAUTHORIZED:
+    case SIGNAL_FORBIDDEN_NAME:
+    case SIGNAL_UNSUPPORTED_VERSION:
+    case SIGNAL_REPLACED:
+    case SIGNAL_BAD_MESSAGE:
+    case SIGNAL_BAD_STATE:
+    case SIGNAL_UNKNOWN_TYPE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *error_text(const struct signal_message *message)
+{
+    if (message->error.code != SIGNAL_CODE_UNKNOWN) {
+        return signal_code_words(message->error.code);
+    }
+    return message->error.message != NULL ? message->error.message : "an error without a name";
+}
+
+/* An error of the session itself: no request of a call was meant. */
+static void on_session_error(struct rendezvous_client *client, struct monotime now,
+                             const struct signal_message *message)
+{
+    enum signal_code code = message->error.code;
+    bool greeting = client->state < CONNECTION_REGISTERED;
+    client->retry_after_s =
+        message->error.retry_after_s > 3600 ? 3600 : message->error.retry_after_s;
+    snprintf(client->problem, sizeof client->problem, "the service says that %s",
+             error_text(message));
+    if ((greeting && is_final(code)) || code == SIGNAL_REPLACED) {
+        refuse(client, now, code, error_text(message));
+    } else if (greeting) {
+        hang_up(client, now, client->problem);
+    } else {
+        push_text(client, RENDEZVOUS_COMPLAINT, code, error_text(message), 0);
+    }
+}
+
+static struct kept_message *take_kept(struct rendezvous_client *client, const char *rid)
+{
+    if (rid == NULL) {
+        return NULL;
+    }
+    for (struct kept_message **at = &client->kept; *at != NULL; at = &(*at)->next) {
+        struct kept_message *kept = *at;
+        if (kept->sent && strcmp(kept->rid, rid) == 0) {
+            *at = kept->next;
+            client->kept_count--;
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+static void on_answer(struct rendezvous_client *client, struct monotime now,
+                      struct signal_message *message)
+{
+    struct kept_message *kept = take_kept(client, message->rid);
+    if (kept != NULL) {
+        rendezvous_call_answered(client, kept, message);
+        free(kept);
+    } else if (message->type == SIGNAL_ERROR) {
+        on_session_error(client, now, message);
+    }
+}
+
+static void on_turn(struct rendezvous_client *client, struct monotime now,
+                    struct signal_message *message)
+{
+    plan_turn(client, now, message->turn.ice.ttl_s);
+    rendezvous_push(client, RENDEZVOUS_SERVERS, 0, message);
+}
+
+static void on_ping(struct rendezvous_client *client, const struct signal_message *message)
+{
+    client->pong_due = true;
+    snprintf(client->pong_rid, sizeof client->pong_rid, "%s",
+             message->rid == NULL ? "" : message->rid);
+}
+
+static void dispatch(struct rendezvous_client *client, struct monotime now,
+                     struct signal_message *message)
+{
+    switch (message->type) {
+    case SIGNAL_WELCOME:
+        on_welcome(client, now, message);
+        break;
+    case SIGNAL_REGISTERED:
+        on_registered(client, now, message);
+        break;
+    case SIGNAL_TURN:
+        on_turn(client, now, message);
+        break;
+    case SIGNAL_PING:
+        on_ping(client, message);
+        break;
+    case SIGNAL_PONG:
+        break;
+    case SIGNAL_OK:
+    case SIGNAL_ERROR:
+        on_answer(client, now, message);
+        break;
+    default:
+        if (client->state == CONNECTION_REGISTERED) {
+            rendezvous_call_input(client, now, message);
+        } else {
+            client->counters.strange++;
+        }
+        break;
+    }
+}
+
+void rendezvous_client_input(struct rendezvous_client *client, struct monotime now,
+                             const char *text, size_t size)
+{
+    struct signal_message message;
+    struct signal_fault fault;
+    if (client->state < CONNECTION_OPENING) {
+        return;
+    }
+    client->heard = now;
+    client->pinged = false;
+    client->counters.messages_received++;
+    if (signal_message_parse(&message, text, size, &fault)) {
+        dispatch(client, now, &message);
+        signal_message_free(&message);
+        return;
+    }
+    client->counters.bad++;
+    if (client->state < CONNECTION_REGISTERED) {
+        refuse(client, now, fault.code, "what answers does not speak the rendezvous protocol");
+    }
+}
+
+/* ---- what we say ----------------------------------------------------------------------------- */
+
+void rendezvous_keep(struct rendezvous_client *client, uint32_t call,
+                     struct signal_message *message)
+{
+    char rid[RID_SIZE];
+    snprintf(rid, sizeof rid, "%u", ++client->last_rid);
+    message->rid = rid;
+    size_t size = signal_message_build(message, client->lent, sizeof client->lent);
+    struct kept_message *kept = size == 0 || client->kept_count == RENDEZVOUS_MESSAGES_MAX
+                                    ? NULL
+                                    : malloc(sizeof *kept + size + 1);
+    if (kept == NULL) {
+        client->counters.overflowing++;
+        return;
+    }
+    *kept =
+        (struct kept_message){.call = call, .size = size, .is_call = message->type == SIGNAL_CALL};
+    memcpy(kept->rid, rid, sizeof rid);
+    memcpy(kept->text, client->lent, size + 1);
+    struct kept_message **end = &client->kept;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = kept;
+    client->kept_count++;
+}
+
+static size_t build_plain(struct rendezvous_client *client, const struct signal_message *message)
+{
+    return signal_message_build(message, client->lent, sizeof client->lent);
+}
+
+/* What is not of a call: the flags, in the order of their urgency. */
+static size_t next_control(struct rendezvous_client *client)
+{
+    if (client->open_due) {
+        client->open_due = false;
+        return build_plain(client, &(struct signal_message){.type = SIGNAL_OPEN,
+                                                            .open = {.version = SIGNAL_VERSION}});
+    }
+    if (client->hello_size > 0) {
+        size_t size = client->hello_size;
+        memcpy(client->lent, client->hello, size + 1);
+        client->hello_size = 0;
+        return size;
+    }
+    if (client->pong_due) {
+        client->pong_due = false;
+        const char *rid = client->pong_rid[0] == '\0' ? NULL : client->pong_rid;
+        return build_plain(client, &(struct signal_message){.type = SIGNAL_PONG, .rid = rid});
+    }
+    if (client->ping_due) {
+        client->ping_due = false;
+        return build_plain(client, &(struct signal_message){.type = SIGNAL_PING});
+    }
+    if (client->turn_wanted) {
+        client->turn_wanted = false;
+        return build_plain(client, &(struct signal_message){.type = SIGNAL_TURN, .rid = RID_TURN});
+    }
+    return 0;
+}
+
+static size_t next_kept(struct rendezvous_client *client)
+{
+    if (client->state != CONNECTION_REGISTERED) {
+        return 0;
+    }
+    for (struct kept_message *kept = client->kept; kept != NULL; kept = kept->next) {
+        if (!kept->sent) {
+            kept->sent = true;
+            memcpy(client->lent, kept->text, kept->size + 1);
+            return kept->size;
+        }
+    }
+    return 0;
+}
+
+const char *rendezvous_client_output(struct rendezvous_client *client, size_t *size)
+{
+    if (client->state < CONNECTION_OPENING) {
+        return NULL;
+    }
+    *size = next_control(client);
+    if (*size == 0) {
+        *size = next_kept(client);
+    }
+    if (*size == 0) {
+        return NULL;
+    }
+    client->counters.messages_sent++;
+    return client->lent;
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+/* When to ask whether the server is still there: it pings us oftener than that. */
+static struct monotime silence_due(const struct rendezvous_client *client)
+{
+    if (client->state != CONNECTION_REGISTERED) {
+        return MONOTIME_NEVER;
+    }
+    int64_t patience_ms = (int64_t)client->ping_s * 1500;
+    return monotime_add_ms(client->heard,
+                           client->pinged ? patience_ms + ANSWER_PATIENCE_MS : patience_ms);
+}
+
+static void check_silence(struct rendezvous_client *client, struct monotime now)
+{
+    if (!monotime_reached(now, silence_due(client))) {
+        return;
+    }
+    if (client->pinged) {
+        hang_up(client, now, "the service does not answer any more");
+    } else {
+        client->pinged = client->ping_due = true;
+    }
+}
+
+void rendezvous_client_tick(struct rendezvous_client *client, struct monotime now)
+{
+    if (monotime_reached(now, client->turn_due)) {
+        client->turn_due = monotime_add_seconds(now, 60); /* in case no answer comes */
+        client->turn_wanted = true;
+    }
+    check_silence(client, now);
+    if (!monotime_reached(now, client->due)) {
+        return;
+    }
+    if (client->state == CONNECTION_WAITING) {
+        connect_now(client);
+    } else if (client->state == CONNECTION_OPENING || client->state == CONNECTION_GREETING) {
+        hang_up(client, now, "the service took the connection and says nothing");
+    }
+}
+
+struct monotime rendezvous_client_due(const struct rendezvous_client *client)
+{
+    return monotime_earlier(monotime_earlier(client->due, client->turn_due), silence_due(client));
+}
