@@ -21,8 +21,9 @@
 #include <unistd.h>
 
 #define STREAM_OUTPUT_MAX (256 * 1024)
-#define DATAGRAMS_AT_ONCE 32
-#define DTLS_RESEND_US 500000 /* as STUN's first wait */
+#define BATCHES_AT_ONCE 8
+#define SOCKET_BUFFER (1024 * 1024) /* asked for */
+#define DTLS_RESEND_US 500000       /* as STUN's first wait */
 
 /* One way in and out. */
 struct way {
@@ -36,6 +37,8 @@ struct way {
     struct event *resend;    /* of DTLS */
     int send_error;          /* of what DTLS sent last */
     bool connected;
+    struct secure *secure;             /* of a stream on TLS; NULL: none */
+    uint8_t transport;                 /* of its flows */
     struct stun_address local, remote; /* remote: of a stream or of DTLS */
 };
 
@@ -47,7 +50,7 @@ struct shell {
     const struct shell_user *user; /* while it runs */
     struct way *ways[SHELL_WAYS_MAX];
     struct outbox outbox;
-    struct datagram_buffer buffer;
+    struct datagram_batch batch;
     uint8_t plain[PACKET_HEADROOM + DTLS_PLAINTEXT_MAX + PACKET_TAILROOM]; /* what DTLS carried */
 };
 
@@ -98,46 +101,65 @@ static void on_unreachable(void *context, const struct stun_address *remote, int
     report(way->shell, way->via, remote, error, strerror(error));
 }
 
-/* Returns 0, or the error of this very datagram. A full buffer loses it, as the network may. */
-static int send_datagram(const struct way *way, const struct outbox_entry *entry)
-{
-    int status = datagram_send(way->descriptor, &entry->flow.remote, entry->bytes, entry->size);
-    if (status != 0 && status != -EAGAIN) {
-        /* It may have been the error of an earlier datagram; on_readable reports that one. */
-        status = datagram_send(way->descriptor, &entry->flow.remote, entry->bytes, entry->size);
-    }
-    return status == -EAGAIN ? 0 : -status;
-}
-
 struct send_failure {
     uint32_t via;
     struct stun_address remote;
     int error;
 };
 
+/* An entry that is not a plain datagram. Returns 0 or what DTLS could not send. */
+static int send_framed(struct way *way, const struct outbox_entry *entry)
+{
+    int error = 0;
+    if (way->stream != NULL) {
+        stream_send(way->stream, entry->bytes, entry->size);
+    } else if (way->raw != NULL) {
+        bufferevent_write(way->raw, entry->bytes, entry->size);
+    } else if (way->dtls != NULL) {
+        (void)dtls_write(way->dtls, entry->bytes, entry->size);
+        error = way->send_error;
+        way->send_error = 0;
+    }
+    return error;
+}
+
+static bool is_datagram(const struct way *way)
+{
+    return way->descriptor >= 0 && way->dtls == NULL;
+}
+
+/* How many entries from `first` on leave by the same way. */
+static size_t count_alike(const struct outbox *outbox, size_t first)
+{
+    size_t end = first + 1;
+    while (end < outbox->count &&
+           outbox->entries[end].flow.via == outbox->entries[first].flow.via) {
+        end++;
+    }
+    return end - first;
+}
+
 static size_t send_entries(struct shell *shell, struct send_failure *failures)
 {
     size_t count = 0;
-    for (size_t i = 0; i < shell->outbox.count; i++) {
-        const struct outbox_entry *entry = &shell->outbox.entries[i];
-        struct way *way = shell->ways[entry->flow.via];
-        int error = 0;
+    size_t alike;
+    for (size_t i = 0; i < shell->outbox.count; i += alike) {
+        const struct outbox_entry *entries = &shell->outbox.entries[i];
+        struct way *way =
+            entries->flow.via < SHELL_WAYS_MAX ? shell->ways[entries->flow.via] : NULL;
+        int errors[OUTBOX_ENTRIES_MAX] = {0};
+        alike = count_alike(&shell->outbox, i);
         if (way == NULL) {
             continue;
         }
-        if (way->stream != NULL) {
-            stream_send(way->stream, entry->bytes, entry->size);
-        } else if (way->raw != NULL) {
-            bufferevent_write(way->raw, entry->bytes, entry->size);
-        } else if (way->dtls != NULL) {
-            (void)dtls_write(way->dtls, entry->bytes, entry->size);
-            error = way->send_error;
-            way->send_error = 0;
-        } else {
-            error = send_datagram(way, entry);
+        if (is_datagram(way)) {
+            datagram_send_entries(way->descriptor, entries, alike, errors);
         }
-        if (error != 0) {
-            failures[count++] = (struct send_failure){way->via, entry->flow.remote, error};
+        for (size_t j = 0; j < alike; j++) {
+            int error = is_datagram(way) ? -errors[j] : send_framed(way, &entries[j]);
+            if (error != 0 && error != EAGAIN) { /* a full buffer loses, as the network may */
+                failures[count++] = (struct send_failure){way->via, entries[j].flow.remote, error};
+            }
         }
     }
     outbox_clear(&shell->outbox);
@@ -268,30 +290,36 @@ static void take_datagram(struct way *way, const struct flow *flow, struct packe
     send_all(&shell->outbox, shell);
 }
 
+/* Whether there may be more. */
+static bool take_batch(struct way *way, struct flow *flow)
+{
+    struct shell *shell = way->shell;
+    int count = datagram_receive_batch(way->descriptor, &shell->batch);
+    if (count < 0) {
+        return true; /* what ICMP said about an earlier datagram: the error queue has it */
+    }
+    for (int i = 0; i < count; i++) {
+        flow->remote = shell->batch.remotes[i];
+        take_datagram(way, flow, &shell->batch.packets[i]);
+        if (shell->user == NULL || shell->user->finished(shell->user->context) ||
+            shell->ways[flow->via] != way) {
+            return false; /* closed in the meantime, by `finished` too */
+        }
+    }
+    return count == DATAGRAM_BATCH;
+}
+
 static void on_readable(evutil_socket_t descriptor, short what, void *context)
 {
     struct way *way = context;
     struct shell *shell = way->shell;
-    struct packet packet;
     struct flow flow = {.via = way->via, .local = way->local};
     flow.transport = way->dtls != NULL ? TRANSPORT_DTLS : TRANSPORT_UDP;
     (void)what;
     datagram_drain_errors(descriptor, on_unreachable, way);
-    for (int i = 0; i < DATAGRAMS_AT_ONCE && shell->user != NULL; i++) {
-        if (shell->ways[flow.via] != way) {
-            break; /* closed in the meantime */
-        }
-        int status = datagram_receive(descriptor, &shell->buffer, &flow.remote, &packet);
-        if (status == -EAGAIN) {
-            break;
-        }
-        if (status != 0) {
-            continue; /* what ICMP said about an earlier datagram, reported above */
-        }
-        take_datagram(way, &flow, &packet);
-        if (shell->user->finished(shell->user->context)) {
-            break;
-        }
+    for (int i = 0; i < BATCHES_AT_ONCE && shell->user != NULL && shell->ways[flow.via] == way &&
+                    take_batch(way, &flow);
+         i++) {
     }
     settle(shell);
 }
@@ -304,8 +332,8 @@ static void on_connected(struct stream *stream, void *context)
     struct shell *shell = way->shell;
     way->local = *stream_local(stream);
     way->connected = true;
-    if (shell->secure != NULL) {
-        secure_note(shell->secure, stream_tls(stream));
+    if (way->secure != NULL) {
+        secure_note(way->secure, stream_tls(stream));
     }
     if (shell->user != NULL && shell->user->connected != NULL) {
         shell->user->connected(shell->user->context, clock_now(), way->via, &shell->outbox);
@@ -318,7 +346,7 @@ static void on_frame(struct stream *stream, struct packet *packet, void *context
     struct way *way = context;
     struct shell *shell = way->shell;
     struct flow flow = {
-        .via = way->via, .transport = TRANSPORT_TCP, .remote = way->remote, .local = way->local};
+        .via = way->via, .transport = way->transport, .remote = way->remote, .local = way->local};
     (void)stream;
     if (shell->user != NULL) {
         shell->user->input(shell->user->context, clock_now(), &flow, packet, &shell->outbox);
@@ -337,7 +365,7 @@ static void on_closed(struct stream *stream, enum stream_end end, void *context)
 {
     struct way *way = context;
     struct shell *shell = way->shell;
-    bool half_made = !way->connected && shell->secure != NULL && end == STREAM_END_PEER;
+    bool half_made = !way->connected && way->secure != NULL && end == STREAM_END_PEER;
     int error = end == STREAM_END_TLS || half_made ? EPROTO : ECONNRESET;
     report(shell, way->via, &way->remote, error, stream_end_text(stream));
     settle(shell);
@@ -439,7 +467,8 @@ void shell_close(struct shell *shell, uint32_t via)
 
 int shell_open_udp(struct shell *shell, const struct stun_address *local, uint32_t *via)
 {
-    const struct udp_socket_options options = {0};
+    const struct udp_socket_options options = {.receive_buffer = SOCKET_BUFFER,
+                                               .send_buffer = SOCKET_BUFFER};
     struct way *way = new_way(shell);
     int status;
     if (way == NULL) {
@@ -468,8 +497,9 @@ void shell_use_tls(struct shell *shell, struct secure *secure)
     shell->secure = secure;
 }
 
-int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
-                   const struct stun_address *local, uint32_t *via)
+static int open_stream(struct shell *shell, struct secure *secure, uint8_t transport,
+                       const struct stun_address *remote, const struct stun_address *local,
+                       uint32_t *via)
 {
     struct stream_setup setup = {
         .user = &stream_user,
@@ -485,12 +515,14 @@ int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
     int status = tcp_socket_connect(&descriptor, remote, local);
     if (status == 0) {
         way->remote = *remote;
+        way->secure = secure;
+        way->transport = transport;
         setup.context = way;
         socket_local_address(descriptor, &setup.local);
         way->local = setup.local;
-        way->stream = shell->secure == NULL ? stream_new_tcp(shell->base, descriptor, &setup)
-                                            : stream_new_tls(shell->base, descriptor,
-                                                             secure_connect(shell->secure), &setup);
+        way->stream = secure == NULL
+                          ? stream_new_tcp(shell->base, descriptor, &setup)
+                          : stream_new_tls(shell->base, descriptor, secure_connect(secure), &setup);
         status = way->stream == NULL ? -ENOMEM : 0;
     }
     if (status != 0) {
@@ -499,6 +531,18 @@ int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
     }
     *via = way->via;
     return 0;
+}
+
+int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
+                   const struct stun_address *local, uint32_t *via)
+{
+    return open_stream(shell, shell->secure, TRANSPORT_TCP, remote, local, via);
+}
+
+int shell_open_tls(struct shell *shell, struct secure *secure, const struct stun_address *remote,
+                   const struct stun_address *local, uint32_t *via)
+{
+    return open_stream(shell, secure, TRANSPORT_TLS, remote, local, via);
 }
 
 int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
@@ -627,6 +671,11 @@ void shell_free(struct shell *shell)
     free(shell);
 }
 
+void shell_settle(struct shell *shell)
+{
+    settle(shell);
+}
+
 struct event_base *shell_base(struct shell *shell)
 {
     return shell->base;
@@ -639,14 +688,16 @@ struct outbox *shell_outbox(struct shell *shell)
 
 bool shell_run(struct shell *shell, const struct shell_user *user, struct monotime give_up)
 {
-    int64_t left_us = monotime_difference_us(give_up, clock_now());
-    left_us = left_us < 0 ? 0 : left_us;
-    struct timeval left = {left_us / MONOTIME_SECOND, left_us % MONOTIME_SECOND};
     shell->user = user;
     shell->interrupted = false;
     evsignal_add(shell->interrupt, NULL);
     evsignal_add(shell->terminate, NULL);
-    evtimer_add(shell->limit, &left);
+    if (give_up.us != MONOTIME_NEVER.us) {
+        int64_t left_us = monotime_difference_us(give_up, clock_now());
+        left_us = left_us < 0 ? 0 : left_us;
+        struct timeval left = {left_us / MONOTIME_SECOND, left_us % MONOTIME_SECOND};
+        evtimer_add(shell->limit, &left);
+    }
     send_all(&shell->outbox, shell);
     if (!user->finished(user->context)) {
         arm(shell);

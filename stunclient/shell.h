@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#define SHELL_WAYS_MAX 64
+#define SHELL_WAYS_MAX 256
 
 struct event_base;
 struct secure;
@@ -53,6 +53,10 @@ void shell_use_tls(struct shell *shell, struct secure *secure);
 /* Begins to connect from `local` (NULL: any). `connected` or `failed` follows. 0 or -errno. */
 int shell_open_tcp(struct shell *shell, const struct stun_address *remote,
                    const struct stun_address *local, uint32_t *via);
+/* The same on TLS by `secure`, which is borrowed and must not be NULL; of this way alone, whatever
+ * shell_use_tls said. Its flow has TRANSPORT_TLS. */
+int shell_open_tls(struct shell *shell, struct secure *secure, const struct stun_address *remote,
+                   const struct stun_address *local, uint32_t *via);
 /* Begins a DTLS association with `remote`. `connected` or `failed` follows. 0 or -errno. */
 int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
                     const struct stun_address *local, uint32_t *via);
@@ -70,6 +74,10 @@ void shell_leave_framing(struct shell *shell, uint32_t via);
  */
 int shell_local(struct shell *shell, uint32_t via, const struct stun_address *remote,
                 struct stun_address *out);
+
+/* Sends the outbox, arms the timer, looks whether the user has finished: after something that the
+ * shell does not know of has spoken to a machine. */
+void shell_settle(struct shell *shell);
 
 /*
  * Runs until the user has finished, `give_up` has come, or SIGINT or SIGTERM has. Returns whether

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,25 +32,119 @@ int datagram_send(int descriptor, const struct stun_address *remote, const uint8
     return sent < 0 ? -errno : 0;
 }
 
-int datagram_receive(int descriptor, struct datagram_buffer *buffer, struct stun_address *remote,
-                     struct packet *packet)
-{
+/* A message of sendmmsg and all that it points to. */
+struct outgoing {
     union socket_address address;
-    socklen_t address_size = sizeof address;
-    uint8_t *bytes = buffer->bytes + PACKET_HEADROOM;
-    ssize_t size;
-    do {
-        size = recvfrom(descriptor, bytes, DATAGRAM_SIZE_MAX, 0, &address.any, &address_size);
-    } while (size < 0 && errno == EINTR);
-    if (size < 0) {
-        return -errno;
+    struct iovec piece;
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
+};
+
+static void put_hop_limit(struct msghdr *message, struct outgoing *out,
+                          const struct outbox_entry *entry)
+{
+    bool is_ipv6 = entry->flow.remote.family == STUN_FAMILY_IPV6;
+    int hops = entry->hop_limit;
+    if (hops == 0) {
+        return;
     }
-    *remote = socket_address_read(&address.any);
-    *packet = (struct packet){.bytes = bytes,
-                              .size = (uint32_t)size,
-                              .headroom = PACKET_HEADROOM,
-                              .tailroom = PACKET_TAILROOM};
-    return 0;
+    memset(out->control, 0, sizeof out->control);
+    message->msg_control = out->control;
+    message->msg_controllen = sizeof out->control;
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    control->cmsg_level = is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    control->cmsg_type = is_ipv6 ? IPV6_HOPLIMIT : IP_TTL;
+    control->cmsg_len = CMSG_LEN(sizeof hops);
+    memcpy(CMSG_DATA(control), &hops, sizeof hops);
+}
+
+static void put_entry(struct mmsghdr *message, struct outgoing *out,
+                      const struct outbox_entry *entry)
+{
+    socklen_t size = socket_address_write(&out->address, &entry->flow.remote);
+    out->piece.iov_base = (void *)(uintptr_t)entry->bytes; /* sendmmsg only reads */
+    out->piece.iov_len = entry->size;
+    *message = (struct mmsghdr){.msg_hdr = {.msg_name = &out->address,
+                                            .msg_namelen = size,
+                                            .msg_iov = &out->piece,
+                                            .msg_iovlen = 1}};
+    put_hop_limit(&message->msg_hdr, out, entry);
+}
+
+static void wait_for_room(int descriptor)
+{
+    struct pollfd wait = {.fd = descriptor, .events = POLLOUT};
+    (void)poll(&wait, 1, 2);
+}
+
+/* Sends one by one until one has failed twice: the first error may belong to an earlier datagram,
+ * which the error queue tells of. Returns how many are done with, at least 1. */
+static size_t send_some(int descriptor, struct mmsghdr *messages, size_t count, int *errors)
+{
+    for (int attempt = 0;; attempt++) {
+        int sent = sendmmsg(descriptor, messages, (unsigned)count, MSG_NOSIGNAL);
+        if (sent > 0) {
+            for (int i = 0; i < sent; i++) {
+                errors[i] = 0;
+            }
+            return (size_t)sent;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        if (attempt > 0) {
+            errors[0] = -errno;
+            return 1;
+        }
+        if (errno == EAGAIN) {
+            wait_for_room(descriptor);
+        }
+    }
+}
+
+void datagram_send_entries(int descriptor, const struct outbox_entry *entries, size_t count,
+                           int *errors)
+{
+    struct mmsghdr messages[DATAGRAM_BATCH];
+    struct outgoing out[DATAGRAM_BATCH];
+    while (count > 0) {
+        size_t part = count < DATAGRAM_BATCH ? count : DATAGRAM_BATCH;
+        for (size_t i = 0; i < part; i++) {
+            put_entry(&messages[i], &out[i], &entries[i]);
+        }
+        size_t done = send_some(descriptor, messages, part, errors);
+        entries += done;
+        errors += done;
+        count -= done;
+    }
+}
+
+int datagram_receive_batch(int descriptor, struct datagram_batch *batch)
+{
+    struct mmsghdr messages[DATAGRAM_BATCH];
+    union socket_address addresses[DATAGRAM_BATCH];
+    struct iovec pieces[DATAGRAM_BATCH];
+    int count;
+    for (size_t i = 0; i < DATAGRAM_BATCH; i++) {
+        pieces[i] = (struct iovec){batch->buffers[i].bytes + PACKET_HEADROOM, DATAGRAM_SIZE_MAX};
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &addresses[i],
+                                                   .msg_namelen = sizeof addresses[i],
+                                                   .msg_iov = &pieces[i],
+                                                   .msg_iovlen = 1}};
+    }
+    do {
+        count = recvmmsg(descriptor, messages, DATAGRAM_BATCH, MSG_DONTWAIT, NULL);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) {
+        return errno == EAGAIN ? 0 : -errno;
+    }
+    for (int i = 0; i < count; i++) {
+        batch->remotes[i] = socket_address_read(&addresses[i].any);
+        batch->packets[i] = (struct packet){.bytes = batch->buffers[i].bytes + PACKET_HEADROOM,
+                                            .size = messages[i].msg_len,
+                                            .headroom = PACKET_HEADROOM,
+                                            .tailroom = PACKET_TAILROOM};
+    }
+    return count;
 }
 
 static const struct sock_extended_err *find_error(struct msghdr *message)
