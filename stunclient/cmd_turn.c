@@ -358,7 +358,7 @@ enum exit_status cmd_turn(const struct options *given)
     };
     output_init(&output, options);
     if (!check_options(options, &findings.failure) ||
-        !credentials_load(&credentials, options, clock_unix_seconds(), &findings.failure)) {
+        !credentials_load(&credentials, options, NULL, clock_unix_seconds(), &findings.failure)) {
         return output_fail(&output, "turn", options->target, &findings.failure);
     }
     findings.has_credentials = credentials.given;

@@ -2,6 +2,7 @@
 #include "stunclient/credentials.h"
 
 #include "base/base64.h"
+#include "stunclient/verbs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -187,11 +188,26 @@ static bool load_token(struct credentials *credentials, const char *path, struct
     return good;
 }
 
+static void fill_in(struct credentials *credentials, const struct credentials *otherwise)
+{
+    if (otherwise == NULL) {
+        return;
+    }
+    if (credentials->user[0] == '\0') {
+        memcpy(credentials->user, otherwise->user, sizeof credentials->user);
+    }
+    if (credentials->password[0] == '\0' && strcmp(credentials->user, otherwise->user) == 0) {
+        memcpy(credentials->password, otherwise->password, sizeof credentials->password);
+    }
+}
+
 bool credentials_load(struct credentials *credentials, const struct options *options,
-                      int64_t unix_seconds, struct failure *failure)
+                      const struct credentials *otherwise, int64_t unix_seconds,
+                      struct failure *failure)
 {
     char secret[CREDENTIAL_SIZE_MAX];
-    bool told_password = options->password != NULL || options->password_file != NULL;
+    bool is_call = (options->verb->bit & (VERB_LISTEN | VERB_CALL)) != 0; /* knows no secrets */
+    bool told_password = is_call || options->password != NULL || options->password_file != NULL;
     bool told_secret = options->secret != NULL || options->secret_file != NULL;
     *credentials = (struct credentials){0};
     if (options->access_token_file != NULL) {
@@ -203,8 +219,11 @@ bool credentials_load(struct credentials *credentials, const struct options *opt
         load(options->password, options->password_file, told_secret ? NULL : "POSTERN_PASSWORD",
              "password", credentials->password, failure) &&
         load(options->secret, options->secret_file, told_password ? NULL : "POSTERN_SECRET",
-             "secret", secret, failure) &&
-        combine(credentials, secret, unix_seconds, failure);
+             "secret", secret, failure);
+    if (ok) {
+        fill_in(credentials, otherwise);
+        ok = combine(credentials, secret, unix_seconds, failure);
+    }
     OPENSSL_cleanse(secret, sizeof secret);
     return ok;
 }

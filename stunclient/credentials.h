@@ -22,10 +22,12 @@ struct credentials {
  * POSTERN_SECRET). With a secret the name becomes "EXPIRY:NAME", good for an hour, and the password
  * base64(HMAC-SHA1(secret, name)), as draft-uberti-behave-turn-rest describes it. `unix_seconds` is
  * the time of day. A token file has three lines: key id, session key in base64, token in base64;
- * it stands for all others. Returns true, or false with the failure filled.
+ * it stands for all others. `otherwise` (may be NULL) fills in what all of them leave open; its
+ * password only for its own user. Returns true, or false with the failure filled.
  */
 bool credentials_load(struct credentials *credentials, const struct options *options,
-                      int64_t unix_seconds, struct failure *failure);
+                      const struct credentials *otherwise, int64_t unix_seconds,
+                      struct failure *failure);
 void credentials_wipe(struct credentials *credentials);
 
 #endif

@@ -16,6 +16,8 @@ const char *failure_code(enum exit_status status)
         [EXIT_AUTHENTICATION] = "authentication",
         [EXIT_REFUSED] = "refused",
         [EXIT_INCONCLUSIVE] = "inconclusive",
+        [EXIT_NO_CONNECTION] = "no-connection",
+        [EXIT_IDENTITY] = "identity",
     };
     return codes[status];
 }

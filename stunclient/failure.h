@@ -14,6 +14,8 @@ enum exit_status {
     EXIT_AUTHENTICATION = 6, /* name or password refused, or missing */
     EXIT_REFUSED = 7,        /* the server answered with an error */
     EXIT_INCONCLUSIVE = 8,   /* the server or the network leave it unknown */
+    EXIT_NO_CONNECTION = 9,  /* no connection with the peer came about */
+    EXIT_IDENTITY = 10,      /* the peer is not who it was before */
 };
 
 #define FAILURE_TEXT_SIZE 512

@@ -3,7 +3,9 @@ bin_PROGRAMS += stunclient/stunclient
 noinst_LTLIBRARIES += stunclient/libstunclient.la
 
 stunclient_libstunclient_la_SOURCES = \
+	stunclient/cmd_call.c \
 	stunclient/cmd_help.c \
+	stunclient/cmd_key.c \
 	stunclient/cmd_nat.c \
 	stunclient/cmd_query.c \
 	stunclient/cmd_turn.c \
@@ -12,9 +14,23 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/locate.c stunclient/locate.h \
 	stunclient/nat_run.c stunclient/nat_run.h \
 	stunclient/nat_words.c stunclient/nat_words.h \
+	stunclient/option_call.c stunclient/option_call.h \
 	stunclient/option_table.c \
 	stunclient/options.c stunclient/options.h \
 	stunclient/output.c stunclient/output.h \
+	stunclient/peer/account.c stunclient/peer/account.h \
+	stunclient/peer/channels.c stunclient/peer/channels.h \
+	stunclient/peer/home.c stunclient/peer/home.h \
+	stunclient/peer/host_key.c stunclient/peer/host_key.h \
+	stunclient/peer/joint.c stunclient/peer/joint.h \
+	stunclient/peer/known_peers.c stunclient/peer/known_peers.h \
+	stunclient/peer/peer.c stunclient/peer/peer.h \
+	stunclient/peer/phone.c stunclient/peer/phone.h \
+	stunclient/peer/rendezvous.c stunclient/peer/rendezvous.h \
+	stunclient/peer/report.c stunclient/peer/report.h \
+	stunclient/peer/servers.c stunclient/peer/servers.h \
+	stunclient/peer/sockets.c stunclient/peer/sockets.h \
+	stunclient/peer/trace.c stunclient/peer/trace.h \
 	stunclient/random.c stunclient/random.h \
 	stunclient/reach.c stunclient/reach.h \
 	stunclient/secure.c stunclient/secure.h \
@@ -53,13 +69,15 @@ endif
 
 stunclient_libstunclient_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
-STUNCLIENT_LIBS = stunclient/libstunclient.la stunclient/libpeer.la src/libnet.la src/libproto.la src/libbase.la \
+STUNCLIENT_LIBS = stunclient/libstunclient.la stunclient/libpeer.la src/libnet.la src/libproto.la src/libwire.la src/libbase.la \
 	src/libcodec.la $(CARES_LIBS) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBCRYPTO_LIBS)
 stunclient_stunclient_SOURCES = stunclient/main.c
 stunclient_stunclient_LDADD = $(STUNCLIENT_LIBS)
 
-dist_doc_DATA += \
+dist_doc_DATA += docs/data-channels.md \
+	docs/stunclient-call.schema.json \
 	docs/stunclient-error.schema.json \
+	docs/stunclient-key.schema.json \
 	docs/stunclient-nat.schema.json \
 	docs/stunclient-query.schema.json \
 	docs/stunclient-turn.schema.json

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     } else {
         options.json = json;
         output_init(&output, &options);
-        status = output_fail(&output, options.verb == NULL ? "error" : options.verb->name,
+        status = output_fail(&output, options.verb == NULL ? "error" : options.verb->schema,
                              options.target, &failure);
     }
     options_free(&options);

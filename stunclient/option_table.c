@@ -3,13 +3,15 @@
 #include "base/address.h"
 #include "base/text.h"
 #include "net/interface.h"
+#include "stunclient/option_call.h"
 #include "stunclient/verbs.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define TESTS (VERB_QUERY | VERB_NAT | VERB_TURN)
-#define ALL (TESTS | VERB_HELP)
+#define CALLS (VERB_LISTEN | VERB_CALL)
+#define ALL (TESTS | CALLS | VERB_KEY | VERB_HELP)
 
 struct choice {
     const char *name;
@@ -357,31 +359,34 @@ const struct option_entry option_entries[] = {
     {"protocol", "udp|tcp|tls|dtls", "transport to the server; udp unless a URI says otherwise",
      set_protocol, TESTS, 0},
     {"ca", "FILE", "trust the certificates in FILE (PEM) instead of the system's", set_ca,
-     VERB_QUERY | VERB_TURN, 0},
+     VERB_QUERY | VERB_TURN | CALLS, 0},
     {"server-name", "NAME",
      "the name that the server's certificate must have; the server's otherwise", set_server_name,
-     VERB_QUERY | VERB_TURN, 0},
+     VERB_QUERY | VERB_TURN | CALLS, 0},
     {"insecure", NULL, "accept any certificate, and tell what is wrong", set_insecure,
-     VERB_QUERY | VERB_TURN, 0},
-    {"family", "4|6", "use only IPv4 or only IPv6; both are tried otherwise", set_family, TESTS, 0},
-    {"ipv4", NULL, "the same as --family 4", set_ipv4, TESTS, '4'},
-    {"ipv6", NULL, "the same as --family 6", set_ipv6, TESTS, '6'},
+     VERB_QUERY | VERB_TURN | CALLS, 0},
+    {"family", "4|6", "use only IPv4 or only IPv6; both are tried otherwise", set_family,
+     TESTS | CALLS, 0},
+    {"ipv4", NULL, "the same as --family 4", set_ipv4, TESTS | CALLS, '4'},
+    {"ipv6", NULL, "the same as --family 6", set_ipv6, TESTS | CALLS, '6'},
     {"localaddr", "ADDRESS", "send from this address, or interface, of this host", set_localaddr,
      TESTS, 0},
-    {"localport", "PORT", "send from this port", set_localport, TESTS, 0},
+    {"localport", "PORT", "send from this port", set_localport, TESTS | CALLS, 0},
     {"timeout", "SECONDS", "give up after this time, look-ups included; 5", set_timeout, TESTS, 0},
     {"rto", "MS", "first wait before a request is sent again; 500", set_rto, TESTS, 0},
-    {"dns", "ADDRESS[:PORT]", "ask this DNS server instead of the system's", set_dns, TESTS, 0},
+    {"dns", "ADDRESS[:PORT]", "ask this DNS server instead of the system's", set_dns, TESTS | CALLS,
+     0},
     {"mode", "MODE", "stuntman's modes: basic (query), behavior, filtering or full (nat)", set_mode,
      VERB_QUERY | VERB_NAT, 0},
     {"hairpin", NULL, "also test whether the NAT sends packets back inside", set_hairpin, VERB_NAT,
      0},
     {"lifetime", "SECONDS", "also measure how long an idle mapping lives, up to this long",
      set_lifetime, VERB_NAT, 0},
-    {"user", "NAME", "user name", set_user, VERB_TURN, 'u'},
-    {"password", "PASSWORD", "its password; better: --password-file", set_password, VERB_TURN, 0},
+    {"user", "NAME", "user name", set_user, VERB_TURN | CALLS, 'u'},
+    {"password", "PASSWORD", "its password; better: --password-file", set_password,
+     VERB_TURN | CALLS, 0},
     {"password-file", "FILE", "read the password from FILE; - is standard input", set_password_file,
-     VERB_TURN, 0},
+     VERB_TURN | CALLS, 0},
     {"secret", "SECRET", "make a time-limited name by the server's secret; better: --secret-file",
      set_secret, VERB_TURN, 0},
     {"secret-file", "FILE", "read the secret from FILE; - is standard input", set_secret_file,
@@ -398,10 +403,33 @@ const struct option_entry option_entries[] = {
     {"count", "N", "packets to echo through the relay; 50", set_count, VERB_TURN, 0},
     {"size", "BYTES", "bytes of each packet; 160", set_size, VERB_TURN, 0},
     {"interval", "MS", "time between packets; 20", set_interval, VERB_TURN, 0},
-    {"json", NULL, "print one JSON object; its schema is in docs/", set_json, TESTS, 0},
-    {"color", "WHEN", "auto (on a terminal), always or never", set_color, TESTS, 0},
-    {"verbose", NULL, "tell more on standard error; may be repeated", set_verbose, TESTS, 'v'},
-    {"verbosity", "N", "the same as -v N times", set_verbosity, TESTS, 0},
+    {"server", "URI", "the rendezvous service: tcp://, tls://, ws:// or wss://HOST[:PORT]",
+     option_set_server, CALLS, 0},
+    {"key", "FILE", "the file of this host's key; ~/.config/postern/key otherwise", option_set_key,
+     CALLS | VERB_KEY, 0},
+    {"iface", "NAME", "use this network interface only; may be repeated", option_set_interface,
+     CALLS, 0},
+    {"relay-only", NULL, "tell the peer no address of ours: only relays", option_set_relay_only,
+     CALLS, 0},
+    {"no-relay", NULL, "direct or not at all", option_set_no_relay, CALLS, 0},
+    {"lite", NULL, "be a lite ICE agent, on a host with a public address", option_set_lite, CALLS,
+     0},
+    {"keep", NULL, "go on after the first call", option_set_keep, VERB_LISTEN, 0},
+    {"allow", "HOST:PORT", "let callers be connected there; may be repeated", option_set_allow,
+     VERB_LISTEN, 0},
+    {"forward", "PORT:HOST:PORT", "connect who comes to PORT here with HOST:PORT there",
+     option_set_forward, VERB_CALL, 'L'},
+    {"connect", "HOST:PORT", "have the peer connect standard input and output to HOST:PORT",
+     option_set_connect, VERB_CALL, 'W'},
+    {"report", "FILE", "write what happened to FILE, as one JSON object", option_set_report, CALLS,
+     0},
+    {"trace", NULL, "tell the story of the call as it happens", option_set_trace, CALLS, 0},
+    {"json", NULL, "print one JSON object; its schema is in docs/", set_json,
+     TESTS | CALLS | VERB_KEY, 0},
+    {"color", "WHEN", "auto (on a terminal), always or never", set_color, TESTS | CALLS, 0},
+    {"verbose", NULL, "tell more on standard error; may be repeated", set_verbose, TESTS | CALLS,
+     'v'},
+    {"verbosity", "N", "the same as -v N times", set_verbosity, TESTS | CALLS, 0},
     {"help", NULL, "tell about the verb", set_help, ALL, 'h'},
     {"version", NULL, "print the version", set_version, ALL, 'V'},
 };

@@ -339,6 +339,34 @@ void options_free(struct options *options)
     free_secret(options->secret);
 }
 
+/* Whom to call, or as whom to listen; nobody for key. */
+static bool take_peer(struct reader *reader)
+{
+    struct options *options = reader->options;
+    bool is_key = options->verb->bit == VERB_KEY;
+    if (reader->positional_count > (is_key ? 0u : 1u)) {
+        failure_set(reader->failure, EXIT_USAGE, "\"%s\" is one argument too many",
+                    reader->positionals[is_key ? 0 : 1]);
+        return usage(reader, options->verb->name);
+    }
+    options->target = reader->positional_count > 0 ? reader->positionals[0] : NULL;
+    if (options->verb->bit == VERB_CALL && options->target == NULL) {
+        failure_set(reader->failure, EXIT_USAGE, "nobody is named to be called");
+        return usage(reader, options->verb->name);
+    }
+    if (options->call.relay_only && options->call.no_relay) {
+        failure_set(reader->failure, EXIT_USAGE,
+                    "--relay-only and --no-relay contradict each "
+                    "other");
+        return usage(reader, options->verb->name);
+    }
+    if (options->call.connect != NULL && options->call.forward_count > 0) {
+        failure_set(reader->failure, EXIT_USAGE, "--connect and --forward exclude each other");
+        return usage(reader, options->verb->name);
+    }
+    return true;
+}
+
 static bool check(struct reader *reader)
 {
     struct options *options = reader->options;
@@ -351,6 +379,9 @@ static bool check(struct reader *reader)
     if (options->verb->bit == VERB_HELP) {
         options->topic = reader->positional_count > 0 ? reader->positionals[0] : NULL;
         return true;
+    }
+    if ((options->verb->bit & (VERB_LISTEN | VERB_CALL | VERB_KEY)) != 0) {
+        return take_peer(reader);
     }
     return take_target(reader) && choose_local_address(reader) &&
            check_family(reader, &options->local, "--localaddr") &&

@@ -37,6 +37,31 @@ enum client_color {
     COLOR_NEVER,
 };
 
+#define CALL_INTERFACES_MAX 16
+#define CALL_FORWARDS_MAX 16
+
+/* -L: who connects to `port` here is connected to `target` by the peer. */
+struct forward_option {
+    uint16_t port;
+    const char *target; /* HOST:PORT, as given */
+};
+
+/* What only listen and call take. */
+struct call_options {
+    const char *server; /* URI of the rendezvous service; NULL: environment or file say it */
+    const char *report_file;
+    const char *key_file; /* of this host's identity; NULL: the usual place */
+    bool trace, relay_only, no_relay, lite, keep;
+    const char *interfaces[CALL_INTERFACES_MAX]; /* none: all */
+    unsigned interface_count;
+    struct forward_option forwards[CALL_FORWARDS_MAX];
+    unsigned forward_count;
+    const char
+        *connect; /* HOST:PORT that the peer connects standard input and output to; or NULL */
+    const char *allowed[CALL_FORWARDS_MAX]; /* targets that a caller may be connected to */
+    unsigned allowed_count;
+};
+
 struct options {
     const struct verb *verb;
     const char *target;  /* as given; NULL: none */
@@ -71,6 +96,8 @@ struct options {
 
     const char *user, *password_file, *secret_file, *access_token_file;
     char *password, *secret; /* copies */
+
+    struct call_options call;
 };
 
 /* What the table of options says about one. */

@@ -20,15 +20,24 @@ struct secure {
     struct secure_findings findings;
 };
 
-static void set_name(struct secure *secure, const struct options *options)
+static struct secure *new_secure(const struct tls_client_setup *setup, const char *name,
+                                 struct failure *failure)
 {
-    const struct stun_host *host = &options->uri.host;
-    char address[ADDRESS_TEXT_SIZE];
-    const char *name = host->is_ip ? address_format_ip(&host->address, address) : host->name;
-    if (options->server_name != NULL) {
-        name = options->server_name;
+    char problem[TLS_TEXT_SIZE];
+    struct secure *secure = calloc(1, sizeof *secure);
+    if (secure == NULL) {
+        failure_set(failure, EXIT_TLS, "memory is out");
+        return NULL;
+    }
+    secure->context = tls_context_new_client(setup, problem);
+    if (secure->context == NULL) {
+        failure_set(failure, EXIT_USAGE, "%s", problem);
+        failure_advise(failure, "--ca names a file with the certificates to trust, in PEM form.");
+        secure_free(secure);
+        return NULL;
     }
     snprintf(secure->name, sizeof secure->name, "%s", name);
+    return secure;
 }
 
 bool secure_new(struct secure **out, const struct options *options, struct failure *failure)
@@ -39,26 +48,26 @@ bool secure_new(struct secure **out, const struct options *options, struct failu
         .verified = !options->insecure,
         .alpn = options->verb->bit == VERB_TURN ? TLS_ALPN_TURN : TLS_ALPN_STUN,
     };
-    char problem[TLS_TEXT_SIZE];
+    const struct stun_host *host = &options->uri.host;
+    char address[ADDRESS_TEXT_SIZE];
+    const char *name = host->is_ip ? address_format_ip(&host->address, address) : host->name;
     *out = NULL;
     if (options->protocol != PROTOCOL_TLS && options->protocol != PROTOCOL_DTLS) {
         return true;
     }
-    struct secure *secure = calloc(1, sizeof *secure);
-    if (secure == NULL) {
-        failure_set(failure, EXIT_TLS, "memory is out");
-        return false;
-    }
-    secure->context = tls_context_new_client(&setup, problem);
-    if (secure->context == NULL) {
-        failure_set(failure, EXIT_USAGE, "%s", problem);
-        failure_advise(failure, "--ca names a file with the certificates to trust, in PEM form.");
-        secure_free(secure);
-        return false;
-    }
-    set_name(secure, options);
-    *out = secure;
-    return true;
+    *out = new_secure(&setup, options->server_name != NULL ? options->server_name : name, failure);
+    return *out != NULL;
+}
+
+struct secure *secure_new_stream(const struct options *options, const char *name, bool named,
+                                 const char *alpn, struct failure *failure)
+{
+    const struct tls_client_setup setup = {.transport = TLS_OVER_STREAM,
+                                           .ca_file = options->ca_file,
+                                           .verified = !options->insecure,
+                                           .alpn = alpn};
+    bool overruled = named && options->server_name != NULL;
+    return new_secure(&setup, overruled ? options->server_name : name, failure);
 }
 
 void secure_free(struct secure *secure)

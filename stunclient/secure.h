@@ -30,6 +30,13 @@ struct secure;
  * with the failure filled. `options` are borrowed.
  */
 bool secure_new(struct secure **secure, const struct options *options, struct failure *failure);
+/*
+ * TLS with `name` (a host name or an IP address, which --server-name may overrule when `named` by
+ * the user), whatever --protocol says; `alpn` as in tls_client_setup. Returns NULL with the failure
+ * filled.
+ */
+struct secure *secure_new_stream(const struct options *options, const char *name, bool named,
+                                 const char *alpn, struct failure *failure);
 void secure_free(struct secure *secure); /* NULL is allowed */
 
 /* A new end of a connection, the caller's; NULL: memory is out. */

@@ -7,6 +7,7 @@ const struct verb verbs[] = {
     {
         .name = "query",
         .bit = VERB_QUERY,
+        .schema = "query",
         .arguments = "HOST[:PORT]",
         .summary = "ask a STUN server for this host's address as the world sees it",
         .text = "The verb may be left out. Prints the mapped address, whether this host is behind\n"
@@ -16,6 +17,7 @@ const struct verb verbs[] = {
     {
         .name = "nat",
         .bit = VERB_NAT,
+        .schema = "nat",
         .arguments = "HOST[:PORT]",
         .summary = "find out how the NAT maps and filters, and what that means",
         .text =
@@ -26,6 +28,7 @@ const struct verb verbs[] = {
     {
         .name = "turn",
         .bit = VERB_TURN,
+        .schema = "turn",
         .arguments = "HOST[:PORT]",
         .summary = "test a TURN relay step by step",
         .text = "Makes two allocations, sends packets from one to the other and back, and reports\n"
@@ -34,8 +37,40 @@ const struct verb verbs[] = {
         .run = cmd_turn,
     },
     {
+        .name = "listen",
+        .bit = VERB_LISTEN,
+        .schema = "call",
+        .arguments = "[NAME]",
+        .summary = "wait for a call, and join it to standard input and output",
+        .text =
+            "Registers with a rendezvous service by NAME (the account's, if left out), answers\n"
+            "the first call, and ends with it. Programs and browsers can call.\n",
+        .run = cmd_listen,
+    },
+    {
+        .name = "call",
+        .bit = VERB_CALL,
+        .schema = "call",
+        .arguments = "NAME",
+        .summary = "call a peer, and join it to standard input and output",
+        .text =
+            "Finds NAME by a rendezvous service, opens a way through the firewalls of both, or\n"
+            "takes a relay, and carries bytes both ways, encrypted from end to end.\n",
+        .run = cmd_call,
+    },
+    {
+        .name = "key",
+        .bit = VERB_KEY,
+        .schema = "key",
+        .arguments = "",
+        .summary = "print the key by which peers know this host; make it if need be",
+        .text = "The private half stays in ~/.config/postern/key, or the file that --key names.\n",
+        .run = cmd_key,
+    },
+    {
         .name = "help",
         .bit = VERB_HELP,
+        .schema = "error",
         .arguments = "[VERB]",
         .summary = "tell about a verb and its options",
         .text = "",

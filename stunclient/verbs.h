@@ -10,11 +10,15 @@ enum verb_bit {
     VERB_NAT = 1u << 1,
     VERB_TURN = 1u << 2,
     VERB_HELP = 1u << 3,
+    VERB_LISTEN = 1u << 4,
+    VERB_CALL = 1u << 5,
+    VERB_KEY = 1u << 6,
 };
 
 struct verb {
     const char *name;
     unsigned bit;
+    const char *schema;    /* docs/stunclient-SCHEMA.schema.json has its JSON */
     const char *arguments; /* what stands behind the verb in its usage line */
     const char *summary;   /* one line */
     const char *text;      /* more, for help; ends with a newline */
@@ -30,6 +34,9 @@ const struct verb *verb_find(const char *name);
 enum exit_status cmd_query(const struct options *options);
 enum exit_status cmd_nat(const struct options *options);
 enum exit_status cmd_turn(const struct options *options);
+enum exit_status cmd_listen(const struct options *options);
+enum exit_status cmd_call(const struct options *options);
+enum exit_status cmd_key(const struct options *options);
 enum exit_status cmd_help(const struct options *options);
 
 #endif

@@ -14,7 +14,8 @@ import stunwire as stun
 import tap
 
 DOCS = postern.source / "docs"
-OK, DEGRADED, USAGE, NAME, NO_REPLY, TLS, AUTHENTICATION, REFUSED, INCONCLUSIVE = range(9)
+(OK, DEGRADED, USAGE, NAME, NO_REPLY, TLS, AUTHENTICATION, REFUSED, INCONCLUSIVE, NO_CONNECTION,
+ IDENTITY) = range(11)
 # In a test's own environment nothing of the user's.
 CLEAN = {"POSTERN_USER": "", "POSTERN_PASSWORD": "", "POSTERN_SECRET": ""}
 

@@ -25,7 +25,7 @@ ROOMS = {
     "src/proto": ["src/postern", "src/base", "src/wire"],
     "src/net": ["src/postern", "src/base", "src/wire", "src/proto"],
     "stunclient": ["src"],
-    "stunclient/peer": ["src"],
+    "stunclient/peer": ["src", "stunclient"],
     "turnserver": ["src"],
     "turnserver/auth": ["src/postern", "src/base", "src/wire", "src/proto"],
     "turnserver/turn": ["src/postern", "src/base", "src/wire", "src/proto", "turnserver/auth"],

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One call with one peer: sockets, ICE, DTLS and SCTP, data channels, and what they carry. This
+ * file alone knows the neighbours and wires them:
+ *
+ *     socket → shell → ICE → data session → channels → joint → standard output
+ *
+ * and back. How descriptions and candidates reach the peer is its owner's affair.
+ */
+#ifndef STUNCLIENT_PEER_PEER_H
+#define STUNCLIENT_PEER_PEER_H
+
+#include "stunclient/peer/identity.h"
+#include "stunclient/peer/report.h"
+#include "stunclient/peer/servers.h"
+#include "stunclient/peer/trace.h"
+
+struct peer;
+
+struct peer_user {
+    void *context;
+    /* To be told to the peer; only after peer_describe. */
+    void (*candidate)(void *context, const struct signal_candidate *candidate);
+    /* A restart: a new offer, to be told. */
+    void (*offer)(void *context, const char *sdp);
+    /* The peer shows this key (NULL: none). False with the failure filled: nothing to do with it.
+     */
+    bool (*judge)(void *context, const char *public_text, struct failure *failure);
+    bool (*take_pipe)(void *context);
+    /* Data can flow: the set-up is over. */
+    void (*ready)(void *context);
+};
+
+struct peer_setup {
+    struct shell *shell;
+    const struct options *options;
+    struct stun_crypto *crypto;
+    const struct identity *identity; /* the certificate */
+    const struct host_key *key;      /* signs it; NULL: nothing does */
+    struct trace *trace;
+    struct report *report; /* filled while the call goes */
+    bool caller;
+    bool loopback; /* loopback is as good as any other interface */
+    struct peer_user user;
+};
+
+/* Opens the sockets. NULL with the failure filled. */
+struct peer *peer_new(const struct peer_setup *setup, struct failure *failure);
+void peer_free(struct peer *peer); /* NULL is allowed */
+
+/* ---- what is told to the peer and by it --------------------------------------------------------
+ */
+
+/* Writes our offer, or our answer to the offer that was taken. Further candidates come one by one.
+ * Returns the bytes, or 0 when it does not fit. */
+size_t peer_describe(struct peer *peer, char *sdp, size_t capacity);
+/* The peer's offer or answer; again: it has restarted. NULL, or what is wrong: a whole sentence. */
+const char *peer_take_description(struct peer *peer, const char *type, const char *sdp);
+void peer_take_candidate(struct peer *peer, const struct signal_candidate *candidate);
+/* STUN and TURN servers to use. Once. */
+void peer_use_servers(struct peer *peer, const struct server_list *list);
+/* The peer has got what we told it so far. */
+void peer_informed(struct peer *peer);
+
+/* ---- the shell's events ------------------------------------------------------------------------
+ */
+
+bool peer_owns(const struct peer *peer, uint32_t via);
+void peer_input(struct peer *peer, struct monotime now, const struct flow *flow,
+                struct packet *packet, struct outbox *outbox);
+void peer_connected(struct peer *peer, struct monotime now, uint32_t via, struct outbox *outbox);
+void peer_failed(struct peer *peer, struct monotime now, uint32_t via,
+                 const struct stun_address *remote, const char *text, struct outbox *outbox);
+void peer_tick(struct peer *peer, struct monotime now, struct outbox *outbox);
+struct monotime peer_due(struct peer *peer);
+/* Handles what the machines have to say. */
+void peer_settle(struct peer *peer);
+
+/* ---- the end -----------------------------------------------------------------------------------
+ */
+
+/* Ends it for a reason: nothing is delivered any more. */
+void peer_abort(struct peer *peer, enum exit_status status, const char *text, const char *advice);
+/* It is over; the report says how. The sockets are still open. */
+bool peer_is_over(const struct peer *peer);
+bool peer_is_ready(const struct peer *peer);
+/* Closes in order what can be: what we sent so far arrives. It is over then, or at the deadline of
+ * the owner. */
+void peer_hang_up(struct peer *peer, enum exit_status status, const char *text);
+/* Gives back what servers hold for us; then it is gone. */
+void peer_leave(struct peer *peer, struct monotime now, struct outbox *outbox);
+bool peer_is_gone(const struct peer *peer);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What came of a call: kept while it goes, told at its end in words, written by --report as one
+ * JSON object (docs/stunclient-call.schema.json).
+ */
+#ifndef STUNCLIENT_PEER_REPORT_H
+#define STUNCLIENT_PEER_REPORT_H
+
+#include "proto/ice/ice.h"
+#include "stunclient/output.h"
+#include "stunclient/peer/host_key.h"
+
+#define REPORT_NAME_SIZE 256
+
+struct report {
+    struct failure failure; /* EXIT_OK: the call went well */
+    bool caller;
+    char server[512];
+    char name[REPORT_NAME_SIZE], peer[REPORT_NAME_SIZE];
+    char peer_key[HOST_KEY_TEXT_SIZE]; /* "": it showed none */
+    const char *peer_key_is;           /* "known", "new", "unsaved", "none" */
+    struct monotime began;             /* the call; us 0: it did not come to that */
+    int64_t registered_us;             /* from the start of the program */
+    int64_t valid_us;                  /* from here on: since `began`; -1: not reached */
+    int64_t secured_us, ready_us, first_data_us;
+    bool has_pair;
+    struct ice_pair_report pair;    /* in use, or at last */
+    struct ice_pair_report first;   /* the first that worked */
+    unsigned pairs_failed, changes; /* of the pair in use */
+    uint64_t bytes_sent, bytes_received;
+    struct ice_counters counters;
+};
+
+void report_init(struct report *report, bool caller);
+/* "direct", "relay", or NULL. */
+const char *report_path(const struct report *report);
+/* The path and why, on standard error; with --json the whole object. */
+void report_print(const struct report *report, const struct output *output);
+/* Writes the object. Returns 0 or -errno. */
+int report_write(const struct report *report, const char *path);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stunclient/peer/servers.h"
+
+#include "base/address.h"
+#include "net/clock.h"
+#include "net/resolver.h"
+#include "stunclient/secure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESOLVE_MS 5000
+#define CONNECTIONS_MAX 16
+#define NAME_SIZE 320
+
+struct server {
+    struct servers *servers;
+    const struct server_url *url; /* in the copy of the list */
+    struct resolver *resolver;    /* while it is looked up */
+    struct secure *secure;        /* of turns: */
+    char name[NAME_SIZE];
+};
+
+struct connection {
+    bool in_use;
+    uint32_t request, via;
+};
+
+struct servers {
+    struct servers_setup setup;
+    struct server_list list;
+    struct server servers[SERVERS_MAX];
+    size_t pending; /* look-ups under way */
+    bool begun, complete;
+    struct connection connections[CONNECTIONS_MAX];
+};
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+void server_list_take(struct server_list *list, const struct signal_ice_servers *told)
+{
+    *list = (struct server_list){0};
+    for (size_t i = 0; i < told->count; i++) {
+        const struct signal_ice_server *server = &told->servers[i];
+        for (size_t j = 0; j < server->url_count && list->count < SERVERS_MAX; j++) {
+            struct server_url *url = &list->urls[list->count];
+            if (stun_uri_parse(&url->uri, server->urls[j]) != NULL) {
+                continue;
+            }
+            snprintf(url->user, sizeof url->user, "%s",
+                     server->username == NULL ? "" : server->username);
+            snprintf(url->password, sizeof url->password, "%s",
+                     server->credential == NULL ? "" : server->credential);
+            list->count++;
+        }
+    }
+}
+
+/* ---- finding them ---------------------------------------------------------------------------- */
+
+static void complain(struct servers *servers, const struct server *server, const char *text)
+{
+    char words[NAME_SIZE + 256];
+    snprintf(words, sizeof words, "%s %s", server->name, text);
+    servers->setup.complain(servers->setup.context, words);
+}
+
+static enum outbox_transport transport_of(const struct stun_uri *uri)
+{
+    if (uri->secure) {
+        return TRANSPORT_TLS; /* "?transport=udp" would be DTLS, which relays hardly have */
+    }
+    return uri->transport == STUN_URI_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
+}
+
+static void complete_if_done(struct servers *servers)
+{
+    if (servers->begun && servers->pending == 0 && !servers->complete) {
+        servers->complete = true;
+        ice_gathering_complete(servers->setup.agent, clock_now());
+    }
+}
+
+static void add_addresses(struct server *server, const struct resolver_result *found)
+{
+    struct servers *servers = server->servers;
+    const struct server_url *url = server->url;
+    if (found->count == 0) {
+        complain(servers, server, found->problem);
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        const struct ice_server add = {
+            .address = found->addresses[i],
+            .transport = (uint8_t)transport_of(&url->uri),
+            .turn = url->uri.turn,
+            .user = url->user,
+            .password = url->password,
+            .number = (uint32_t)(server - servers->servers),
+        };
+        int status = ice_add_server(servers->setup.agent, clock_now(), &add,
+                                    shell_outbox(servers->setup.shell));
+        if (status != 0) {
+            complain(servers, server, "is one server too many");
+        }
+    }
+}
+
+static void on_resolved(const struct resolver_result *result, void *context)
+{
+    struct server *server = context;
+    struct servers *servers = server->servers;
+    servers->pending--;
+    add_addresses(server, result);
+    complete_if_done(servers);
+    shell_settle(servers->setup.shell);
+}
+
+static void look_up(struct server *server, uint16_t default_port)
+{
+    struct servers *servers = server->servers;
+    const struct options *options = servers->setup.options;
+    const struct stun_uri *uri = &server->url->uri;
+    struct stun_host dns;
+    bool own = options->dns != NULL && stun_host_parse(&dns, options->dns) == NULL;
+    const struct resolver_request request = {
+        .host = uri->host.name,
+        .service = uri->turn ? (uri->secure ? "turns" : "turn") : "stun",
+        .protocol = transport_of(uri) == TRANSPORT_UDP ? "udp" : "tcp",
+        .port = uri->host.port,
+        .default_port = default_port,
+        .family = options->family,
+        .timeout_ms = RESOLVE_MS,
+    };
+    if (own) {
+        dns.address.port = dns.port != 0 ? dns.port : 53;
+    }
+    server->resolver = resolver_new(shell_base(servers->setup.shell), own ? &dns.address : NULL);
+    if (server->resolver != NULL &&
+        resolver_start(server->resolver, &request, on_resolved, server) == 0) {
+        servers->pending++;
+    } else {
+        complain(servers, server, "cannot be looked up");
+    }
+}
+
+static void find(struct server *server)
+{
+    const struct stun_host *host = &server->url->uri.host;
+    uint16_t default_port = server->url->uri.secure ? STUN_TLS_PORT : STUN_PORT;
+    if (!host->is_ip) {
+        look_up(server, default_port);
+        return;
+    }
+    struct resolver_result result = {.count = 1, .addresses = {host->address}};
+    result.addresses[0].port = host->port != 0 ? host->port : default_port;
+    add_addresses(server, &result);
+}
+
+void servers_begin(struct servers *servers, const struct server_list *list)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    if (servers->begun) {
+        return;
+    }
+    servers->list = *list;
+    for (size_t i = 0; i < list->count; i++) {
+        struct server *server = &servers->servers[i];
+        const struct stun_uri *uri = &servers->list.urls[i].uri;
+        server->servers = servers;
+        server->url = &servers->list.urls[i];
+        snprintf(server->name, sizeof server->name, "%s%s:%s%s", uri->turn ? "turn" : "stun",
+                 uri->secure ? "s" : "",
+                 uri->host.is_ip ? address_format_ip(&uri->host.address, address) : uri->host.name,
+                 uri->transport == STUN_URI_TCP ? " over TCP" : "");
+        find(server);
+    }
+    servers->begun = true;
+    complete_if_done(servers);
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static int open_connection(struct servers *servers, const struct ice_event *event, uint32_t *via)
+{
+    struct server *server = &servers->servers[event->number];
+    const struct stun_host *host = &server->url->uri.host;
+    char address[ADDRESS_TEXT_SIZE];
+    struct failure failure;
+    if (event->transport != TRANSPORT_TLS) {
+        return shell_open_tcp(servers->setup.shell, &event->address, NULL, via);
+    }
+    if (server->secure == NULL) {
+        const char *name = host->is_ip ? address_format_ip(&host->address, address) : host->name;
+        server->secure = secure_new_stream(servers->setup.options, name, false, NULL, &failure);
+    }
+    if (server->secure == NULL) {
+        complain(servers, server, failure.text);
+        return -1;
+    }
+    return shell_open_tls(servers->setup.shell, server->secure, &event->address, NULL, via);
+}
+
+void servers_connect(struct servers *servers, struct monotime now, const struct ice_event *event,
+                     struct outbox *outbox)
+{
+    struct connection *connection = NULL;
+    for (size_t i = 0; i < CONNECTIONS_MAX && connection == NULL; i++) {
+        connection = servers->connections[i].in_use ? NULL : &servers->connections[i];
+    }
+    uint32_t via;
+    if (connection == NULL || event->number >= servers->list.count ||
+        open_connection(servers, event, &via) != 0) {
+        ice_server_lost(servers->setup.agent, now, event->request, outbox);
+        return;
+    }
+    *connection = (struct connection){true, event->request, via};
+}
+
+void servers_disconnect(struct servers *servers, uint32_t request)
+{
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &servers->connections[i];
+        if (connection->in_use && connection->request == request) {
+            shell_close(servers->setup.shell, connection->via);
+            connection->in_use = false;
+        }
+    }
+}
+
+static struct connection *find_via(const struct servers *servers, uint32_t via)
+{
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (servers->connections[i].in_use && servers->connections[i].via == via) {
+            return (struct connection *)(uintptr_t)&servers->connections[i];
+        }
+    }
+    return NULL;
+}
+
+bool servers_owns(const struct servers *servers, uint32_t via)
+{
+    return find_via(servers, via) != NULL;
+}
+
+bool servers_connected(struct servers *servers, struct monotime now, uint32_t via,
+                       struct outbox *outbox)
+{
+    struct connection *connection = find_via(servers, via);
+    struct stun_address local = {0};
+    if (connection == NULL) {
+        return false;
+    }
+    shell_local(servers->setup.shell, via, &local, &local);
+    ice_server_connected(servers->setup.agent, now, connection->request, via, &local, outbox);
+    return true;
+}
+
+bool servers_lost(struct servers *servers, struct monotime now, uint32_t via, const char *text,
+                  struct outbox *outbox)
+{
+    struct connection *connection = find_via(servers, via);
+    char words[256];
+    if (connection == NULL) {
+        return false;
+    }
+    snprintf(words, sizeof words, "a connection to a relay is gone: %s", text);
+    servers->setup.complain(servers->setup.context, words);
+    uint32_t request = connection->request;
+    shell_close(servers->setup.shell, via);
+    connection->in_use = false;
+    ice_server_lost(servers->setup.agent, now, request, outbox);
+    return true;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct servers *servers_new(const struct servers_setup *setup)
+{
+    struct servers *servers = calloc(1, sizeof *servers);
+    if (servers != NULL) {
+        servers->setup = *setup;
+    }
+    return servers;
+}
+
+void servers_free(struct servers *servers)
+{
+    if (servers == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (servers->connections[i].in_use) {
+            shell_close(servers->setup.shell, servers->connections[i].via);
+        }
+    }
+    for (size_t i = 0; i < SERVERS_MAX; i++) {
+        resolver_free(servers->servers[i].resolver);
+        secure_free(servers->servers[i].secure);
+    }
+    free(servers);
+}
+
+const char *servers_name(const struct servers *servers, uint32_t number)
+{
+    return number < servers->list.count ? servers->servers[number].name : "";
+}

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""stunclient listen and call: two real programs on loopback, brought together by a real turnserver."""
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import client
+import postern
+import tap
+from telephone import World
+
+MIB = 1 << 20
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@tap.test(options=[(), ("--relay-only",), ("--no-relay",), ("--lite",), ("--family", "4")])
+def joins_both_ways(options):
+    """what one side reads the other writes, both ways, and both end with status 0"""
+    world = World()
+    there, back = os.urandom(300_000), os.urandom(200_000)
+    bob = world.listen(*options, input=back)
+    alice = world.call(input=there)
+    one, other = alice.wait(), bob.wait()
+    tap.equal(digest(bob.output), digest(there), "from alice to bob")
+    tap.equal(digest(alice.output), digest(back), "from bob to alice")
+    for told, role in ((one, "caller"), (other, "callee")):
+        tap.equal(told["path"], "relay" if "--relay-only" in options else "direct", str(told))
+        tap.equal(told["role"], role)
+        tap.true(told["ms_to_first_data"] > 0, str(told))
+        tap.equal(told["peer_key_is"], "new")
+    tap.equal((one["bytes_sent"], one["bytes_received"]), (len(there), len(back)))
+    tap.equal((other["bytes_sent"], other["bytes_received"]), (len(back), len(there)))
+    tap.true(one["rtt_ms"] >= 0, str(one))
+    tap.equal((one["name"], one["peer"], other["name"], other["peer"]), ("alice", "bob", "bob", "alice"))
+
+
+@tap.test(way=["tls", "ws", "wss"])
+def over_tls_and_websocket(way):
+    """the service is reached over TLS and WebSocket too, and its certificate is checked"""
+    world = World(tls=True)
+    world.uri = f"{way}://127.0.0.1:{world.port + 1}"
+    trust = () if way == "ws" else ("--ca", str(world.authority.certificate))
+    try:
+        bob = world.listen(*trust, input=b"from bob")
+    except AssertionError as problem:
+        if "built without WebSocket" in str(problem):
+            tap.skip("built without WebSocket")
+        raise
+    alice = world.call(*trust, input=b"from alice")
+    alice.wait()
+    bob.wait()
+    tap.equal((alice.output, bob.output), (b"from bob", b"from alice"))
+    if way != "ws":
+        told = world.call().wait(client.TLS)
+        tap.true("issuer" in told["reason"] or "self-signed" in told["reason"], told["reason"])
+
+
+@tap.test(timeout=120)
+def carries_much():
+    """50 MB by hash; memory stays small"""
+    world = World()
+    data = os.urandom(50 * MIB)
+    source = world.folder / "data"
+    source.write_bytes(data)
+    bob = world.listen()
+    alice = world.call(input=source)
+    largest = 0
+    while alice.child.poll() is None:
+        try:
+            status = open(f"/proc/{alice.child.pid}/status").read()
+            largest = max(largest, int(status.partition("VmRSS:")[2].split()[0]) if "VmRSS:" in status else 0)
+        except OSError:
+            pass
+        time.sleep(0.05)
+    alice.wait(seconds=90)
+    bob.wait()
+    tap.equal(digest(bob.output), digest(data))
+    tap.true(largest < 200 * 1024, f"{largest} KiB")
+
+
+@tap.test
+def slow_reader_holds_the_writer():
+    """what nobody reads is not read from the other side either: back pressure from end to end"""
+    world = World()
+    bob = world.listen(input=None, output=subprocess.PIPE)
+    alice = world.call(input=subprocess.PIPE)
+    written = [0]
+
+    def write():
+        block = bytes(MIB)
+        try:
+            for _ in range(40):
+                alice.child.stdin.write(block)
+                written[0] += MIB
+            alice.child.stdin.close()
+        except (OSError, ValueError):
+            pass
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    time.sleep(3)
+    held = written[0]
+    tap.true(MIB <= held <= 20 * MIB, f"{held} bytes went in though nobody read")
+    tap.equal(len(bob.child.stdout.read()), 40 * MIB)
+    writer.join()
+    alice.wait()
+    bob.wait()
+
+
+@tap.test
+def keeps_listening():
+    """with --keep one call follows the other; without, listen ends"""
+    world = World()
+    bob = world.listen("--keep")
+    for text in (b"first", b"second"):
+        world.call(input=text).wait()
+        tap.true(postern.until(lambda: text in bob.output), "it came")
+    bob.child.send_signal(signal.SIGTERM)
+    bob.wait()
+    tap.equal(bob.output, b"firstsecond")
+
+
+@tap.test
+def nobody_there():
+    """a call of nobody ends with status 9, a wrong password with 6, no server with 4, each in words"""
+    world = World()
+    told = world.call().wait(client.NO_CONNECTION)
+    tap.true("nobody of that name" in told["reason"] and told["path"] is None, str(told))
+    told = world.call(password="wrong").wait(client.AUTHENTICATION)
+    tap.true("refuses us" in told["reason"], str(told))
+    world.uri = f"tcp://127.0.0.1:{postern.free_port()}"
+    told = world.call().wait(client.NO_REPLY)
+    tap.true("refused" in told["reason"], str(told))
+
+
+@tap.test(timeout=90)
+def no_way():
+    """where no pair can work the call ends with status 9 and says so"""
+    world = World()
+    bob = world.listen("--no-relay", "--family", "4")
+    alice = world.call("--no-relay", "--trace", "--family", "6")
+    told = alice.wait(client.NO_CONNECTION, seconds=55)
+    tap.true(told["path"] is None and told["reason"], str(told))
+    bob.end()
+
+
+@tap.test
+def another_key_is_refused():
+    """a peer with another key than before is refused with status 10; a hint says what to do"""
+    world = World()
+    for known in ("new", "known"):
+        bob = world.listen()
+        tap.equal(world.call().wait()["peer_key_is"], known)
+        bob.wait()
+    other = world.listen(home=world.folder / "mallory")
+    told = world.call().wait(client.IDENTITY)
+    tap.true("another key" in told["reason"] and "known_peers" in told["error"]["advice"], str(told))
+    tap.equal(told["peer_key_is"], "changed")
+    other.end()
+
+
+@tap.test
+def tells_the_story():
+    """--trace tells in words who registered from where, who was told, what was sent and heard, and the path"""
+    world = World()
+    bob = world.listen()
+    alice = world.call("--trace", input=b"x")
+    alice.wait()
+    bob.wait()
+    for text in ("registered as alice, from 127.0.0.1:", "calling bob", "the service tells bob of us", "bob takes the call",
+                 "answers from 127.0.0.1:", "a way to bob works", "DTLS stands", "first data", "stunclient: direct, from"):
+        tap.true(text in alice.errors, f"{text!r} in\n{alice.errors}")
+    for text in ("we are told that alice calls", "alice's check from", "the peer has opened the channel"):
+        tap.true(text in bob.errors, f"{text!r} in\n{bob.errors}")
+
+
+@tap.test
+def interrupted():
+    """SIGINT ends a call in order: the other side is told at once, and both say so"""
+    world = World()
+    bob = world.listen(input=subprocess.PIPE)
+    alice = world.call(input=subprocess.PIPE)
+    alice.child.stdin.write(b"so far")
+    alice.child.stdin.flush()
+    tap.true(postern.until(lambda: bob.output == b"so far"), bob.errors)
+    began = time.monotonic()
+    alice.child.send_signal(signal.SIGINT)
+    told = alice.wait(client.DEGRADED)
+    tap.true("interrupted" in told["reason"], str(told))
+    told = bob.wait(client.DEGRADED)
+    tap.true("ended the call before" in told["reason"], str(told))
+    tap.true(time.monotonic() - began < 3, "at once")
+
+
+@tap.test
+def service_lost():
+    """a call goes on when the rendezvous service is lost"""
+    world = World()
+    bob = world.listen(input=subprocess.PIPE)
+    alice = world.call("--trace", input=subprocess.PIPE)
+    alice.child.stdin.write(b"before ")
+    alice.child.stdin.flush()
+    tap.true(postern.until(lambda: bob.output == b"before "), bob.errors)
+    world.server.finish()
+    alice.wait_for("the rendezvous service is lost")
+    alice.child.stdin.write(b"after")
+    alice.child.stdin.close()
+    bob.child.stdin.close()
+    tap.equal(alice.wait()["path"], "direct")
+    bob.wait()
+    tap.equal(bob.output, b"before after")
+
+
+# ---- connections of TCP -------------------------------------------------------------------------
+
+
+def echo_server():
+    """A TCP server that gives back what it gets, in upper case, until the end. Its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk(connection):
+        with connection:
+            while data := connection.recv(65536):
+                connection.sendall(data.upper())
+            connection.shutdown(socket.SHUT_WR)
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    tap.cleanup(listener.close)
+    return listener.getsockname()[1]
+
+
+@tap.test
+def connects_for_ssh():
+    """call -W connects standard input and output to a target that --allow names, as ssh's ProxyCommand wants"""
+    world = World()
+    target = f"127.0.0.1:{echo_server()}"
+    bob = world.listen("--keep", "--allow", target)
+    data = bytes(range(128)) * 4096
+    alice = world.call("-W", target, input=data)
+    alice.wait()
+    tap.equal(digest(alice.output), digest(data.upper()))
+    told = world.call("-W", f"127.0.0.1:{echo_server()}", input=b"x").wait(client.DEGRADED)
+    tap.true("did not connect" in told["reason"], str(told))
+    bob.end()
+
+
+@tap.test
+def forwards():
+    """call -L forwards connections, several at once, each with its own end"""
+    world = World()
+    target = f"127.0.0.1:{echo_server()}"
+    bob = world.listen("--keep", "--allow", target)
+    port = postern.free_port()
+    alice = world.call("-L", f"{port}:{target}")
+    tap.true(postern.until(lambda: ("tcp", port) in postern.listening(alice.child.pid), 10), alice.errors)
+    connections = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(5)]
+    for number, connection in enumerate(connections):
+        connection.sendall(f"connection {number} ".encode() * 1000)
+        connection.shutdown(socket.SHUT_WR)
+    for number, connection in enumerate(connections):
+        with connection:
+            got = b""
+            while data := connection.recv(65536):
+                got += data
+            tap.equal(got, f"CONNECTION {number} ".encode() * 1000)
+    alice.child.send_signal(signal.SIGINT)
+    alice.child.wait(10)
+    bob.end()
+
+
+tap.main()
