@@ -317,11 +317,11 @@ static void pacing(void **state)
     ice_remote_credentials(agent, world.now, "right", "0123456789012345678901", false,
                            &world.sides[0].outbox);
     world_settle(&world, 0);
-    assert_int_equal(10, world.sent[0]);
+    assert_int_equal(4, world.sent[0]); /* the rest of the burst is for other kinds of pairs */
     world_run_ms(&world, 499);
-    assert_int_equal(19, world.sent[0]); /* 500 ms till anything is sent again */
+    assert_int_equal(13, world.sent[0]); /* 500 ms till anything is sent again */
     world_run_ms(&world, 1000);
-    assert_int_equal(39, agent->counters.checks_sent - agent->counters.retransmissions);
+    assert_int_equal(33, agent->counters.checks_sent - agent->counters.retransmissions);
     world_free(&world);
 }
 

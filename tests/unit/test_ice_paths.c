@@ -5,6 +5,7 @@
 #include "proto/ice/ice_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static struct ice_world world;
 
@@ -375,6 +376,28 @@ static void opens_without_being_heard(void **state)
     }
 }
 
+/* Seven more interfaces on each side, none of which leads anywhere: the good pair is not the last.
+ */
+static void many_interfaces(void **state)
+{
+    (void)state;
+    behind_masquerade(2);
+    for (int side = 0; side < 2; side++) {
+        for (unsigned i = 0; i < WORLD_SOCKETS - 1; i++) {
+            char text[32];
+            snprintf(text, sizeof text, "172.16.%u.%d:1000", i, side + 1);
+            world_add_socket(&world, side, text, (uint16_t)(800 + 8 * i));
+        }
+    }
+    world_run_ms(&world, 5);
+    struct monotime begin = world.now;
+    call(40);
+    assert_true(world_run_until(&world, 0, ICE_CONNECTED, 1, 3000));
+    assert_true(world_run_until(&world, 1, ICE_CONNECTED, 1, 3000));
+    assert_true(monotime_difference_us(world.now, begin) <= (40 + 90) * MONOTIME_MILLISECOND);
+    world_free(&world);
+}
+
 /* The control: without openers the hole is in the wrong place. */
 static void poisoned_without_openers(void **state)
 {
@@ -499,6 +522,7 @@ int main(void)
         cmocka_unit_test(survives_a_third_of_loss),
         cmocka_unit_test(port_unreachable_makes_it_look),
         cmocka_unit_test(opens_without_being_heard),
+        cmocka_unit_test(many_interfaces),
         cmocka_unit_test(poisoned_without_openers),
         cmocka_unit_test(both_think_they_are_first),
         cmocka_unit_test(informed_agent_speaks_out),

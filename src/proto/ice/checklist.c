@@ -4,7 +4,9 @@
  *
  * New checks are paced by a bucket of tokens, one more each Ta (RFC 8445 §14.2), which begins full:
  * the first few checks of a call go at once, for a call shall not take a Ta for each dead pair
- * before the good one.
+ * before the good one. For the same reason kinds of pairs take turns, and priority decides among
+ * one kind: a host with many interfaces has dozens of pairs of host candidates, which lead nowhere
+ * but on one LAN, before the first of a reflexive one. What is nominated goes by priority alone.
  */
 #include "proto/ice/ice_internal.h"
 
@@ -13,6 +15,9 @@
 #include <string.h>
 
 #define BURST 10
+/* Of these, so many are kept for kinds of pairs of which fewer than KIND_FEW have begun. */
+#define RESERVE 6
+#define KIND_FEW 3
 /*
  * RFC 8445 §14.3 has 500 ms at least, which is much where a firewall drops the first check of a
  * pair by design. What its formula protects (Ta a packet over all pairs) holds up to RTO_MAX_MS.
@@ -125,28 +130,70 @@ static struct ice_pair *next_triggered(struct ice_agent *agent)
     return first;
 }
 
-static struct ice_pair *best_in_state(struct ice_agent *agent, enum ice_pair_state state)
+/*
+ * Kinds of pairs: relayed or not, family, whether a server could be reached from there, type of the
+ * remote candidate.
+ */
+#define KINDS (2 * 2 * 2 * 4)
+
+static size_t kind_of(const struct ice_agent *agent, const struct ice_pair *pair)
+{
+    const struct ice_base *base = &agent->bases[pair->base];
+    size_t family = base->address.family == STUN_FAMILY_IPV6 ? 1 : 0;
+    size_t relayed = base->relay != NULL ? 1 : 0;
+    size_t outward = base->mappings > 0 || ice_address_is_public(&base->address) ? 1 : 0;
+    return ((relayed * 2 + family) * 2 + outward) * 4 + (size_t)agent->remotes[pair->remote].type;
+}
+
+static void count_begun(const struct ice_agent *agent, unsigned begun[static KINDS])
+{
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        const struct ice_pair *pair = &agent->pairs[i];
+        if (pair->in_use && pair->state != PAIR_WAITING && pair->state != PAIR_FROZEN) {
+            begun[kind_of(agent, pair)]++;
+        }
+    }
+}
+
+static struct ice_pair *best_in_state(struct ice_agent *agent, enum ice_pair_state state,
+                                      const unsigned begun[static KINDS])
 {
     struct ice_pair *best = NULL;
+    unsigned fewest = 0;
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         struct ice_pair *pair = &agent->pairs[i];
-        if (pair->in_use && pair->state == state && can_send(agent, pair) &&
-            (best == NULL || pair->priority > best->priority) &&
-            (state != PAIR_FROZEN || !foundation_is_active(agent, pair))) {
+        if (!pair->in_use || pair->state != state || !can_send(agent, pair) ||
+            (state == PAIR_FROZEN && foundation_is_active(agent, pair))) {
+            continue;
+        }
+        unsigned count = begun[kind_of(agent, pair)];
+        if (best == NULL || count < fewest ||
+            (count == fewest && pair->priority > best->priority)) {
             best = pair;
+            fewest = count;
         }
     }
     return best;
 }
 
-/* RFC 8445 §6.1.4.2. */
-static struct ice_pair *next_pair(struct ice_agent *agent)
+/* RFC 8445 §6.1.4.2. `tokens`: how many there must be for it. */
+static struct ice_pair *next_pair(struct ice_agent *agent, uint32_t *tokens)
 {
     struct ice_pair *pair = next_triggered(agent);
-    if (pair == NULL) {
-        pair = best_in_state(agent, PAIR_WAITING);
+    unsigned begun[KINDS] = {0};
+    *tokens = 1;
+    if (pair != NULL) {
+        return pair;
     }
-    return pair != NULL ? pair : best_in_state(agent, PAIR_FROZEN);
+    count_begun(agent, begun);
+    pair = best_in_state(agent, PAIR_WAITING, begun);
+    if (pair == NULL) {
+        pair = best_in_state(agent, PAIR_FROZEN, begun);
+    }
+    if (pair != NULL && begun[kind_of(agent, pair)] >= KIND_FEW) {
+        *tokens = RESERVE + 1;
+    }
+    return pair;
 }
 
 /* ---- one check ------------------------------------------------------------------------------- */
@@ -283,11 +330,9 @@ void ice_checklist_tick(struct ice_agent *agent, struct monotime now, struct out
         }
     }
     fill_tokens(agent, now);
-    while (agent->tokens > 0) {
-        struct ice_pair *pair = next_pair(agent);
-        if (pair == NULL) {
-            break;
-        }
+    uint32_t tokens;
+    struct ice_pair *pair;
+    while ((pair = next_pair(agent, &tokens)) != NULL && agent->tokens >= tokens) {
         agent->tokens--;
         begin(agent, now, pair, outbox);
     }
@@ -305,9 +350,10 @@ struct monotime ice_checklist_due(struct ice_agent *agent, struct monotime now)
             due = monotime_earlier(due, pair->due);
         }
     }
-    if (next_pair(agent) != NULL) {
+    uint32_t tokens;
+    if (next_pair(agent, &tokens) != NULL) {
         struct monotime next = monotime_add_ms(agent->tokens_at, agent->setup.pace_ms);
-        due = monotime_earlier(due, agent->tokens > 0 ? now : next);
+        due = monotime_earlier(due, agent->tokens >= tokens ? now : next);
     }
     return due;
 }
