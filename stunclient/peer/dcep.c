@@ -34,7 +34,7 @@ static bool parse_open(const uint8_t *bytes, size_t size, struct dcep_open *open
 
 bool dcep_parse(const uint8_t *bytes, size_t size, enum dcep_type *type, struct dcep_open *open)
 {
-    if (size == DCEP_ACK_SIZE && bytes[0] == DCEP_ACK) {
+    if (size >= DCEP_ACK_SIZE && bytes[0] == DCEP_ACK) { /* pion sends three bytes more */
         *type = DCEP_ACK;
         return true;
     }

@@ -41,7 +41,7 @@ enum dcep_type {
 /*
  * Reads a message, all of it. Returns true and sets `type`, and of DCEP_OPEN `open`, whose label
  * and protocol are lent from `bytes`. False: it is none, or its lengths are not those of the
- * message, or a channel type is not known.
+ * message, or a channel type is not known. What stands behind an ACK is ignored.
  */
 bool dcep_parse(const uint8_t *bytes, size_t size, enum dcep_type *type, struct dcep_open *open);
 

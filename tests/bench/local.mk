@@ -27,5 +27,6 @@ bench: tests/bench/bench_relay tests/bench/bench_stun tests/bench/bench_turn all
 	tests/bench/bench_stun
 	tests/bench/bench_turn
 	$(AM_TESTS_ENVIRONMENT) python3 -B $(top_srcdir)/tests/bench/run_relay.py
+EXTRA_DIST += tests/bench/run_data_channel.py
 EXTRA_DIST += tests/bench/run_memory.py tests/bench/run_relay.py
 EXTRA_DIST += tests/bench/run_rendezvous.py

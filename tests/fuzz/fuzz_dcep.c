@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *out = malloc(size);
     REQUIRE(out != NULL);
     if (type == DCEP_ACK) {
-        REQUIRE(dcep_build_ack(out, size) == size);
+        size = dcep_build_ack(out, size);
+        REQUIRE(size == DCEP_ACK_SIZE);
     } else {
         REQUIRE((const uint8_t *)open.label == data + DCEP_OPEN_SIZE);
         REQUIRE((const uint8_t *)open.protocol + open.protocol_size == data + size);

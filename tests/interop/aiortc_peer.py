@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """aiortc's DTLS, SCTP and data channel over a plain UDP socket, without ICE: the same words as data_peer.
 
-    aiortc_peer.py client|server echo|receive|send BYTES [message=SIZE]
+    aiortc_peer.py client|server echo|receive|send BYTES [message=SIZE] [nohash]
 """
 import asyncio
 import hashlib
@@ -41,8 +41,9 @@ def pattern(place, size):
 
 
 class Peer:
-    def __init__(self, role, verb, wanted, message_size):
+    def __init__(self, role, verb, wanted, message_size, hashing):
         self.role, self.verb, self.wanted, self.message_size = role, verb, wanted, message_size
+        self.hashing = hashing
         self.sent = self.received = self.messages = 0
         self.hash, self.channel = hashlib.sha256(), None
         self.begin = self.end = 0.0
@@ -59,7 +60,8 @@ class Peer:
     def on_message(self, message):
         data = message.encode() if isinstance(message, str) else message
         self.messages, self.received = self.messages + 1, self.received + len(data)
-        self.hash.update(data)
+        if self.hashing:
+            self.hash.update(data)
         if self.verb == "echo":
             self.channel.send(message)
             self.sent += len(data)
@@ -116,7 +118,8 @@ class Peer:
 def main():
     words = sys.argv[1:]
     options = dict(word.split("=") for word in words[3:] if "=" in word)
-    peer = Peer(words[0], words[1], int(words[2]) if len(words) > 2 else 1 << 62, int(options.get("message", 65536)))
+    peer = Peer(words[0], words[1], int(words[2]) if len(words) > 2 else 1 << 62, int(options.get("message", 65536)),
+                "nohash" not in words)
     text = asyncio.run(asyncio.wait_for(peer.run(), 600))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({"ok": not text, "text": text, "sent": peer.sent, "received": peer.received,

@@ -3,14 +3,16 @@ EXTRA_DIST += \
 	tests/interop/aioice_peer.py \
 	tests/interop/aiortc_peer.py \
 	tests/interop/chromium_echo.js \
+	tests/interop/data_ends.py \
 	tests/interop/foreign.py \
 	tests/interop/nice_pair.c \
 	tests/interop/nice_peer.c \
+	tests/interop/pion_data_peer.go \
 	tests/interop/pion_echo.go \
 	tests/interop/pion_peer.go \
 	tests/interop/rendezvous_page.html \
-	tests/interop/test_aiortc_data_channel.py \
 	tests/interop/test_aioice.py \
+	tests/interop/test_aiortc_data_channel.py \
 	tests/interop/test_chromium.py \
 	tests/interop/test_chromium_rendezvous.py \
 	tests/interop/test_coturn_dtls.py \
@@ -18,7 +20,8 @@ EXTRA_DIST += \
 	tests/interop/test_coturn_tools.py \
 	tests/interop/test_ice.py \
 	tests/interop/test_libnice.py \
-	tests/interop/test_pion.py
+	tests/interop/test_pion.py \
+	tests/interop/test_pion_data_channel.py
 
 # ICE agents that speak by lines: ours, and libnice's.
 check_PROGRAMS += tests/interop/ice_peer
