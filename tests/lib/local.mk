@@ -3,7 +3,6 @@ TESTS += tests/lib/selftest.py
 EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/coverage.py \
-	tests/lib/demo.py \
 	tests/lib/dtls.py \
 	tests/lib/json_schema.py \
 	tests/lib/messages.py \

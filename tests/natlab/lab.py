@@ -48,22 +48,26 @@ def _say(command):
         print(f"# {command}", file=sys.stderr, flush=True)
 
 
-def isolate():
-    """Starts this script again in namespaces of its own; where that cannot be, skips it with a reason."""
+def isolate(otherwise=None):
+    """Starts this script again in namespaces of its own; where that cannot be, calls `otherwise` with the
+    reason: by default the script is skipped."""
     if os.environ.get("LAB_ISOLATED") == "1":
         _prepare()
         return
-    import tap
+    if otherwise is None:
+        import tap
+
+        otherwise = tap.skip_all
 
     unshare = ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
         unshare += ["--user", "--map-root-user"]
     for command in ("unshare", "ip", "nft"):
         if subprocess.run(["sh", "-c", f"PATH=$PATH:/usr/sbin:/sbin command -v {command}"], capture_output=True).returncode:
-            tap.skip_all(f"{command} is not installed")
+            otherwise(f"{command} is not installed")
     trial = subprocess.run([*unshare, "sh", "-c", "mount -t tmpfs none /run"], capture_output=True, text=True)
     if trial.returncode:
-        tap.skip_all(f"namespaces cannot be made here: {trial.stderr.strip()}")
+        otherwise(f"namespaces cannot be made here: {trial.stderr.strip()}")
     os.environ["LAB_ISOLATED"] = "1"
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     os.execvp(unshare[0], [*unshare, sys.executable, "-B", *sys.argv])
@@ -159,10 +163,12 @@ class Box:
 
 class Lab:
     """The network of the drawing. `lifetime`: seconds that a NAT keeps an idle UDP mapping. `delays`:
-    milliseconds, one way, of the links to "a" and "b" (the NATs' outside) and "server"."""
+    milliseconds, one way, of the links to "a" and "b" (the NATs' outside) and "server". Without `ipv6`
+    the hosts have no IPv6, which no NAT stands in the way of."""
 
-    def __init__(self, alice=nats.OPEN, bob=nats.OPEN, lifetime=120, second_hosts=False, delays=None):
+    def __init__(self, alice=nats.OPEN, bob=nats.OPEN, lifetime=120, second_hosts=False, delays=None, ipv6=True):
         self.nats = {"a": alice, "b": bob}
+        self.ipv6 = ipv6
         self.lifetime, self.second_hosts, self.delays = lifetime, second_hosts, delays or {}
         self.boxes, self.forwarders = {}, []
 
@@ -236,6 +242,8 @@ class Lab:
             self.link(router, f"port{at}", box, "eth0", [], [f"{prefix}.{int(gateway) + 1 + at}/26", f"{v6}:{2 + at}/64"])
             router.run("ip", "link", "set", f"port{at}", "master", "lan")
             self.route(box, f"default via {prefix}.{gateway}", f"default via {v6}:1")
+            if not self.ipv6:
+                box.run("sysctl", "-q", "-w", "net.ipv6.conf.eth0.disable_ipv6=1")
             setattr(self, name, box)
         setattr(self, f"nat_{letter}", router)
 
