@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	tests/interop/aioice_peer.py \
 	tests/interop/aiortc_peer.py \
+	tests/interop/chromium_call.js \
 	tests/interop/chromium_echo.js \
 	tests/interop/data_ends.py \
 	tests/interop/foreign.py \
@@ -15,6 +16,7 @@ EXTRA_DIST += \
 	tests/interop/test_aiortc_data_channel.py \
 	tests/interop/test_chromium.py \
 	tests/interop/test_chromium_rendezvous.py \
+	tests/interop/test_chromium_calls.py \
 	tests/interop/test_coturn_dtls.py \
 	tests/interop/test_coturn_server.py \
 	tests/interop/test_coturn_tools.py \

@@ -1,0 +1,4 @@
+# What others may copy from.
+EXTRA_DIST += \
+	examples/browser/call.html \
+	examples/browser/postern.js
