@@ -425,7 +425,7 @@ static const char *parse(struct reading *reading, struct span text)
 const char *session_description_parse(struct session_description *out, const char *text,
                                       size_t size)
 {
-    struct reading reading = {.out = out};
+    struct reading reading = {.out = out, .bundle = {"", 0}};
 
     memset(out, 0, sizeof *out);
     out->sctp_port = SCTP_PORT_DEFAULT;
