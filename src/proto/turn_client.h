@@ -64,7 +64,8 @@ void turn_client_allocate(struct turn_client *client, struct monotime now, struc
  */
 int turn_client_permit(struct turn_client *client, struct monotime now,
                        const struct stun_address *peer, struct outbox *outbox);
-/* The same with a channel, which holds a permission too: TURN_CLIENT_BOUND follows. */
+/* The same with a channel, which holds a permission too: TURN_CLIENT_BOUND follows. When it is
+ * refused, a permission that was there before stays. */
 int turn_client_bind(struct turn_client *client, struct monotime now,
                      const struct stun_address *peer, struct outbox *outbox);
 /* No longer refreshes what `peer` has; it ends by itself at the server. */

@@ -178,9 +178,14 @@ static void peer_failed(struct turn_client *client, struct monotime now, struct 
         peer->due = monotime_add_seconds(now, 1);
         return;
     }
-    peer->kept = false;
-    peer->bound = false;
-    peer->expires = now;
+    /* A channel that was refused leaves the permission that there was. */
+    if (request->kind == REQUEST_BIND && !peer->bound && is_permitted(peer, now)) {
+        peer->wants_channel = false;
+    } else {
+        peer->kept = false;
+        peer->bound = false;
+        peer->expires = now;
+    }
     add_peer_event(client, TURN_CLIENT_PEER_FAILED, peer, outcome,
                    monotime_difference_us(now, request->started));
 }

@@ -228,6 +228,23 @@ static void test_relay_refuses(void **state)
     world_free(world);
 }
 
+/* A server that has no channels: indications carry the data. */
+static void test_no_channels(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < seeds; seed++) {
+        struct world *world = begin(seed, "random", "random");
+        world->shell->policy.channels_per_allocation = 0;
+        call(world);
+        assert_path(world, seed, PATH_RELAY);
+        world_run_us(world, 320 * SECOND); /* past what a permission lives */
+        assert_path(world, seed, PATH_RELAY);
+        assert_int_equal(world->hosts[0].failures + world->hosts[1].failures, 0);
+        assert_nothing_missing(world, seed);
+        world_free(world);
+    }
+}
+
 /* Who never answers costs nobody else time, and is given up. */
 static void test_dead_server(void **state)
 {
@@ -536,17 +553,29 @@ static void test_hopeless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_double_nat),       cmocka_unit_test(test_hairpin),
-        cmocka_unit_test(test_one_lan),          cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_ipv6_relay),       cmocka_unit_test(test_lite),
-        cmocka_unit_test(test_relay_only),       cmocka_unit_test(test_relay_refuses),
-        cmocka_unit_test(test_dead_server),      cmocka_unit_test(test_all_servers_dead),
-        cmocka_unit_test(test_role_conflict),    cmocka_unit_test(test_short_mappings),
-        cmocka_unit_test(test_path_dies),        cmocka_unit_test(test_everything_dies),
-        cmocka_unit_test(test_server_dies),      cmocka_unit_test(test_relay_dies),
-        cmocka_unit_test(test_connections_lost), cmocka_unit_test(test_socket_lost),
-        cmocka_unit_test(test_restart),          cmocka_unit_test(test_restart_after_failure),
-        cmocka_unit_test(test_heavy_weather),    cmocka_unit_test(test_hopeless),
+        cmocka_unit_test(test_double_nat),
+        cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_one_lan),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_ipv6_relay),
+        cmocka_unit_test(test_lite),
+        cmocka_unit_test(test_relay_only),
+        cmocka_unit_test(test_relay_refuses),
+        cmocka_unit_test(test_no_channels),
+        cmocka_unit_test(test_dead_server),
+        cmocka_unit_test(test_all_servers_dead),
+        cmocka_unit_test(test_role_conflict),
+        cmocka_unit_test(test_short_mappings),
+        cmocka_unit_test(test_path_dies),
+        cmocka_unit_test(test_everything_dies),
+        cmocka_unit_test(test_server_dies),
+        cmocka_unit_test(test_relay_dies),
+        cmocka_unit_test(test_connections_lost),
+        cmocka_unit_test(test_socket_lost),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_after_failure),
+        cmocka_unit_test(test_heavy_weather),
+        cmocka_unit_test(test_hopeless),
     };
     if (getenv("SEEDS") != NULL) {
         seeds = strtoull(getenv("SEEDS"), NULL, 10);

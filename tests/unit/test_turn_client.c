@@ -623,6 +623,25 @@ static void remembers_a_peer(void **state)
     assert_int_equal(server.requests[STUN_CREATE_PERMISSION], 3);
 }
 
+/* A channel that is refused leaves the permission that there was, and it is kept. */
+static void keeps_a_permission_without_channel(void **state)
+{
+    (void)state;
+    allocate();
+    ask(BOB, false);
+    exchange();
+    expect(TURN_CLIENT_PERMITTED, TURN_CLIENT_NONE);
+    server.refuse_method = STUN_CHANNEL_BIND;
+    server.refuse = 508;
+    ask(BOB, true);
+    exchange();
+    expect(TURN_CLIENT_PEER_FAILED, TURN_CLIENT_CAPACITY);
+    assert_int_equal(send_text(BOB, "x"), 0);
+    run_seconds(900);
+    assert_int_equal(send_text(BOB, "x"), 0);
+    assert_int_equal(server.requests[STUN_CHANNEL_BIND], 1);
+}
+
 static void refreshes_by_the_lifetime_granted(void **state)
 {
     (void)state;
@@ -816,6 +835,7 @@ int main(void)
         TEST(keeps_everything_alive_for_hours),
         TEST(forgets_a_peer),
         TEST(remembers_a_peer),
+        TEST(keeps_a_permission_without_channel),
         TEST(refreshes_by_the_lifetime_granted),
         TEST(tries_to_refresh_until_it_expires),
         TEST(ends_when_the_server_knows_it_no_more),

@@ -43,7 +43,8 @@ enum leg_state {
 
 struct relay_peer {
     struct stun_address address;
-    bool ready, preferred;
+    bool ready;
+    bool preferred, refused; /* a channel was asked for; the server would not have it */
 };
 
 /* One allocation, or the attempt. */

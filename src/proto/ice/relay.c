@@ -166,6 +166,21 @@ static struct relay_peer *find_peer(struct ice_relay *relay, const struct stun_a
     return NULL;
 }
 
+/* A channel may be refused where a permission was given: it is asked whether that is there still,
+ * and what comes of this counts. */
+static bool is_of_channel(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
+                          const struct stun_address *remote, struct outbox *outbox)
+{
+    struct relay_peer *peer = find_peer(&leg->relay, remote);
+
+    if (peer == NULL || !peer->preferred || peer->refused) {
+        return false;
+    }
+    peer->refused = true;
+    agent->gather->poke = now;
+    return turn_client_permit(leg->relay.client, now, remote, outbox) == 0;
+}
+
 static void peer_settled(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                          const struct stun_address *remote, bool ok, struct outbox *outbox)
 {
@@ -198,6 +213,9 @@ static void take_event(struct ice_agent *agent, struct monotime now, struct ice_
         peer_settled(agent, now, leg, &event->peer, true, outbox);
         break;
     case TURN_CLIENT_PEER_FAILED:
+        if (is_of_channel(agent, now, leg, &event->peer, outbox)) {
+            break;
+        }
         peer_settled(agent, now, leg, &event->peer, false, outbox);
         break;
     case TURN_CLIENT_ENDED:
