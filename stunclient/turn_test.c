@@ -407,6 +407,7 @@ static void take_event(struct turn_test *test, struct monotime now, unsigned sid
     case TURN_CLIENT_CONNECTED:
     case TURN_CLIENT_ATTEMPT:
         if (test->step == STEP_CONNECT) {
+            turn_client_know(test->clients[DATA + side], test->clients[side]);
             turn_client_join(test->clients[DATA + side], now, event->connection_id, outbox);
         }
         break;

@@ -84,10 +84,13 @@ int turn_client_send(struct turn_client *client, struct monotime now,
  * RFC 6062. connect asks an allocation that relays TCP for a connection to `peer`, one at a time:
  * TURN_CLIENT_CONNECTED or TURN_CLIENT_PEER_FAILED follows. join makes a client that allocates
  * nothing, on a connection of its own, the data connection of that id: TURN_CLIENT_JOINED or
- * TURN_CLIENT_FAILED follows, and from the former on its bytes are the peer's.
+ * TURN_CLIENT_FAILED follows, and from the former on its bytes are the peer's. Before join it may
+ * take over what its allocation's client knows of realm, nonce and key, so that its first request
+ * is signed: coturn closes a data connection that it would have to challenge.
  */
 void turn_client_connect(struct turn_client *client, struct monotime now,
                          const struct stun_address *peer, struct outbox *outbox);
+void turn_client_know(struct turn_client *client, const struct turn_client *allocated);
 void turn_client_join(struct turn_client *client, struct monotime now, uint32_t connection_id,
                       struct outbox *outbox);
 /*

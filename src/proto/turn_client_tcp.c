@@ -51,6 +51,13 @@ enum turn_client_input turn_tcp_attempt(struct turn_client *client, const struct
     return TURN_CLIENT_HANDLED;
 }
 
+void turn_client_know(struct turn_client *client, const struct turn_client *allocated)
+{
+    if (client->state == CLIENT_IDLE && client->has_credentials && allocated->has_credentials) {
+        client->credentials = allocated->credentials;
+    }
+}
+
 void turn_client_join(struct turn_client *client, struct monotime now, uint32_t connection_id,
                       struct outbox *outbox)
 {

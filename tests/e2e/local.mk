@@ -14,6 +14,7 @@ e2e_tests = \
 	tests/e2e/test_layers.py \
 	tests/e2e/test_library.py \
 	tests/e2e/test_rendezvous_wire.py \
+	tests/e2e/test_rows.py \
 	tests/e2e/test_server_config.py \
 	tests/e2e/test_server_dns.py \
 	tests/e2e/test_server_manual.py \

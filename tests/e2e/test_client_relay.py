@@ -49,6 +49,25 @@ def both_families(workers, protocol):
 
 
 @tap.test
+def both_by_the_rfc():
+    """The bytes of a dual allocation, read by another codec: ADDITIONAL-ADDRESS-FAMILY alone, and requests in both families"""
+    _, port = e2e.serve(relay=("127.0.0.1", "::1"))
+    seen = []
+
+    def look(data, to_server):
+        if to_server and not stun.is_channel(data):
+            seen.append(stun.parse(data))
+        return data
+
+    client.run_json("turn", client.Way(port, look).name, *CREDENTIALS, *QUICK, "--dual-stack")
+    asked = [one for one in seen if one.method == stun.ALLOCATE]
+    tap.true(asked and all(one.get(stun.ADDITIONAL_ADDRESS_FAMILY) == b"\2\0\0\0" for one in asked), "for IPv6")
+    tap.true(all(stun.REQUESTED_ADDRESS_FAMILY not in one for one in asked), "the other attribute excludes it")
+    sent = {one.address(stun.XOR_PEER_ADDRESS)[0] for one in seen if one.method == stun.SEND}
+    tap.equal(sent, {"127.0.0.1", "::1"}, "peers of Send indications")
+
+
+@tap.test
 def one_family_only():
     """--dual-stack at a server with relays of one family: status 7, and why"""
     _, port = e2e.serve()

@@ -45,6 +45,14 @@ def turn(protocol):
 
 
 @tap.test
+def tcp_relay():
+    """stunclient turn --tcp-relay connects two relays of coturn's, and bytes go there and back"""
+    told = postern.client("turn", f"127.0.0.1:{coturn()}", *CREDENTIALS, "--json", "--protocol", "tcp", "--tcp-relay", "--interval", "2")
+    tap.equal(told.status, 0, str(told))
+    tap.equal(told.json["echo"]["returned"], told.json["echo"]["sent"])
+
+
+@tap.test
 def private_peers():
     """stunclient turn says that coturn relays to private addresses, which it does unless told otherwise"""
     told = postern.client("turn", f"127.0.0.1:{coturn()}", *CREDENTIALS, "--json", "--count", "3")

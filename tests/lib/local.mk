@@ -2,6 +2,7 @@
 TESTS += tests/lib/selftest.py
 EXTRA_DIST += \
 	tests/README.md \
+	tests/ROWS.md \
 	tests/lib/coverage.py \
 	tests/lib/dtls.py \
 	tests/lib/json_schema.py \
