@@ -89,9 +89,28 @@ static char short_escape(uint32_t code_point)
     }
 }
 
+/* How many of the first bytes are ASCII that needs no escape: most texts are nothing else. */
+static size_t plain_run(const char *bytes, size_t size)
+{
+    size_t length = 0;
+
+    while (length < size && bytes[length] >= ' ' && bytes[length] < 0x7f && bytes[length] != '"' &&
+           bytes[length] != '\\') {
+        length++;
+    }
+    return length;
+}
+
 static void put_escaped(struct text_buffer *out, const char *bytes, size_t size)
 {
     while (size > 0 && !out->failed) {
+        size_t run = plain_run(bytes, size);
+        text_buffer_put(out, bytes, run);
+        bytes += run;
+        size -= run;
+        if (size == 0) {
+            return;
+        }
         uint32_t code_point = 0;
         size_t length = text_utf8_next(bytes, size, &code_point);
         char letter = short_escape(code_point);

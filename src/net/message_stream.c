@@ -94,24 +94,63 @@ size_t message_stream_waiting(const struct message_stream *stream)
            websocket_output_size(stream->websocket);
 }
 
+/*
+ * Writes at once what waits, as far as the socket takes it: the loop would take two calls of
+ * epoll_ctl and a turn for each message. Only what is left over is the loop's, and so is an error,
+ * which it will meet again. TLS is written by the loop alone.
+ */
+static void flush(struct message_stream *stream)
+{
+    struct evbuffer *output = bufferevent_get_output(stream->bufferevent);
+
+    if (message_stream_tls(stream) != NULL || stream->stage == MESSAGE_STAGE_CONNECTING ||
+        stream->stage == MESSAGE_STAGE_ENDED || evbuffer_get_length(output) == 0 ||
+        (bufferevent_get_enabled(stream->bufferevent) & EV_WRITE) != 0) {
+        return;
+    }
+    (void)evbuffer_unfreeze(output, 1);
+    (void)evbuffer_write(output, bufferevent_getfd(stream->bufferevent));
+    (void)evbuffer_freeze(output, 1);
+    if (evbuffer_get_length(output) > 0) {
+        bufferevent_enable(stream->bufferevent, EV_WRITE);
+    }
+}
+
+/* Nothing waits: from now on flush writes first. */
+static void rest(struct message_stream *stream)
+{
+    if (message_stream_tls(stream) == NULL && stream->stage != MESSAGE_STAGE_ENDED &&
+        evbuffer_get_length(bufferevent_get_output(stream->bufferevent)) == 0) {
+        bufferevent_disable(stream->bufferevent, EV_WRITE);
+    }
+}
+
 static void arm(struct message_stream *stream, unsigned seconds)
 {
     event_add(&stream->later, &(struct timeval){.tv_sec = (time_t)seconds});
 }
 
+/* All is sent. Input is still read, and discarded: closing over unread bytes would reset the
+ * connection and take the last answer with it. */
+static void linger(struct message_stream *stream)
+{
+    stream->stage = MESSAGE_STAGE_LINGERING;
+    say_goodbye(stream);
+    bufferevent_enable(stream->bufferevent, EV_READ);
+}
+
 void message_stream_finish_as(struct message_stream *stream, enum message_stream_end end,
                               unsigned seconds)
 {
+    flush(stream);
+    stream->end = end;
+    arm(stream, seconds);
     if (message_stream_waiting(stream) == 0) {
-        message_stream_end_later(stream, end);
+        linger(stream);
         return;
     }
     stream->stage = MESSAGE_STAGE_FINISHING;
-    stream->end = end;
-    arm(stream, seconds);
-    /* libevent stops writing too when TLS has ended in one direction. Input is still read, and
-     * discarded: closing over unread bytes would reset the connection and take the last answer with
-     * it. */
+    /* libevent stops writing too when TLS has ended in one direction. */
     bufferevent_enable(stream->bufferevent, EV_READ | EV_WRITE);
 }
 
@@ -244,6 +283,7 @@ static void on_readable(struct bufferevent *bufferevent, void *context)
     if (stream->stage >= MESSAGE_STAGE_FINISHING) {
         evbuffer_drain(input, evbuffer_get_length(input));
     }
+    flush(stream);
     leave(stream);
 }
 
@@ -259,11 +299,11 @@ static void on_written(struct bufferevent *bufferevent, void *context)
     if (stream->stage == MESSAGE_STAGE_FINISHING && stream->ended) {
         message_stream_end(stream, stream->end);
     } else if (stream->stage == MESSAGE_STAGE_FINISHING) {
-        stream->stage = MESSAGE_STAGE_LINGERING;
-        say_goodbye(stream);
+        linger(stream);
     } else if (message_stream_is_live(stream) && stream->user->drained != NULL) {
         stream->user->drained(stream, stream->context);
     }
+    rest(stream);
     leave(stream);
 }
 
@@ -317,7 +357,9 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
     if (stream->stage == MESSAGE_STAGE_ENDED) {
         /* Told already, or about to be. */
     } else if ((what & BEV_EVENT_CONNECTED) != 0) {
+        rest(stream);
         on_connected(stream);
+        flush(stream);
     } else if (stream->stage == MESSAGE_STAGE_LINGERING) {
         message_stream_end(stream, stream->end);
     } else if ((what & BEV_EVENT_EOF) == 0) {
@@ -385,6 +427,9 @@ static struct message_stream *new_stream(struct event_base *base, int descriptor
 static struct message_stream *start(struct message_stream *stream)
 {
     if (bufferevent_enable(stream->bufferevent, EV_READ | EV_WRITE) == 0) {
+        if (stream->stage != MESSAGE_STAGE_CONNECTING) {
+            rest(stream);
+        }
         return stream;
     }
     destroy(stream);
@@ -464,8 +509,10 @@ int message_stream_send(struct message_stream *stream, const char *text, size_t 
         message_stream_end_later(stream, MESSAGE_END_STUCK);
         return -ENOBUFS;
     }
-    return (stream->framing == MESSAGE_FRAMING_LINES ? send_line : websocket_send)(stream, text,
-                                                                                   size);
+    int status =
+        (stream->framing == MESSAGE_FRAMING_LINES ? send_line : websocket_send)(stream, text, size);
+    flush(stream);
+    return status;
 }
 
 void message_stream_finish(struct message_stream *stream, unsigned seconds)

@@ -61,7 +61,7 @@ struct message_stream_user {
      * by its Close frame. May be NULL.
      */
     void (*unreadable)(struct message_stream *stream, enum message_stream_end end, void *context);
-    /* All that waited has been sent. May be NULL. */
+    /* Some had to wait (message_stream_waiting), and all of it has been sent. May be NULL. */
     void (*drained)(struct message_stream *stream, void *context);
     /* The end, once. Nothing comes after it. */
     void (*closed)(struct message_stream *stream, enum message_stream_end end, void *context);

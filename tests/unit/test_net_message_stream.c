@@ -274,7 +274,6 @@ static void lines_however_cut(void **state)
     assert_int_equal(message_stream_send(server.stream, "{\"d\":4}", 7), 0);
     run();
     assert_string_equal(read_text(NULL), "{\"d\":4}\n");
-    assert_true(server.drained > 0);
     assert_int_equal(message_stream_waiting(server.stream), 0);
     close(descriptor);
     descriptor = -1;
@@ -354,6 +353,35 @@ static void who_does_not_read_is_ended(void **state)
     assert_int_equal(server.closed, 0); /* from the loop only */
     run();
     assert_int_equal(server.end, MESSAGE_END_STUCK);
+}
+
+static void told_when_all_is_sent(void **state)
+{
+    static char line[4096];
+    (void)state;
+    open_server(&(struct message_stream_setup){.output_size_max = 1 << 20});
+    write_text("{}\n");
+    memset(line, 'a', sizeof line);
+    size_t sent = 0;
+    while (message_stream_waiting(server.stream) == 0) {
+        assert_int_equal(message_stream_send(server.stream, line, sizeof line), 0);
+        sent += sizeof line + 1;
+    }
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(message_stream_send(server.stream, line, sizeof line), 0);
+        sent += sizeof line + 1;
+    }
+    assert_int_equal(server.drained, 0);
+    size_t all = 0;
+    for (ssize_t size; (size = read(descriptor, line, sizeof line)) > 0; run()) {
+        all += (size_t)size;
+    }
+    assert_int_equal(all, sent);
+    assert_int_equal(server.drained, 1);
+    assert_int_equal(message_stream_waiting(server.stream), 0);
+    /* And in order again afterwards. */
+    assert_int_equal(message_stream_send(server.stream, "{}", 2), 0);
+    assert_string_equal(read_text(NULL), "{}\n");
 }
 
 static void freed_in_a_callback(void **state)
@@ -763,6 +791,7 @@ int main(void)
         TEST(a_whole_line_that_is_too_long),
         TEST(neither_json_nor_http),
         TEST(who_does_not_read_is_ended),
+        TEST(told_when_all_is_sent),
         TEST(who_says_nothing_is_ended),
         TEST(our_ends_by_lines),
         TEST(our_ends_on_tls),
@@ -775,6 +804,7 @@ int main(void)
         TEST(a_whole_line_that_is_too_long),
         TEST(neither_json_nor_http),
         TEST(who_does_not_read_is_ended),
+        TEST(told_when_all_is_sent),
         TEST(who_says_nothing_is_ended),
         TEST(our_ends_by_lines),
         TEST(our_ends_on_tls),
