@@ -146,6 +146,7 @@ static void build_users_database(struct config_boot *boot, const struct config_d
     settings->redis_user = duplicate(draft->redis_user);
     settings->redis_password = duplicate(draft->redis_password);
     settings->redis_database = draft->redis_database;
+    settings->several_realms = draft->realm_count > 0;
     bool redis = config_draft_has(draft, "users_database.redis");
     if (config_draft_has(draft, "users_database") && !draft->users_sqlite == !redis)
         config_report_error(draft->report, config_draft_place(draft, "users_database"),

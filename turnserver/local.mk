@@ -99,6 +99,7 @@ turnserver_libcluster_la_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS) -pthread
 # Users who are kept elsewhere: a thread, and what is behind it.
 noinst_LTLIBRARIES += turnserver/libusers.la
 turnserver_libusers_la_SOURCES = \
+	turnserver/users/origin_table.c turnserver/users/origin_table.h \
 	turnserver/users/sqlite_backend.c \
 	turnserver/users/user_backend.h \
 	turnserver/users/user_database.h \

@@ -596,6 +596,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         return false;
     }
     auth_set_server_names(worker->auth, server_name, worker);
+    auth_set_origins(worker->auth, &worker->shared->users);
     struct turn_setup setup = {
         .policy = &worker->policy->turn,
         .auth = worker->auth,

@@ -154,6 +154,51 @@ def takes_keys_of_tokens(workers):
     tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "string", key, "turn.example.org")), 500, "not a hash")
 
 
+class FromOrigin(stunwire.Client):
+    """A client that says where its page comes from."""
+
+    origin = b""
+
+    def credentials(self):
+        return [(0x802F, self.origin)] + super().credentials()
+
+
+@tap.test(workers=e2e.WORKERS)
+def takes_origins(workers):
+    """Strings turn/origin/ORIGIN lead clients to a realm that the configuration has; changes are seen"""
+    need_hiredis()
+    redis = Redis()
+    other = "example.net"
+    for origin, realm in (("https://a.example", other), ("https://b.example", "unheard-of"),
+                          ("https://c.example", other), ("https://d.example", "x" * 300)):
+        redis.run("SET", f"turn/origin/{origin}", realm)
+    redis.run("RPUSH", "turn/origin/list", "x")
+    for number in range(300):
+        redis.run("SET", f"turn/origin/https://{number}.example", other)
+    redis.run("SET", f"turn/realm/{other}/user/carol/key", key_of("carol", "word", other))
+    realms = f'realms = ( {{ name = "{other}"; origins = [ "https://own.example" ]; }} );\n'
+    _, port = serve(redis.port, workers=workers, text=realms)
+
+    def realm_of(origin):
+        one = FromOrigin(e2e.udp(port), "carol", "word")
+        one.origin = origin
+        answer = one.exchange(stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, [(0x802F, origin)]))
+        return answer.get(stunwire.REALM).decode(), one
+
+    service.wait_for(lambda: realm_of(b"https://299.example")[0] == other, "the origins are read")
+    for origin, realm in ((b"https://a.example", other), (b"https://b.example", REALM), (b"https://d.example", REALM),
+                          (b"https://own.example", other), (b"https://a.example.", REALM), (b"https://a.exampl", REALM),
+                          (b"list", REALM), (b"", REALM), (b"https://a.example\0", REALM), (b"x" * 600, REALM)):
+        tap.equal(realm_of(origin)[0], realm, str(origin))
+    tap.equal(code_of(realm_of(b"https://a.example")[1]), 0, "and in")
+    redis.run("DEL", "turn/origin/https://a.example")
+    service.wait_for(lambda: realm_of(b"https://a.example")[0] == REALM, "one is gone")
+    tap.equal(realm_of(b"https://c.example")[0], other, "the others are still there")
+    redis.stop()
+    time.sleep(LIFETIME + 0.2)
+    tap.equal(realm_of(b"https://c.example")[0], other, "what was read holds while Redis is away")
+
+
 @tap.test
 def offers_md5_only():
     """Nothing is offered that coturn's layout has no key for"""

@@ -266,6 +266,11 @@ tests_unit_test_turn_tcp_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_tcp_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 # ---- users ------------------------------------------------------------------------------------
+unit_tests += tests/unit/test_origin_table
+tests_unit_test_origin_table_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_test_origin_table_LDADD = turnserver/libusers.la src/libnet.la $(TURN_TEST_LIBS) \
+	$(LIBEVENT_LIBS)
+
 if HAVE_SQLITE
 unit_tests += tests/unit/test_user_source
 endif

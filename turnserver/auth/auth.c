@@ -483,6 +483,26 @@ static const char *server_name_of(const struct auth *auth, const struct flow *fl
                                                : NULL;
 }
 
+void auth_set_origins(struct auth *auth, const struct auth_source *source)
+{
+    auth->origins = source;
+}
+
+/* The realm that users' keeper has for the origin, when the policy has none; NULL: none. */
+static const struct auth_policy *realm_elsewhere(const struct auth *auth,
+                                                 const struct stun_attribute_view *origin)
+{
+    const struct auth_source *source = auth->origins;
+    char realm[AUTH_REALM_SIZE_MAX];
+
+    if (origin == NULL || source == NULL || source->realm_of_origin == NULL ||
+        policy_find_origin(auth->policy, origin) != NULL ||
+        !source->realm_of_origin(source->context, origin->value, origin->size, realm)) {
+        return NULL;
+    }
+    return policy_find_realm(auth->policy, (const uint8_t *)realm, strlen(realm));
+}
+
 /* The realm that the client has chosen already, else the one that it belongs to. */
 static const struct auth_policy *realm_of(const struct auth *auth, const struct flow *flow,
                                           const struct stun_view *request)
@@ -491,9 +511,12 @@ static const struct auth_policy *realm_of(const struct auth *auth, const struct 
     const struct auth_policy *named =
         realm != NULL ? policy_find_realm(auth->policy, realm->value, realm->size) : NULL;
 
+    const struct stun_attribute_view *origin = stun_view_find(request, STUN_ORIGIN);
+
+    named = named != NULL ? named : realm_elsewhere(auth, origin);
     return named != NULL ? named
-                         : policy_choose_realm(auth->policy, stun_view_find(request, STUN_ORIGIN),
-                                               server_name_of(auth, flow), &flow->local);
+                         : policy_choose_realm(auth->policy, origin, server_name_of(auth, flow),
+                                               &flow->local);
 }
 
 void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,

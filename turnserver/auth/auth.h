@@ -298,7 +298,14 @@ struct auth_source {
     void *context;
     bool (*ask)(void *context, const struct auth_question *question, auth_answered *answered,
                 void *receiver);
+    /* The realm of a client that says it comes from `origin`, as far as is known now: never waits,
+     * from any thread. Returns false when it is nobody's. May be NULL. */
+    bool (*realm_of_origin)(void *context, const uint8_t *origin, size_t size,
+                            char realm[AUTH_REALM_SIZE_MAX]);
 };
+
+/* Whom to ask for the realm of an ORIGIN that the policy does not have; borrowed. */
+void auth_set_origins(struct auth *auth, const struct auth_source *source);
 
 /* Zeroed but for the id; NULL when memory is out. free leaves no key behind in memory. */
 struct auth_finding *auth_finding_new(uint64_t id);

@@ -20,7 +20,8 @@ struct auth {
     int64_t wall_seconds;
     struct evp_cipher_ctx_st *cipher; /* opens tokens */
     struct lookup_table lookups;
-    auth_server_name *server_name; /* may be NULL */
+    const struct auth_source *origins; /* may be NULL */
+    auth_server_name *server_name;     /* may be NULL */
     void *server_name_context;
     char own_secret[BASE64_TEXT_SIZE(32)]; /* for credentials that we make ourselves */
     struct monotime source_fails; /* until then; nobody can be told from nobody meanwhile */

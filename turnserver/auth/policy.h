@@ -49,6 +49,9 @@ const struct auth_policy *policy_choose_realm(const struct auth_policy *policy,
                                               const struct stun_attribute_view *origin,
                                               const char *server_name,
                                               const struct stun_address *local);
+/* The realm whose origins have that one; NULL when there is none. */
+const struct auth_policy *policy_find_origin(const struct auth_policy *policy,
+                                             const struct stun_attribute_view *origin);
 /* Frees what a realm has of its own beside users and secrets. */
 void realm_clear(struct auth_policy *realm);
 

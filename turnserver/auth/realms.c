@@ -123,15 +123,27 @@ static bool has_listener(const struct auth_policy *realm, const struct stun_addr
     return false;
 }
 
+const struct auth_policy *policy_find_origin(const struct auth_policy *policy,
+                                             const struct stun_attribute_view *origin)
+{
+    for (size_t i = 0; i < policy->other_count; i++) {
+        if (has_origin(policy->others[i], origin)) {
+            return policy->others[i];
+        }
+    }
+    return NULL;
+}
+
 const struct auth_policy *policy_choose_realm(const struct auth_policy *policy,
                                               const struct stun_attribute_view *origin,
                                               const char *server_name,
                                               const struct stun_address *local)
 {
-    for (size_t i = 0; origin != NULL && i < policy->other_count; i++) {
-        if (has_origin(policy->others[i], origin)) {
-            return policy->others[i];
-        }
+    const struct auth_policy *of_origin =
+        origin != NULL ? policy_find_origin(policy, origin) : NULL;
+
+    if (of_origin != NULL) {
+        return of_origin;
     }
     for (size_t i = 0; server_name != NULL && i < policy->other_count; i++) {
         if (has_server_name(policy->others[i], server_name)) {

@@ -5,6 +5,7 @@
  *
  *   turn/realm/REALM/user/NAME/key   a string: the MD5 key, 32 hexadecimal digits
  *   turn/realm/REALM/secret          a set of REST secrets
+ *   turn/origin/ORIGIN               a string: the realm of who comes from there
  *   turn/oauth/kid/KID               a hash: ikm_key (base64), as_rs_alg, timestamp, lifetime,
  * realm
  *
@@ -33,14 +34,18 @@
 struct command {
     struct command *next;
     struct user_backend *backend;
-    struct user_request *request; /* NULL: AUTH or SELECT */
+    struct user_request *request; /* or one of the other two */
+    void (*take)(struct user_backend *backend, const redisReply *reply, const char *text);
+    char *text; /* for `take`, ours */
     struct monotime deadline;
 };
 
 struct user_backend {
     const struct user_source_settings *settings;
     struct event_base *base;
-    struct event *retry, *watch;
+    struct event *retry, *watch, *read_origins;
+    struct origin_table *origins;
+    bool reading_origins;
     redisAsyncContext *connection; /* NULL: waiting for `retry` */
     struct command *first, **last;
     unsigned back_off_ms;
@@ -212,28 +217,31 @@ static void on_reply(redisAsyncContext *connection, void *raw, void *context)
     take_out(backend, command);
     if (command->request != NULL) {
         finish(backend, command->request, reply);
+    } else if (command->take != NULL) {
+        command->take(backend, reply, command->text);
     } else if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
         /* Not let in, or no such database: what follows would be answered by the wrong one. */
         user_health_note(&backend->health, false, reply->str);
         backend->connection = NULL;
         redisAsyncFree(connection);
     }
+    free(command->text);
     free(command);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
 /* Returns false when it could not be sent: on_reply is then not called. */
-static bool send_command(struct user_backend *backend, struct user_request *request, int count,
-                         const char **words)
+static bool send_words(struct user_backend *backend, const struct command *of, int count,
+                       const char **words)
 {
     struct command *command = calloc(1, sizeof *command);
 
     if (command == NULL) {
         return false;
     }
+    *command = *of;
     command->backend = backend;
-    command->request = request;
     command->deadline = monotime_add_ms(clock_now(), PATIENCE_MS);
     if (redisAsyncCommandArgv(backend->connection, on_reply, command, count, words, NULL) !=
         REDIS_OK) {
@@ -243,6 +251,12 @@ static bool send_command(struct user_backend *backend, struct user_request *requ
     *backend->last = command;
     backend->last = &command->next;
     return true;
+}
+
+static bool send_command(struct user_backend *backend, struct user_request *request, int count,
+                         const char **words)
+{
+    return send_words(backend, &(struct command){.request = request}, count, words);
 }
 
 static bool send_question(struct user_backend *backend, struct user_request *request)
@@ -272,6 +286,91 @@ static void ask(struct user_backend *backend, struct user_request *request)
     if (backend->connection == NULL || !send_question(backend, request)) {
         finish(backend, request, NULL);
     }
+}
+
+/* ---- origins --------------------------------------------------------------------------------- */
+
+/*
+ * All of them are read now and then: a client's ORIGIN is looked at before anybody knows who it is,
+ * so that nothing may wait for an answer. SCAN tells the keys in portions, then each is asked for.
+ */
+#define ORIGIN_PREFIX "turn/origin/"
+
+static void take_origin(struct user_backend *backend, const redisReply *reply, const char *text)
+{
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING && strlen(reply->str) == reply->len) {
+        origin_table_add(backend->origins, text, reply->str);
+    }
+}
+
+static void take_end(struct user_backend *backend, const redisReply *reply, const char *text)
+{
+    (void)text;
+    backend->reading_origins = false;
+    if (reply != NULL) {
+        origin_table_commit(backend->origins);
+    }
+}
+
+static bool ask_for_origin(struct user_backend *backend, const redisReply *key)
+{
+    const char *words[] = {"GET", key->str};
+    struct command command = {.take = take_origin};
+
+    if (key->type != REDIS_REPLY_STRING || strlen(key->str) != key->len ||
+        strncmp(key->str, ORIGIN_PREFIX, strlen(ORIGIN_PREFIX)) != 0) {
+        return true;
+    }
+    command.text = strdup(key->str + strlen(ORIGIN_PREFIX));
+    if (command.text == NULL || !send_words(backend, &command, 2, words)) {
+        free(command.text);
+        return false;
+    }
+    return true;
+}
+
+static bool scan_from(struct user_backend *backend, const char *cursor);
+
+/* The answer to SCAN: where to go on, and keys. What is left out of a table that could not be read
+ * whole is there again the next time. */
+static void take_keys(struct user_backend *backend, const redisReply *reply, const char *text)
+{
+    const char *end[] = {"PING"};
+    bool good = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                reply->element[0]->type == REDIS_REPLY_STRING &&
+                reply->element[1]->type == REDIS_REPLY_ARRAY && backend->connection != NULL;
+
+    (void)text;
+    for (size_t i = 0; good && i < reply->element[1]->elements; i++) {
+        good = ask_for_origin(backend, reply->element[1]->element[i]);
+    }
+    if (good) {
+        const char *cursor = reply->element[0]->str;
+        good = strcmp(cursor, "0") == 0
+                   ? send_words(backend, &(struct command){.take = take_end}, 1, end)
+                   : scan_from(backend, cursor);
+    }
+    backend->reading_origins = good;
+}
+
+static bool scan_from(struct user_backend *backend, const char *cursor)
+{
+    const char *words[] = {"SCAN", cursor, "MATCH", ORIGIN_PREFIX "*", "COUNT", "1000"};
+
+    return send_words(backend, &(struct command){.take = take_keys}, 6, words);
+}
+
+static void read_origins(evutil_socket_t descriptor, short what, void *context)
+{
+    struct user_backend *backend = context;
+
+    (void)descriptor;
+    (void)what;
+    if (backend->connection != NULL && !backend->reading_origins) {
+        origin_table_begin(backend->origins);
+        backend->reading_origins = scan_from(backend, "0");
+    }
+    set_timer(backend->read_origins, backend->settings->lifetime_s * 1000);
 }
 
 /* ---- the connection -------------------------------------------------------------------------- */
@@ -374,8 +473,8 @@ static void watch(evutil_socket_t descriptor, short what, void *context)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct user_backend *create(const struct user_source_settings *settings, struct log *log,
-                                   FILE *diagnostics)
+static struct user_backend *create(const struct user_source_settings *settings,
+                                   struct origin_table *origins, struct log *log, FILE *diagnostics)
 {
     struct user_backend *backend = calloc(1, sizeof *backend);
 
@@ -384,6 +483,7 @@ static struct user_backend *create(const struct user_source_settings *settings, 
         return NULL;
     }
     backend->settings = settings;
+    backend->origins = origins;
     backend->last = &backend->first;
     backend->back_off_ms = BACK_OFF_FIRST_MS;
     backend->health = (struct user_health){.log = log, .key = "users_database.redis"};
@@ -395,12 +495,16 @@ static void start(struct user_backend *backend, struct event_base *base)
     backend->base = base;
     backend->retry = evtimer_new(base, connect_now, backend);
     backend->watch = evtimer_new(base, watch, backend);
-    if (backend->retry == NULL || backend->watch == NULL) {
+    backend->read_origins = evtimer_new(base, read_origins, backend);
+    if (backend->retry == NULL || backend->watch == NULL || backend->read_origins == NULL) {
         user_health_note(&backend->health, false, "memory is out");
         return;
     }
     set_timer(backend->watch, PATIENCE_MS / 3);
     connect_now(-1, 0, backend);
+    if (backend->settings->several_realms) {
+        read_origins(-1, 0, backend);
+    }
 }
 
 static void stop(struct user_backend *backend)
@@ -422,6 +526,7 @@ static void destroy(struct user_backend *backend)
 {
     free_timer(backend->retry);
     free_timer(backend->watch);
+    free_timer(backend->read_origins);
     free(backend);
 }
 

@@ -14,9 +14,10 @@ struct user_backend {
     struct user_health health;
 };
 
-static struct user_backend *create(const struct user_source_settings *settings, struct log *log,
-                                   FILE *diagnostics)
+static struct user_backend *create(const struct user_source_settings *settings,
+                                   struct origin_table *origins, struct log *log, FILE *diagnostics)
 {
+    (void)origins;
     char problem[USER_DATABASE_PROBLEM_SIZE];
     struct user_backend *backend = calloc(1, sizeof *backend);
 

@@ -3,6 +3,7 @@
 #ifndef USERS_USER_BACKEND_H
 #define USERS_USER_BACKEND_H
 
+#include "turnserver/users/origin_table.h"
 #include "turnserver/users/user_source.h"
 
 struct event_base;
@@ -23,8 +24,10 @@ struct user_backend_operations {
     bool (*is_available)(void);
     const char *missing; /* what a build without it says */
     struct auth_source_traits traits;
-    /* With the privileges of the start. Returns NULL after telling why on `diagnostics`. */
-    struct user_backend *(*create)(const struct user_source_settings *settings, struct log *log,
+    /* With the privileges of the start; `origins` may be filled. Returns NULL after telling why on
+     * `diagnostics`. */
+    struct user_backend *(*create)(const struct user_source_settings *settings,
+                                   struct origin_table *origins, struct log *log,
                                    FILE *diagnostics);
     /* In the source's thread, from here on. */
     void (*start)(struct user_backend *backend, struct event_base *base);

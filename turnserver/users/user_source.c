@@ -21,6 +21,7 @@ struct user_source {
     const struct user_source_settings *settings;
     const struct user_backend_operations *operations;
     struct user_backend *backend;
+    struct origin_table *origins;
     struct event_base *base;
     struct mailbox *mailbox;
     pthread_t thread;
@@ -87,9 +88,17 @@ static bool ask(void *context, const struct auth_question *question, auth_answer
     return true;
 }
 
+static bool realm_of_origin(void *context, const uint8_t *origin, size_t size,
+                            char realm[AUTH_REALM_SIZE_MAX])
+{
+    const struct user_source *source = context;
+
+    return origin_table_find(source->origins, origin, size, realm);
+}
+
 struct auth_source user_source_interface(struct user_source *source)
 {
-    return (struct auth_source){.context = source, .ask = ask};
+    return (struct auth_source){.context = source, .ask = ask, .realm_of_origin = realm_of_origin};
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -133,12 +142,13 @@ struct user_source *user_source_new(const struct user_source_settings *settings,
     }
     source->settings = settings;
     source->operations = operations_of(settings);
+    source->origins = origin_table_new();
     source->base = event_base_new();
-    if (source->base == NULL ||
+    if (source->base == NULL || source->origins == NULL ||
         mailbox_new(&source->mailbox, source->base, MAILBOX_CAPACITY, on_message, source) != 0) {
         fprintf(diagnostics, "turnserver: users_database: cannot make an event loop\n");
     } else {
-        source->backend = source->operations->create(settings, log, diagnostics);
+        source->backend = source->operations->create(settings, source->origins, log, diagnostics);
     }
     if (source->backend == NULL) {
         user_source_free(source);
@@ -188,6 +198,7 @@ void user_source_free(struct user_source *source)
     if (source->base != NULL) {
         event_base_free(source->base);
     }
+    origin_table_free(source->origins);
     free(source);
 }
 

@@ -29,6 +29,7 @@ struct user_source_settings {
     struct stun_address redis_address;
     char *redis_user, *redis_password; /* NULL: none */
     uint32_t redis_database;
+    bool several_realms; /* so that it matters where clients come from */
 };
 
 /* Whether this build can do it; tells on `diagnostics` when not. */
