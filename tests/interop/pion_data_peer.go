@@ -43,23 +43,33 @@ func fingerprint(certificate []byte) string {
 	return "sha-256 " + strings.ReplaceAll(text, " ", ":")
 }
 
+// way is a socket and who is at its other end: it is there before the other end sends.
+type way struct {
+	*net.UDPConn
+	remote *net.UDPAddr
+}
+
+func (w way) Read(bytes []byte) (int, error) {
+	size, _, err := w.ReadFromUDP(bytes)
+	return size, err
+}
+
+func (w way) Write(bytes []byte) (int, error) { return w.WriteToUDP(bytes, w.remote) }
+func (w way) RemoteAddr() net.Addr            { return w.remote }
+
 // meet says where we are, hears where the other end is, and gives the way there.
 func meet(mine string) (net.Conn, string) {
-	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	die(err)
-	local := probe.LocalAddr().(*net.UDPAddr)
-	die(probe.Close())
-	fmt.Println("local", local.Port, mine)
+	die(socket.SetReadBuffer(4 << 20))
+	die(socket.SetWriteBuffer(4 << 20))
+	fmt.Println("local", socket.LocalAddr().(*net.UDPAddr).Port, mine)
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	die(err)
 	words := strings.SplitN(strings.TrimSpace(line), " ", 3)
 	port, err := strconv.Atoi(words[1])
 	die(err)
-	conn, err := net.DialUDP("udp4", local, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	die(err)
-	die(conn.SetReadBuffer(4 << 20))
-	die(conn.SetWriteBuffer(4 << 20))
-	return conn, words[2]
+	return way{socket, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}, words[2]
 }
 
 func secure(client bool, certificate tls.Certificate, conn net.Conn, theirs string) net.Conn {
