@@ -12,8 +12,9 @@
 #include "turnserver/options.h"
 
 struct service_setup {
-    const char *config_file; /* absolute: what a reload reads */
-    const char *config_text; /* in place of its content, or NULL */
+    const char *config_file;          /* absolute: what a reload reads */
+    const char *config_text;          /* in place of its content, or NULL */
+    const struct config_files *files; /* that open what it names; NULL: open(2), or the monitor */
     /* Called once, when clients are served; may be NULL. */
     void (*ready)(void *context, const struct config *config);
     void *context;

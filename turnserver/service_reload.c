@@ -112,7 +112,7 @@ static struct config *load(const struct service *service, struct monitor_files *
     struct config_input input = {
         .path = service->setup->config_file,
         .text = service->setup->config_text,
-        .files = files ? &monitored : NULL,
+        .files = files ? &monitored : service->setup->files,
         .running = &service->config->boot,
     };
     char *text = NULL;

@@ -171,10 +171,15 @@ static void put_configuration(struct text_buffer *text, const struct plan *plan,
     char address[ADDRESS_TEXT_SIZE];
     text_buffer_put_string(text, "listeners = (");
     for (size_t i = 0; i < plan->count; i++)
-        text_buffer_put_format(text, "%s\n  { address = \"%s\"; port = %u; }", i > 0 ? "," : "",
-                               address_format_ip(&plan->listeners[i], address),
+        text_buffer_put_format(text,
+                               "%s\n  { address = \"%s\"; port = %u; transports = [ \"udp\", "
+                               "\"tcp\", \"tls\", \"dtls\" ]; }",
+                               i > 0 ? "," : "", address_format_ip(&plan->listeners[i], address),
                                plan->listeners[i].port);
-    text_buffer_put_format(text, "\n);\nrealm = \"%s\";\nrest = { secrets = [ \"%s\" ]; };\n",
+    /* Beside the file that this text stands for. */
+    text_buffer_put_string(
+        text, "\n);\ntls = { certificate = \"certificate.pem\"; key = \"key.pem\"; };");
+    text_buffer_put_format(text, "\nrealm = \"%s\";\nrest = { secrets = [ \"%s\" ]; };\n",
                            TRY_REALM, state->secret);
     for (size_t i = 0; i < plan->alternate_count; i++)
         text_buffer_put_format(text, "%s\"%s\"",
@@ -202,8 +207,12 @@ static enum exit_status run(struct try_state *state, const struct plan *plan)
     struct config_input input = {.path = config_path_resolve(state->folder, "(built in)"),
                                  .text = text_buffer_finish(&text)};
     struct config *config = input.path && input.text ? config_load_input(&input, stderr) : NULL;
-    struct service_setup setup = {
-        .config_file = input.path, .config_text = input.text, .ready = announce, .context = state};
+    const struct config_files files = {.open = try_state_open_file, .context = state};
+    struct service_setup setup = {.config_file = input.path,
+                                  .config_text = input.text,
+                                  .files = &files,
+                                  .ready = announce,
+                                  .context = state};
     if (config)
         status = service_run(&setup, config, stderr);
     free((char *)input.path);
@@ -214,7 +223,7 @@ static enum exit_status run(struct try_state *state, const struct plan *plan)
 enum exit_status try_run(const struct options *options)
 {
     struct plan plan;
-    struct try_state state = {0};
+    struct try_state state = {.certificate = -1, .key = -1};
     if (!make_plan(&plan, options, stderr))
         return STATUS_UNUSABLE;
     enum exit_status status = STATUS_FAILED;

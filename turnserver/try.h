@@ -25,8 +25,12 @@ struct try_state {
     char *folder;
     char secret[TRY_SECRET_SIZE];
     char *certificate_path, *key_path;
-    char *client; /* the stunclient that commands name; NULL: what the shell finds */
+    int certificate, key; /* open, to be read again when the privileges are gone; or -1 */
+    char *client;         /* the stunclient that commands name; NULL: what the shell finds */
 };
+
+/* A config_files.open for a struct try_state: of certificate and key only. */
+int try_state_open_file(void *context, const char *path);
 
 /*
  * Opens the folder, $XDG_STATE_HOME/postern or ~/.local/state/postern when `folder` is NULL, and

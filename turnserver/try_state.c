@@ -262,7 +262,31 @@ bool try_state_open(struct try_state *state, const char *folder,
         open_folder(state, diagnostics) && read_secret(state, secret_path, diagnostics) &&
         (certificate_is_good(state) || make_certificate(state, addresses, count, diagnostics));
     free(secret_path);
+    if (good) {
+        state->certificate = open(state->certificate_path, O_RDONLY | O_CLOEXEC);
+        state->key = open(state->key_path, O_RDONLY | O_CLOEXEC);
+    }
     return good;
+}
+
+int try_state_open_file(void *context, const char *path)
+{
+    const struct try_state *state = context;
+    int kept = strcmp(path, state->certificate_path) == 0 ? state->certificate
+               : strcmp(path, state->key_path) == 0       ? state->key
+                                                          : -1;
+    if (kept < 0)
+        return -ENOENT;
+    int descriptor = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+    if (descriptor < 0 || lseek(descriptor, 0, SEEK_SET) < 0)
+        return -errno;
+    return descriptor;
+}
+
+static void close_kept(int descriptor)
+{
+    if (descriptor >= 0)
+        close(descriptor);
 }
 
 void try_state_free(struct try_state *state)
@@ -271,5 +295,7 @@ void try_state_free(struct try_state *state)
     free(state->certificate_path);
     free(state->key_path);
     free(state->client);
-    *state = (struct try_state){0};
+    close_kept(state->certificate);
+    close_kept(state->key);
+    *state = (struct try_state){.certificate = -1, .key = -1};
 }

@@ -65,9 +65,7 @@ static void print_listeners(FILE *stream, const struct config_boot *boot)
     for (size_t i = 0; i < boot->listener_count; i++) {
         char text[ADDRESS_TEXT_SIZE];
         const struct config_listener *listener = &boot->listeners[i];
-        fprintf(stream, "  %-28s %s%s%s\n", address_format(&listener->address, text),
-                listener->udp ? "udp" : "", listener->udp && listener->tcp ? ", " : "",
-                listener->tcp ? "tcp" : "");
+        fprintf(stream, "  %-28s udp, tcp, tls, dtls\n", address_format(&listener->address, text));
     }
     for (size_t i = 0; i < boot->alternate_count; i++) {
         char text[ADDRESS_TEXT_SIZE];
@@ -92,9 +90,23 @@ static void print_rendezvous(FILE *stream, const struct config_boot *boot)
     }
 }
 
-static void print_commands(FILE *stream, const char *client, const struct config_boot *boot,
-                           const struct credential *credential)
+/* As a shell reads it: between apostrophes, which stand for themselves outside of them. */
+static void print_quoted(FILE *stream, const char *text)
 {
+    fputc('\'', stream);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\'", stream);
+        fputc(*text, stream);
+    }
+    fputc('\'', stream);
+}
+
+static void print_commands(FILE *stream, const struct try_state *state,
+                           const struct config_boot *boot, const struct credential *credential)
+{
+    static const char *const secure[] = {"tls", "dtls"};
+    const char *client = state->client ? state->client : "stunclient";
     char text[ADDRESS_TEXT_SIZE];
     struct stun_address last = reachable(&boot->listeners[boot->listener_count - 1].address);
     fprintf(stream, "\nTry it:\n");
@@ -110,6 +122,12 @@ static void print_commands(FILE *stream, const char *client, const struct config
         fprintf(stream, "  %s turn %s --user %s --password '%s'%s\n", client,
                 address_format(&last, text), credential->user, credential->password,
                 tcp ? " --protocol tcp" : "");
+    for (size_t i = 0; i < 2; i++) {
+        fprintf(stream, "  %s turn %s --user %s --password '%s' --protocol %s --ca ", client,
+                address_format(&last, text), credential->user, credential->password, secure[i]);
+        print_quoted(stream, state->certificate_path);
+        fputc('\n', stream);
+    }
 }
 
 static void put_url(struct json_writer *json, const char *scheme,
@@ -186,7 +204,7 @@ void try_text_print(FILE *stream, const struct try_state *state, const struct co
     print_rendezvous(stream, boot);
     fprintf(stream, "Secret and certificate are kept in %s\n", state->folder);
     if (make_credential(&credential, state->secret)) {
-        print_commands(stream, state->client ? state->client : "stunclient", boot, &credential);
+        print_commands(stream, state, boot, &credential);
         print_ice_servers(stream, boot, &credential);
     }
     fprintf(stream, "\nIt runs until Ctrl-C.\n");

@@ -101,6 +101,16 @@ def credentials_work():
         tap.equal(two.receive(), (one.relayed, b"hello"))
 
 
+@tap.test(protocol=["tls", "dtls"])
+def relays_over_tls(protocol):
+    """The printed commands relay over TLS and DTLS on the same port, and check the certificate"""
+    trial, _, port = start()
+    command = next(shlex.split(line) for line in trial.text.splitlines() if f"--protocol {protocol} " in line)
+    done = postern.client("--json", *command[1:], "--count", "5")
+    tap.equal(done.status, 0, str(done))
+    tap.equal(json.loads(done.out)["server_address"], f"127.0.0.1:{port}")
+
+
 @tap.test
 def is_no_open_relay():
     """Without the credential there is no relay; with it, none to private addresses or its own listener"""
@@ -137,7 +147,7 @@ def prints_commands_of_this_build():
     commands = [shlex.split(line) for line in trial.text.splitlines() if re.match(r"  \S*stunclient ", line)]
     verbs = [command[1:3] if command[1] in ("nat", "turn") else ["query", command[1]] for command in commands]
     tap.equal(verbs, [["query", f"127.0.0.1:{port}"], ["query", f"127.0.0.2:{port}"], ["nat", f"127.0.0.1:{port}"],
-                      ["turn", f"127.0.0.2:{port}"], ["turn", f"127.0.0.2:{port}"]])
+                      *[["turn", f"127.0.0.2:{port}"]] * 4])
     if postern.stunclient.exists():
         for command in commands:
             tap.equal(os.path.realpath(command[0]), os.path.realpath(postern.stunclient))
