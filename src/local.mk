@@ -41,13 +41,12 @@ src_libbase_la_SOURCES = \
 	src/base/token_bucket.h
 
 src_libproto_la_SOURCES = \
-	src/proto/ice/gather.c src/proto/ice/gather_internal.h src/proto/ice/gather_leg.c \
-	src/proto/ice/ice.h src/proto/ice/ice_internal.h \
-	src/proto/ice/relay.c \
-	src/proto/ice/ice.h src/proto/ice/ice_internal.h \
 	src/proto/ice/agent.c src/proto/ice/candidate_table.c src/proto/ice/check.c src/proto/ice/check_in.c \
 	src/proto/ice/checklist.c src/proto/ice/consent.c src/proto/ice/event.c \
+	src/proto/ice/gather.c src/proto/ice/gather_internal.h src/proto/ice/gather_leg.c \
+	src/proto/ice/gather_server.c src/proto/ice/ice.h src/proto/ice/ice_internal.h \
 	src/proto/ice/lite.c src/proto/ice/nomination.c src/proto/ice/opener.c src/proto/ice/pair.c \
+	src/proto/ice/relay.c \
 	src/proto/long_term.c src/proto/long_term.h \
 	src/proto/message_uri.c src/proto/message_uri.h \
 	src/proto/nat_hairpin.c src/proto/nat_hairpin.h \

@@ -632,6 +632,32 @@ static void says_why_there_is_no_relay(void **state)
     assert_int_equal(seen(ICE_GATHERED), 1);
 }
 
+/* New credentials for a server that is known: no second allocation beside one that is there, and
+ * another attempt where there was none. */
+static void same_server_again(void **state)
+{
+    (void)state;
+    add_socket(1, US);
+    add_server(TURN_SERVER, TRANSPORT_UDP, true, 5);
+    run_ms(20);
+    add_server(TURN_SERVER, TRANSPORT_UDP, true, 6);
+    run_ms(20);
+    assert_int_equal(net.allocates, 1);
+    assert_int_equal(seen(ICE_LOCAL_CANDIDATE), 3);
+
+    set_up(state);
+    net.refuse_allocate = 441;
+    add_socket(1, US);
+    add_server(TURN_SERVER, TRANSPORT_UDP, true, 5);
+    run_ms(20);
+    assert_int_equal(seen(ICE_SERVER_FAILED), 1);
+    net.refuse_allocate = 0;
+    add_server(TURN_SERVER, TRANSPORT_UDP, true, 5);
+    run_ms(20);
+    assert_int_equal(net.allocates, 2);
+    assert_non_null(candidate(ICE_RELAYED, RELAYED));
+}
+
 static void no_relay_when_none_is_wanted(void **state)
 {
     (void)state;
@@ -826,6 +852,7 @@ int main(void)
         TEST(follows_the_alternate_of_a_relay),
         TEST(takes_the_family_that_there_is),
         TEST(says_why_there_is_no_relay),
+        TEST(same_server_again),
         TEST(no_relay_when_none_is_wanted),
         TEST(relay_only_shows_nothing_else),
         TEST(allocates_by_a_connection),

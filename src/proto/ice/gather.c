@@ -19,15 +19,6 @@ struct ice_gather *ice_gather_new(void)
     return gather;
 }
 
-static void free_server(struct gather_server *server)
-{
-    free(server->user);
-    if (server->password != NULL) {
-        explicit_bzero(server->password, strlen(server->password));
-        free(server->password);
-    }
-}
-
 void ice_gather_free(struct ice_gather *gather)
 {
     if (gather == NULL) {
@@ -40,7 +31,7 @@ void ice_gather_free(struct ice_gather *gather)
         free(leg);
     }
     for (size_t i = 0; i < gather->server_count; i++) {
-        free_server(&gather->servers[i]);
+        gather_free_server(&gather->servers[i]);
     }
     free(gather);
 }
@@ -55,7 +46,7 @@ static bool is_under_way(const struct ice_leg *leg)
 
 /* Whether a reflexive address of the base may still come: one answer is enough, and a dead server
  * beside it keeps nobody waiting. */
-static void note_pending(struct ice_agent *agent, int socket)
+void gather_note_pending(struct ice_agent *agent, int socket)
 {
     bool pending = false, answered = false;
 
@@ -68,7 +59,7 @@ static void note_pending(struct ice_agent *agent, int socket)
     agent->bases[socket].reflexive_pending = pending && !answered;
 }
 
-static void check_gathered(struct ice_agent *agent)
+void gather_check_gathered(struct ice_agent *agent)
 {
     struct ice_gather *gather = agent->gather;
 
@@ -97,7 +88,7 @@ static void tell_failure(struct ice_agent *agent, struct gather_server *server, 
 }
 
 /* A server has failed when nobody can reach it: one bad interface is not its fault. */
-static void tell_server(struct ice_agent *agent, struct gather_server *server, const char *why)
+void gather_tell_server(struct ice_agent *agent, struct gather_server *server, const char *why)
 {
     for (const struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
         bool hopeful = leg->state == LEG_DONE || (leg->retries == 0 && is_under_way(leg));
@@ -133,12 +124,12 @@ void gather_leg_found(struct ice_agent *agent, struct monotime now, struct ice_l
             .server = leg->address,
             .server_transport = leg->server->transport,
         };
-        note_pending(agent, leg->socket);
+        gather_note_pending(agent, leg->socket);
         if (is_reflexive_of(mapped, base)) {
             (void)ice_local_add(agent, now, leg->socket, &source, outbox);
         }
     }
-    check_gathered(agent);
+    gather_check_gathered(agent);
 }
 
 void gather_leg_ended(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
@@ -150,10 +141,10 @@ void gather_leg_ended(struct ice_agent *agent, struct monotime now, struct ice_l
     stun_transaction_cancel(&leg->binding);
     leg_disconnect(agent, leg);
     if (leg->socket != ICE_NONE) {
-        note_pending(agent, leg->socket);
+        gather_note_pending(agent, leg->socket);
     }
-    tell_server(agent, leg->server, why);
-    check_gathered(agent);
+    gather_tell_server(agent, leg->server, why);
+    gather_check_gathered(agent);
 }
 
 void gather_leg_failed(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
@@ -179,246 +170,6 @@ void gather_leg_lost(struct ice_agent *agent, struct monotime now, struct ice_le
         leg->due = monotime_add_seconds(now, (int64_t)1 << (2 * leg->retries));
         leg->retries++;
     }
-}
-
-/* ---- servers and sockets, and the legs between them --------------------------------------------
- */
-
-/* Where STUN over UDP is all that is wanted of a server for TURN: it answers Binding too. */
-static bool is_for_turn(const struct ice_agent *agent, const struct gather_server *server)
-{
-    return server->turn && agent->setup.relay != ICE_RELAY_NEVER;
-}
-
-static bool is_wanted(const struct ice_agent *agent, const struct gather_server *server)
-{
-    if (agent->setup.lite) {
-        return false; /* RFC 8445 §5.2: host candidates only */
-    }
-    return is_for_turn(agent, server) ||
-           (server->transport == TRANSPORT_UDP && agent->setup.relay != ICE_RELAY_ONLY);
-}
-
-static bool is_link_local(const struct stun_address *address)
-{
-    return address->family == STUN_FAMILY_IPV6 && address->ip[0] == 0xFE &&
-           (address->ip[1] & 0xC0) == 0x80;
-}
-
-/* What is bound to the loopback or to one link gets no further than that. */
-static bool may_reach(const struct stun_address *socket, const struct stun_address *server)
-{
-    return socket->family == server->family &&
-           (!address_is_loopback(socket) || address_is_loopback(server)) &&
-           (!is_link_local(socket) || is_link_local(server));
-}
-
-static bool is_within_caps(const struct ice_agent *agent, const struct gather_server *server,
-                           int socket)
-{
-    size_t of_socket = 0, of_server = 0;
-
-    for (const struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
-        of_socket += leg->socket == socket && socket != ICE_NONE;
-        of_server += leg->server == server;
-    }
-    return agent->gather->leg_count < GATHER_LEGS_MAX && of_socket < GATHER_LEGS_PER_SOCKET_MAX &&
-           (!is_for_turn(agent, server) || of_server < GATHER_RELAYS_PER_SERVER_MAX);
-}
-
-static int add_leg(struct ice_agent *agent, struct monotime now, struct gather_server *server,
-                   int socket, struct outbox *outbox)
-{
-    struct ice_gather *gather = agent->gather;
-
-    if (!is_within_caps(agent, server, socket)) {
-        return 0;
-    }
-    struct ice_leg *leg = calloc(1, sizeof *leg);
-    if (leg == NULL) {
-        return -ENOMEM;
-    }
-    leg->server = server;
-    leg->socket = socket;
-    leg->address = server->address;
-    leg->relay.base = ICE_NONE;
-    leg->due = monotime_before(gather->next_start, now) ? now : gather->next_start;
-    gather->next_start = monotime_add_ms(leg->due, GATHER_PACE_MS);
-    struct ice_leg **end = &gather->legs;
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = leg;
-    gather->leg_count++;
-    if (socket != ICE_NONE) {
-        note_pending(agent, socket);
-    }
-    if (monotime_reached(now, leg->due)) {
-        leg_start(agent, now, leg, outbox);
-    }
-    return 0;
-}
-
-static int add_legs_of_server(struct ice_agent *agent, struct monotime now,
-                              struct gather_server *server, struct outbox *outbox)
-{
-    int status = 0;
-
-    if (server->transport != TRANSPORT_UDP) {
-        return add_leg(agent, now, server, ICE_NONE, outbox);
-    }
-    for (int i = 0; i < ICE_BASES_MAX && status == 0; i++) {
-        const struct ice_base *base = &agent->bases[i];
-        if (base->in_use && base->relay == NULL && may_reach(&base->address, &server->address)) {
-            status = add_leg(agent, now, server, i, outbox);
-        }
-    }
-    return status;
-}
-
-int ice_add_server(struct ice_agent *agent, struct monotime now, const struct ice_server *server,
-                   struct outbox *outbox)
-{
-    struct ice_gather *gather = agent->gather;
-
-    if (gather->server_count == GATHER_SERVERS_MAX) {
-        return -ENOSPC;
-    }
-    struct gather_server added = {
-        .address = server->address,
-        .transport = server->transport,
-        .turn = server->turn,
-        .number = server->number,
-        .user = server->user != NULL ? strdup(server->user) : NULL,
-        .password = server->password != NULL ? strdup(server->password) : NULL,
-    };
-    if ((server->user != NULL && added.user == NULL) ||
-        (server->password != NULL && added.password == NULL)) {
-        free_server(&added);
-        return -ENOMEM;
-    }
-    gather->servers[gather->server_count] = added;
-    struct gather_server *kept = &gather->servers[gather->server_count++];
-    if (!is_wanted(agent, kept) || gather->closing) {
-        return 0;
-    }
-    int status = add_legs_of_server(agent, now, kept, outbox);
-    ice_run(agent, now, outbox);
-    return status;
-}
-
-int ice_add_socket(struct ice_agent *agent, struct monotime now, uint32_t via,
-                   const struct stun_address *local, uint16_t preference, struct outbox *outbox)
-{
-    struct ice_gather *gather = agent->gather;
-    int base = ice_base_add(agent, via, local, preference, NULL, TRANSPORT_UDP);
-
-    if (base < 0) {
-        return base;
-    }
-    gather->preferences[base] = preference;
-    for (size_t i = 0; i < gather->server_count && !gather->closing; i++) {
-        struct gather_server *server = &gather->servers[i];
-        if (server->transport == TRANSPORT_UDP && is_wanted(agent, server) &&
-            may_reach(local, &server->address)) {
-            (void)add_leg(agent, now, server, base, outbox); /* one leg less is no harm */
-        }
-    }
-    const struct ice_local_source source = {.type = ICE_HOST, .address = *local};
-    (void)ice_local_add(agent, now, base, &source, outbox);
-    ice_run(agent, now, outbox);
-    return 0;
-}
-
-static void lose_leg(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
-                     const char *why, struct outbox *outbox)
-{
-    if (leg->relay.client != NULL && (leg->state == LEG_ASKING || leg->state == LEG_DONE)) {
-        turn_client_flow_closed(leg->relay.client, now);
-        relay_drain(agent, now, leg, outbox);
-    } else if (leg->state != LEG_FAILED) {
-        gather_leg_failed(agent, now, leg, why);
-    }
-}
-
-void ice_socket_lost(struct ice_agent *agent, struct monotime now, uint32_t via,
-                     struct outbox *outbox)
-{
-    int base = ice_base_of_via(agent, via);
-
-    if (base == ICE_NONE) {
-        return;
-    }
-    /* Before the legs, so that none of them is tried again. */
-    ice_base_lost(agent, now, base, outbox);
-    for (struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
-        if (leg->socket == base) {
-            lose_leg(agent, now, leg, "our socket is gone", outbox);
-            leg->state = LEG_FAILED;
-            leg->socket = ICE_NONE;
-        }
-    }
-    check_gathered(agent);
-    ice_run(agent, now, outbox);
-}
-
-static struct ice_leg *find_request(const struct ice_agent *agent, uint32_t request)
-{
-    for (struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
-        if (leg->request == request && request != 0) {
-            return leg;
-        }
-    }
-    return NULL;
-}
-
-void ice_server_connected(struct ice_agent *agent, struct monotime now, uint32_t request,
-                          uint32_t via, const struct stun_address *local, struct outbox *outbox)
-{
-    struct ice_leg *leg = find_request(agent, request);
-
-    if (leg == NULL || leg->state != LEG_CONNECTING) {
-        return; /* it came too late, and ICE_DISCONNECT has been said */
-    }
-    leg->via = via;
-    leg->local = *local;
-    leg->connected = true;
-    leg->state = LEG_ASKING;
-    relay_start(agent, now, leg, outbox);
-    ice_run(agent, now, outbox);
-}
-
-void ice_server_lost(struct ice_agent *agent, struct monotime now, uint32_t request,
-                     struct outbox *outbox)
-{
-    struct ice_leg *leg = find_request(agent, request);
-
-    if (leg == NULL) {
-        return;
-    }
-    leg->request = 0; /* the shell knows already: no ICE_DISCONNECT */
-    leg->connected = false;
-    lose_leg(agent, now, leg, "no connection to it could be made", outbox);
-    ice_run(agent, now, outbox);
-}
-
-void ice_gathering_complete(struct ice_agent *agent, struct monotime now)
-{
-    (void)now;
-    agent->gather->complete = true;
-    for (size_t i = 0; i < agent->gather->server_count; i++) {
-        struct gather_server *server = &agent->gather->servers[i];
-        if (is_wanted(agent, server)) {
-            bool asked = false;
-            for (const struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {
-                asked = asked || leg->server == server;
-            }
-            if (!asked) {
-                tell_server(agent, server, "no socket of ours can reach its address");
-            }
-        }
-    }
-    check_gathered(agent);
 }
 
 /* ---- packets -----------------------------------------------------------------------------------

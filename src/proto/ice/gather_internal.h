@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What gather.c, gather_leg.c and relay.c share. A leg is one question: a server asked from one
- * socket, or by one connection. Legs run side by side, and none waits for another.
+ * What gather.c, gather_leg.c, gather_server.c and relay.c share. A leg is one question: a server
+ * asked from one socket, or by one connection. Legs run side by side, and none waits for another.
  */
 #ifndef PROTO_ICE_GATHER_INTERNAL_H
 #define PROTO_ICE_GATHER_INTERNAL_H
@@ -88,6 +88,14 @@ struct ice_gather {
 /* ---- gather.c ---------------------------------------------------------------------------------
  */
 
+/* Whether a reflexive address of the base may still come: one answer is enough, and a dead server
+ * beside it keeps nobody waiting. */
+void gather_note_pending(struct ice_agent *agent, int socket);
+/* ICE_GATHERED when nothing is under way any more. */
+void gather_check_gathered(struct ice_agent *agent);
+/* ICE_SERVER_FAILED when nobody can reach it: one bad interface is not its fault. */
+void gather_tell_server(struct ice_agent *agent, struct gather_server *server, const char *why);
+
 /* Facts that legs report. */
 void gather_leg_found(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                       const struct stun_address *mapped, struct outbox *outbox);
@@ -99,6 +107,11 @@ void gather_leg_failed(struct ice_agent *agent, struct monotime now, struct ice_
 /* An allocation that was there is gone: it is tried again a few times. */
 void gather_leg_lost(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                      const char *why);
+
+/* ---- gather_server.c ---------------------------------------------------------------------------
+ */
+
+void gather_free_server(struct gather_server *server);
 
 /* ---- gather_leg.c ------------------------------------------------------------------------------
  */

@@ -117,7 +117,8 @@ struct ice_server {
 };
 /*
  * Asks it from every socket of its family (UDP, within a cap per leg), or by one connection
- * (others): ICE_CONNECT asks the shell for that. Returns 0, -ENOSPC, -ENOMEM.
+ * (others): ICE_CONNECT asks the shell for that. The same server again has new credentials from now
+ * on, and is asked once more where it had failed. Returns 0, -ENOSPC, -ENOMEM.
  */
 int ice_add_server(struct ice_agent *agent, struct monotime now, const struct ice_server *server,
                    struct outbox *outbox);
