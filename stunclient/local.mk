@@ -34,7 +34,8 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/random.c stunclient/random.h \
 	stunclient/reach.c stunclient/reach.h \
 	stunclient/secure.c stunclient/secure.h \
-	stunclient/shell.c stunclient/shell.h \
+	stunclient/shell.c stunclient/shell.h stunclient/shell_internal.h \
+	stunclient/shell_dtls.c stunclient/shell_stream.c stunclient/shell_udp.c \
 	stunclient/shell_datagram.c stunclient/shell_datagram.h \
 	stunclient/turn_findings.c stunclient/turn_findings.h \
 	stunclient/turn_test.c stunclient/turn_test.h stunclient/turn_test_internal.h \
