@@ -10,6 +10,7 @@
 #include "stunclient/peer/known_peers.h"
 #include "stunclient/peer/peer.h"
 #include "stunclient/peer/rendezvous.h"
+#include "stunclient/random.h"
 #include "stunclient/secure.h"
 
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct call {
     bool answered;   /* our description is out */
     struct peer *peer;
     struct report report;
-    struct monotime deadline; /* of the set-up, then of the goodbye */
+    char pin[REPORT_NAME_SIZE]; /* the name by which the peer's key is known */
+    struct monotime deadline;   /* of the set-up, then of the goodbye */
 };
 
 struct phone {
@@ -51,7 +53,8 @@ struct phone {
     bool leaving;
     struct monotime leave_by;
     enum exit_status status;
-    char name[REPORT_NAME_SIZE]; /* by which we can be called */
+    char name[REPORT_NAME_SIZE];        /* by which we can be called */
+    char device_name[REPORT_NAME_SIZE]; /* of a caller, see make_device_name */
     int64_t registered_us;
 };
 
@@ -155,7 +158,7 @@ static bool judge(void *context, const char *public_text, struct failure *failur
     struct call *call = context;
     struct phone *phone = call->phone;
     enum known_peer known = known_peers_check(NULL, rendezvous_authority(phone->rendezvous),
-                                              call->report.peer, public_text, failure);
+                                              call->pin, public_text, failure);
     call->report.peer_key_is = words[known];
     trace_say(&phone->trace, clock_now(), "identity", "%s shows %s%s: %s", call->report.peer,
               public_text == NULL ? "no key" : "the key ", public_text == NULL ? "" : public_text,
@@ -192,6 +195,20 @@ static bool is_on_loopback(const struct phone *phone)
     return rendezvous_remote(phone->rendezvous, &remote) && address_is_loopback(&remote);
 }
 
+/* A caller's name is cut to its account for people, and for pinning to what stays the same. */
+static void name_peer(struct call *call, const char *name)
+{
+    copy_name(call->pin, name);
+    copy_name(call->report.peer, name);
+    char *dot = strrchr(call->pin, '.');
+    char *slash = strchr(call->report.peer, '/');
+    if (!call->phone->caller && slash != NULL && dot != NULL && strlen(dot) == 7 &&
+        strspn(dot + 1, "0123456789abcdef") == 6) {
+        *dot = '\0';
+        *slash = '\0';
+    }
+}
+
 static struct call *new_call(struct phone *phone, const char *name, struct failure *failure)
 {
     struct call *call = NULL;
@@ -204,7 +221,7 @@ static struct call *new_call(struct phone *phone, const char *name, struct failu
     }
     *call = (struct call){.phone = phone, .in_use = true};
     report_init(&call->report, phone->caller);
-    copy_name(call->report.peer, name);
+    name_peer(call, name);
     call->report.began = clock_now();
     call->deadline = monotime_add_ms(clock_now(), SETUP_MS);
     const struct peer_setup setup = {
@@ -305,16 +322,16 @@ static void on_incoming(struct phone *phone, const struct rendezvous_client_even
 {
     const char *from = event->message->incoming.from;
     struct failure failure;
-    char name[REPORT_NAME_SIZE];
-    copy_name(name, from);
-    trace_say(&phone->trace, clock_now(), "incoming", "we are told that %s calls", name);
     struct call *call =
         phone->leaving || phone->caller || is_busy(phone) ? NULL : new_call(phone, from, &failure);
     if (call == NULL) {
+        trace_say(&phone->trace, clock_now(), "busy", "one call too many is not taken");
         rendezvous_client_reject(machine(phone), clock_now(), event->call, "busy");
         rendezvous_poke(phone->rendezvous);
         return;
     }
+    trace_say(&phone->trace, clock_now(), "incoming", "we are told that %s calls",
+              call->report.peer);
     call->number = event->call;
     if (event->message->incoming.description.sdp == NULL) {
         rendezvous_client_ringing(machine(phone), clock_now(), event->call);
@@ -333,6 +350,9 @@ static void on_registered(struct phone *phone, const struct rendezvous_client_ev
     const char *from = message->registered.reflexive;
     text_copy_printable(reflexive, sizeof reflexive, from == NULL ? "?" : from,
                         from == NULL ? 1 : strlen(from));
+    if (phone->caller && strchr(phone->name, '/') != NULL) {
+        *strchr(phone->name, '/') = '\0'; /* for people: the account */
+    }
     trace_say(&phone->trace, clock_now(), "registered", "registered as %s, from %s%s", phone->name,
               reflexive, event->resumed ? ", as before" : "");
     if (phone->registered) {
@@ -637,9 +657,30 @@ static bool load_key(struct phone *phone, struct failure *failure)
     return phone->has_key;
 }
 
+/*
+ * A name is one client's, and who registers it last has it. So that a call does not end the
+ * `listen` of the same account, a caller is "ACCOUNT/KEY.RANDOM": the first characters of its key,
+ * by which its host is pinned, and some that let it make several calls at once. A time-limited user
+ * name begins with digits and is not the account's.
+ */
+static const char *make_device_name(struct phone *phone)
+{
+    const struct credentials *credentials = &phone->account.credentials;
+    size_t digits = strspn(credentials->user, "0123456789");
+    if (!credentials->given || (digits > 0 && credentials->user[digits] == ':') ||
+        strlen(credentials->user) + 24 > sizeof phone->device_name) {
+        return NULL;
+    }
+    snprintf(phone->device_name, sizeof phone->device_name, "%s/%.8s.%06x", credentials->user,
+             phone->has_key ? phone->key.public_text : "stunclient",
+             (unsigned)(random_bits(NULL) & 0xFFFFFF));
+    return phone->device_name;
+}
+
 static bool prepare(struct phone *phone, struct failure *failure)
 {
     const char *absent = data_session_absent();
+    absent = absent == NULL ? signal_absent() : absent;
     if (absent != NULL) {
         failure_set(failure, EXIT_USAGE, "this stunclient makes no calls");
         failure_advise(failure, "%s", absent);
@@ -660,7 +701,7 @@ static bool prepare(struct phone *phone, struct failure *failure)
         .options = phone->options,
         .account = &phone->account,
         .crypto = phone->crypto,
-        .name = phone->caller ? NULL : phone->options->target,
+        .name = phone->caller ? make_device_name(phone) : phone->options->target,
         .key = phone->has_key ? &phone->key : NULL,
         .event = on_event,
         .context = phone,

@@ -6,6 +6,7 @@
 #include "net/message_stream.h"
 #include "net/resolver.h"
 #include "net/tcp_socket.h"
+#include "net/tls_context.h"
 #include "stunclient/random.h"
 #include "stunclient/secure.h"
 
@@ -232,7 +233,8 @@ static bool parse_uri(struct rendezvous *rendezvous, struct failure *failure)
     snprintf(rendezvous->authority, sizeof rendezvous->authority, "%s%s%s:%u", brackets ? "[" : "",
              name, brackets ? "]" : "", host->port);
     if (rendezvous->uri.secure) {
-        rendezvous->secure = secure_new_stream(rendezvous->setup.options, name, true, "", failure);
+        rendezvous->secure =
+            secure_new_stream(rendezvous->setup.options, name, true, TLS_ALPN_HTTP, failure);
     }
     return !rendezvous->uri.secure || rendezvous->secure != NULL;
 }

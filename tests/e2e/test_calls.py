@@ -64,12 +64,12 @@ def over_tls_and_websocket(way):
 
 @tap.test(timeout=120)
 def carries_much():
-    """50 MB by hash; memory stays small"""
+    """50 MB each way at once, by hash; memory stays small"""
     world = World()
     data = os.urandom(50 * MIB)
     source = world.folder / "data"
     source.write_bytes(data)
-    bob = world.listen()
+    bob = world.listen(input=source)
     alice = world.call(input=source)
     largest = 0
     while alice.child.poll() is None:
@@ -81,7 +81,9 @@ def carries_much():
         time.sleep(0.05)
     alice.wait(seconds=90)
     bob.wait()
+    tap.equal(digest(alice.output), digest(data))
     tap.equal(digest(bob.output), digest(data))
+    tap.diag(f"resident at most {largest} KiB")
     tap.true(largest < 200 * 1024, f"{largest} KiB")
 
 
@@ -125,6 +127,27 @@ def keeps_listening():
     bob.child.send_signal(signal.SIGTERM)
     bob.wait()
     tap.equal(bob.output, b"firstsecond")
+
+
+@tap.test
+def calls_do_not_end_their_accounts_listen():
+    """a caller has a name of its own: who listens by the same account goes on, and two calls at once do"""
+    world = World()
+    bob = world.listen("--keep", "--allow", "127.0.0.1:1")
+    own = world.party("listen", "alice", "--trace", name="alice")
+    own.wait_for("registered as")
+    held = world.call(input=subprocess.PIPE)
+    held.child.stdin.write(b"held ")
+    held.child.stdin.flush()
+    tap.true(postern.until(lambda: bob.output == b"held "), bob.errors)
+    world.call("-L", f"{postern.free_port()}:127.0.0.1:1", "--trace").wait_for("the data channel stands")
+    held.child.stdin.write(b"on")
+    held.child.stdin.close()
+    held.wait()
+    tap.true(postern.until(lambda: bob.output == b"held on"), bob.errors)
+    tap.true(own.child.poll() is None, own.errors)
+    own.end()
+    bob.end()
 
 
 @tap.test

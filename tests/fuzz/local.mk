@@ -73,6 +73,10 @@ tests_fuzz_fuzz_ice_LDADD = $(FUZZ_PROTO_LIBS)
 fuzz_targets += tests/fuzz/fuzz_nat
 tests_fuzz_fuzz_nat_LDADD = $(FUZZ_PROTO_LIBS)
 
+fuzz_targets += tests/fuzz/fuzz_rendezvous_client
+tests_fuzz_fuzz_rendezvous_client_LDADD = $(FUZZ_MAIN) src/libproto.la src/libwire.la src/libbase.la \
+	src/libcodec.la $(LIBCRYPTO_LIBS)
+
 fuzz_targets += tests/fuzz/fuzz_stun_uri
 tests_fuzz_fuzz_stun_uri_LDADD = $(FUZZ_PROTO_LIBS)
 

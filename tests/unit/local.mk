@@ -370,6 +370,11 @@ tests_unit_test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_proxy_header_LDADD = src/libwire.la $(CMOCKA_LIBS)
 
 if HAVE_JANSSON
+unit_tests += tests/unit/test_rendezvous_client
+tests_unit_test_rendezvous_client_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rendezvous_client_LDADD = src/libproto.la src/libwire.la src/libbase.la \
+	src/libcodec.la $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_signal
 tests_unit_test_signal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_signal_LDADD = src/libwire.la $(CMOCKA_LIBS)
