@@ -6,10 +6,11 @@ static bool is_available(void)
     return false;
 }
 
-static struct user_backend *create(const struct user_source_settings *settings, struct log *log,
-                                   FILE *diagnostics)
+static struct user_backend *create(const struct user_source_settings *settings,
+                                   struct origin_table *origins, struct log *log, FILE *diagnostics)
 {
     (void)settings;
+    (void)origins;
     (void)log;
     fprintf(diagnostics, "turnserver: users_database: %s\n", user_backend_redis.missing);
     return NULL;
