@@ -20,11 +20,11 @@ struct credential {
     char password[REST_PASSWORD_SIZE];
 };
 
-static bool make_credential(struct credential *out, const char *secret)
+static bool make_credential(struct credential *out, const char *secret, const char *account)
 {
     struct auth_digests digests;
-    snprintf(out->user, sizeof(out->user), "%" PRId64 ":try",
-             clock_unix_seconds() + CREDENTIAL_LIFETIME_S);
+    snprintf(out->user, sizeof(out->user), "%" PRId64 ":%s",
+             clock_unix_seconds() + CREDENTIAL_LIFETIME_S, account);
     bool good = auth_digests_open(&digests) &&
                 rest_password(&digests, AUTH_HMAC_SHA1, secret, out->user, out->password);
     auth_digests_close(&digests);
@@ -130,6 +130,26 @@ static void print_commands(FILE *stream, const struct try_state *state,
     }
 }
 
+/* What Bob types in his terminal, and Alice in hers. */
+static void print_calls(FILE *stream, const struct try_state *state, const struct config_boot *boot)
+{
+    static const char *const people[][2] = {{"bob", "listen"}, {"alice", "call"}};
+    const char *client = state->client ? state->client : "stunclient";
+    struct credential credential;
+    char text[ADDRESS_TEXT_SIZE];
+    if (boot->rendezvous_listener_count == 0)
+        return;
+    const struct config_listener *last =
+        &boot->rendezvous_listeners[boot->rendezvous_listener_count - 1];
+    struct stun_address address = reachable(&last->address);
+    fprintf(stream, "\nCall each other, from two terminals or hosts:\n");
+    for (size_t i = 0; i < 2; i++)
+        if (make_credential(&credential, state->secret, people[i][0]))
+            fprintf(stream, "  %s %s bob --server tcp://%s --user %s --password '%s'\n", client,
+                    people[i][1], address_format(&address, text), credential.user,
+                    credential.password);
+}
+
 static void put_url(struct json_writer *json, const char *scheme,
                     const struct stun_address *address, const char *query)
 {
@@ -203,8 +223,9 @@ void try_text_print(FILE *stream, const struct try_state *state, const struct co
     print_listeners(stream, boot);
     print_rendezvous(stream, boot);
     fprintf(stream, "Secret and certificate are kept in %s\n", state->folder);
-    if (make_credential(&credential, state->secret)) {
+    if (make_credential(&credential, state->secret, "try")) {
         print_commands(stream, state, boot, &credential);
+        print_calls(stream, state, boot);
         print_ice_servers(stream, boot, &credential);
     }
     fprintf(stream, "\nIt runs until Ctrl-C.\n");

@@ -145,12 +145,37 @@ def prints_commands_of_this_build():
     """A stunclient command for each listener and service, with the program that was built beside it"""
     trial, _, port = start("127.0.0.1", "127.0.0.2")
     commands = [shlex.split(line) for line in trial.text.splitlines() if re.match(r"  \S*stunclient ", line)]
+    calls = [command[1:3] for command in commands if command[1] in ("listen", "call")]
+    tap.true(calls in ([], [["listen", "bob"], ["call", "bob"]]), calls)  # none: built without jansson
+    commands = [command for command in commands if command[1] not in ("listen", "call")]
     verbs = [command[1:3] if command[1] in ("nat", "turn") else ["query", command[1]] for command in commands]
     tap.equal(verbs, [["query", f"127.0.0.1:{port}"], ["query", f"127.0.0.2:{port}"], ["nat", f"127.0.0.1:{port}"],
                       *[["turn", f"127.0.0.2:{port}"]] * 4])
     if postern.stunclient.exists():
         for command in commands:
             tap.equal(os.path.realpath(command[0]), os.path.realpath(postern.stunclient))
+
+
+@tap.test
+def its_calls_work():
+    """The two commands of stunclient that it prints for a call make one"""
+    trial, _, _ = start()
+    commands = [shlex.split(line) for line in trial.text.splitlines() if re.match(r"  \S*stunclient (listen|call) ", line)]
+    if not commands:
+        tap.skip("built without jansson")
+    if not postern.stunclient.exists():
+        tap.skip("stunclient is not built")
+    home = {"HOME": str(postern.temporary_folder())}
+    bob, alice = ([*command, "--no-relay"] for command in commands)
+    listening = postern.Process(bob, env=home, input=b"from bob\n")
+    tap.cleanup(listening.stop)
+    service.wait_for(lambda: "registered name=bob" in trial.stderr or not listening.running(), "bob registers")
+    called = postern.run(*alice, env=home, input=b"from alice\n")
+    if "makes no calls" in called.err:
+        tap.skip("built without usrsctp")
+    tap.equal((called.status, called.out), (0, "from bob\n"), called.err)
+    tap.equal(listening.wait(), 0)
+    tap.equal(listening.stdout, "from alice")
 
 
 @tap.test

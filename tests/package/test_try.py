@@ -8,9 +8,10 @@ import tap
 def printed_commands_work():
     """Every command line of stunclient that turnserver --try prints succeeds"""
     trial = postern.Trial(postern.temporary_folder() / "try")
-    verbs = {line[1] if line[1] in ("nat", "turn") else "query" for line in trial.commands}
+    verbs = {line[1] if line[1] in ("nat", "turn", "listen", "call") else "query" for line in trial.commands}
     tap.true({"query", "turn"} <= verbs, f"a line for each service: {verbs}")
-    for line in trial.commands:
+    # The two of a call need each other: tests/e2e/test_server_try.py.
+    for line in (line for line in trial.commands if line[1] not in ("listen", "call")):
         tap.equal(postern.run(*line).status, 0, " ".join(line))
 
 
