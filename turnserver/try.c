@@ -157,8 +157,8 @@ static void put_rendezvous(struct text_buffer *text, const struct plan *plan)
     for (size_t i = 0; i < plan->count; i++) {
         if (plan->listeners[i].port > UINT16_MAX - RENDEZVOUS_PORT_DISTANCE)
             continue;
-        text_buffer_put_format(text, "%s\n  { address = \"%s\"; port = %u; }", separator,
-                               address_format_ip(&plan->listeners[i], address),
+        text_buffer_put_format(text, "%s\n  { address = \"%s\"; port = %u; tls = true; }",
+                               separator, address_format_ip(&plan->listeners[i], address),
                                plan->listeners[i].port + RENDEZVOUS_PORT_DISTANCE);
         separator = ",";
     }

@@ -83,10 +83,8 @@ static void print_rendezvous(FILE *stream, const struct config_boot *boot)
         char text[ADDRESS_TEXT_SIZE];
         struct stun_address address = reachable(&boot->rendezvous_listeners[i].address);
         const char *url = address_format(&address, text);
-        fprintf(stream, "  tcp://%s", url);
-        if (message_stream_has_websocket())
-            fprintf(stream, " and ws://%s", url);
-        fputc('\n', stream);
+        fprintf(stream, "  %-28s tcp:// and tls://%s\n", url,
+                message_stream_has_websocket() ? ", ws:// and wss://" : "");
     }
 }
 
