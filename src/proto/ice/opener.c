@@ -36,8 +36,9 @@ static bool was_told_before(const struct ice_base *base, struct monotime when)
 bool ice_opener_is_unexpected(const struct ice_agent *agent, const struct ice_pair *pair)
 {
     const struct ice_base *base = &agent->bases[pair->base];
-    if (base->relay != NULL || pair->heard ||
-        !ice_address_is_public(&agent->remotes[pair->remote].address)) {
+    const struct ice_remote *remote = &agent->remotes[pair->remote];
+    if (base->relay != NULL || pair->heard || remote->type == ICE_RELAYED ||
+        !ice_address_is_public(&remote->address)) {
         return false;
     }
     if (base->reflexive_pending) {
