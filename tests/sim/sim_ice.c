@@ -69,11 +69,11 @@ static void tell_excesses(void)
     for (size_t i = 0; i < WEATHER_COUNT; i++) {
         struct excess *excess = &excesses[i];
         if (excess->count > 0) {
+            size_t middle = excess->count / 2, late = excess->count * 9 / 10;
             qsort(excess->us, excess->count, sizeof *excess->us, compare_us);
             printf("# %-6s first data beyond 2S + P, ms: median %.1f, 90%% %.1f, most %.1f\n",
-                   weather_names[i], (double)excess->us[excess->count / 2] / 1000,
-                   (double)excess->us[excess->count * 9 / 10] / 1000,
-                   (double)excess->us[excess->count - 1] / 1000);
+                   weather_names[i], (double)excess->us[middle] / 1e3,
+                   (double)excess->us[late] / 1e3, (double)excess->us[excess->count - 1] / 1e3);
         }
         free(excess->us);
         *excess = (struct excess){0};
