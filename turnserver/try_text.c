@@ -83,7 +83,7 @@ static void print_rendezvous(FILE *stream, const struct config_boot *boot)
         char text[ADDRESS_TEXT_SIZE];
         struct stun_address address = reachable(&boot->rendezvous_listeners[i].address);
         const char *url = address_format(&address, text);
-        fprintf(stream, "  %-28s tcp:// and tls://%s\n", url,
+        fprintf(stream, "  tcp://%s (also tls://%s)\n", url,
                 message_stream_has_websocket() ? ", ws:// and wss://" : "");
     }
 }

@@ -368,6 +368,10 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
         /* Goes on writing until it is done or its time is over. */
         stream->ended = true;
         bufferevent_enable(stream->bufferevent, EV_WRITE);
+    } else if (message_stream_waiting(stream) > 0) {
+        /* The other end may still read: "printf … | nc". */
+        stream->ended = true;
+        message_stream_finish_as(stream, MESSAGE_END_PEER, MESSAGE_LINGER_SECONDS);
     } else {
         message_stream_end(stream, MESSAGE_END_PEER);
     }

@@ -384,6 +384,33 @@ static void told_when_all_is_sent(void **state)
     assert_string_equal(read_text(NULL), "{}\n");
 }
 
+/* An answer that had to wait still goes to who has said that it sends no more. */
+static void a_reader_that_has_closed_its_side(void **state)
+{
+    static char line[16384];
+    (void)state;
+    open_server(&(struct message_stream_setup){.output_size_max = 1 << 20});
+    server.echo = true;
+    memset(line, 'a', sizeof line);
+    line[0] = '{';
+    line[sizeof line - 1] = '\n';
+    size_t sent = 0;
+    while (sent == 0 || message_stream_waiting(server.stream) == 0) {
+        write_bytes(line, sizeof line);
+        sent += sizeof line;
+    }
+    assert_int_equal(shutdown(descriptor, SHUT_WR), 0);
+    run();
+    assert_int_equal(server.closed, 0);
+    size_t all = 0;
+    for (ssize_t size; (size = read(descriptor, line, sizeof line)) > 0; run()) {
+        all += (size_t)size;
+    }
+    assert_int_equal(all, sent);
+    assert_int_equal(server.closed, 1);
+    assert_int_equal(server.end, MESSAGE_END_PEER);
+}
+
 static void freed_in_a_callback(void **state)
 {
     (void)state;
@@ -792,6 +819,7 @@ int main(void)
         TEST(neither_json_nor_http),
         TEST(who_does_not_read_is_ended),
         TEST(told_when_all_is_sent),
+        TEST(a_reader_that_has_closed_its_side),
         TEST(who_says_nothing_is_ended),
         TEST(our_ends_by_lines),
         TEST(our_ends_on_tls),
@@ -805,6 +833,7 @@ int main(void)
         TEST(neither_json_nor_http),
         TEST(who_does_not_read_is_ended),
         TEST(told_when_all_is_sent),
+        TEST(a_reader_that_has_closed_its_side),
         TEST(who_says_nothing_is_ended),
         TEST(our_ends_by_lines),
         TEST(our_ends_on_tls),
