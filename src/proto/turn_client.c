@@ -294,7 +294,7 @@ void turn_client_allocate_ended(struct turn_client *client, struct monotime now,
         redirected(client, now, request, outcome, &relayed);
         return;
     }
-    if (outcome->failure != TURN_CLIENT_NONE) {
+    if (outcome->failure != TURN_CLIENT_NONE || response == NULL) {
         turn_client_end(client, outcome, request->started, now);
         return;
     }

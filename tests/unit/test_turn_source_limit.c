@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/source_limit.h"
 #include "tests/unit/machine_test.h"
 #include "tests/unit/seeded.h"
-#include "base/source_limit.h"
 
 static unsigned take_many(struct source_limit *limit, int64_t now_ms,
                           const struct stun_address *source, uint32_t rate, unsigned tries)
