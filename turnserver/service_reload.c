@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "net/tls_context.h"
 #include "turnserver/config_certificate.h"
 #include "turnserver/ops/notify.h"
 #include "turnserver/service_internal.h"
@@ -148,6 +149,13 @@ bool service_set_quotas(struct service *service, const struct config_policy *pol
                                       policy->realm_limits);
 }
 
+/* A client need not shake hands anew because a certificate was renewed. */
+static void keep_tickets(SSL_CTX *from, SSL_CTX *to)
+{
+    if (from && to)
+        (void)tls_context_keep_tickets(from, to);
+}
+
 static void apply(struct service *service, struct config *config)
 {
     struct config *running = service->config;
@@ -157,6 +165,8 @@ static void apply(struct service *service, struct config *config)
     connection_limit_set(service->shared.connections, config->boot.tcp_connections_max,
                          config->boot.tcp_connections_per_source);
     (void)service_set_quotas(service, config->policy);
+    keep_tickets(running->policy->tls_context, config->policy->tls_context);
+    keep_tickets(running->policy->dtls_context, config->policy->dtls_context);
     for (unsigned i = 0; i < service->worker_count; i++)
         worker_send_policy(service->workers[i], config->policy);
     if (service->rendezvous)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "net/tls_context.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -119,6 +120,18 @@ SSL_CTX *tls_context_new_server(const struct tls_server_setup *setup)
         return NULL;
     }
     return context;
+}
+
+bool tls_context_keep_tickets(SSL_CTX *from, SSL_CTX *to)
+{
+    unsigned char keys[128];
+    long size = SSL_CTX_set_tlsext_ticket_keys(from, NULL, 0); /* how it is asked for */
+    bool kept = size > 0 && size <= (long)sizeof keys &&
+                SSL_CTX_get_tlsext_ticket_keys(from, keys, size) == 1 &&
+                SSL_CTX_set_tlsext_ticket_keys(to, keys, size) == 1;
+
+    OPENSSL_cleanse(keys, sizeof keys);
+    return kept;
 }
 
 static bool use_chain(SSL_CTX *context, BIO *bio)

@@ -44,6 +44,9 @@ struct tls_server_setup {
  * NULL when memory is out or no cipher is left; free it with SSL_CTX_free.
  */
 SSL_CTX *tls_context_new_server(const struct tls_server_setup *setup);
+/* Sessions that `from` has given tickets for can be resumed at `to` as well, which comes in its
+ * place. Both are a server's. Returns false when OpenSSL refuses. */
+bool tls_context_keep_tickets(SSL_CTX *from, SSL_CTX *to);
 
 /*
  * Certificate, chain after it, and private key, all as PEM. Returns false when OpenSSL refuses, and

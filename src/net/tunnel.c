@@ -3,6 +3,7 @@
 
 #include "net/tcp_socket.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -135,7 +136,11 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
     struct tunnel *tunnel = side->tunnel;
 
     if ((what & BEV_EVENT_CONNECTED) != 0) {
+        bufferevent_set_timeouts(bufferevent, NULL, NULL);
         return;
+    }
+    if ((what & BEV_EVENT_TIMEOUT) != 0) {
+        error = ETIMEDOUT;
     }
     if ((what & BEV_EVENT_EOF) != 0) {
         on_readable(bufferevent, side);
@@ -187,6 +192,7 @@ struct tunnel *tunnel_new(struct event_base *base, int descriptor,
                           const struct stun_address *upstream, const uint8_t *first, size_t size,
                           void (*ended)(void *context, const char *text), void *context)
 {
+    static const struct timeval patience = {TUNNEL_CONNECT_SECONDS, 0};
     struct tunnel *tunnel = tunnel_make(ended, context);
     int connecting = -1;
 
@@ -197,6 +203,7 @@ struct tunnel *tunnel_new(struct event_base *base, int descriptor,
     if (!open_side(&tunnel->client, base, descriptor) ||
         tcp_socket_connect(&connecting, upstream, NULL) != 0 ||
         !open_side(&tunnel->upstream, base, connecting) ||
+        bufferevent_set_timeouts(tunnel->upstream.bufferevent, NULL, &patience) != 0 ||
         bufferevent_socket_connect(tunnel->upstream.bufferevent, NULL, 0) != 0 ||
         bufferevent_write(tunnel->upstream.bufferevent, first, size) != 0 ||
         bufferevent_enable(tunnel->upstream.bufferevent, EV_READ | EV_WRITE) != 0 ||

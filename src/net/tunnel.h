@@ -18,6 +18,7 @@ struct event_base;
 struct tunnel;
 
 #define TUNNEL_WAITING_MAX 65536
+#define TUNNEL_CONNECT_SECONDS 5 /* more, and the upstream counts as not there */
 
 /*
  * Connects to `upstream` and carries. `descriptor`, connected and non-blocking, belongs to the

@@ -114,10 +114,40 @@ static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 #define FAMILY_NONE 0x00 /* family and transport share a byte */
 #define FAMILY_TCP4 0x11
 #define FAMILY_TCP6 0x21
+#define TYPE_CRC32C 0x03
 
 static uint16_t read_u16(const uint8_t *bytes)
 {
     return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+/*
+ * §2.2.3: CRC-32C of the whole header, in which the checksum itself counts as zeros. A bit at a
+ * time: once a connection, of some dozen bytes most often.
+ */
+static bool checksum_is_right(const uint8_t *header, size_t size, const uint8_t *checksum)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < size; i++) {
+        bool inside = header + i >= checksum && header + i < checksum + 4;
+        crc ^= inside ? 0 : header[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82F63B78u : 0);
+        }
+    }
+    return ~crc == ((uint32_t)read_u16(checksum) << 16 | read_u16(checksum + 2));
+}
+
+/* The checksum among the type-length-values behind the addresses, which are whole; NULL: none. */
+static const uint8_t *find_checksum(const uint8_t *bytes, size_t size)
+{
+    for (size_t at = 0; at < size; at += 3 + (size_t)read_u16(bytes + at + 1)) {
+        if (bytes[at] == TYPE_CRC32C && read_u16(bytes + at + 1) == 4) {
+            return bytes + at + 3;
+        }
+    }
+    return NULL;
 }
 
 /* Whether what follows the addresses is a sequence of whole type-length-values. */
@@ -140,6 +170,10 @@ static int parse_addresses(const uint8_t *bytes, size_t size, uint8_t family, si
     size_t both = 2 * ip_size + 4;
 
     if (size < both || !extras_are_whole(bytes + both, size - both)) {
+        return -EPROTO;
+    }
+    const uint8_t *checksum = find_checksum(bytes + both, size - both);
+    if (checksum != NULL && !checksum_is_right(bytes - FIXED_SIZE, size + FIXED_SIZE, checksum)) {
         return -EPROTO;
     }
     header->source.family = header->destination.family = family;

@@ -23,7 +23,7 @@ struct proxy_header {
 /*
  * Reads the header at the begin of `bytes`. Returns 0; -EAGAIN when it is not whole, and then
  * `needed` is how many bytes it has at least (more than `size`); -EPROTO when there is none, or
- * when it is malformed, too long, or not about TCP.
+ * when it is malformed, too long, not about TCP, or its checksum (CRC-32C) is wrong.
  */
 int proxy_header_parse(const uint8_t *bytes, size_t size, struct proxy_header *header,
                        size_t *needed);

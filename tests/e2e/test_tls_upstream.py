@@ -141,6 +141,34 @@ def takes_every_name_without_a_list():
 
 
 @tap.test
+def gives_a_silent_upstream_up():
+    """An upstream that does not even accept is waited for five seconds, and others are served meanwhile"""
+    _, _, authority, _ = serve()
+    hole = socket.socket()
+    tap.cleanup(hole.close)
+    hole.bind(("127.0.0.1", 0))
+    hole.listen(0)
+    fill = [socket.socket() for _ in range(3)]  # what comes after them is left without an answer
+    for one in fill:
+        tap.cleanup(one.close)
+        one.setblocking(False)
+        one.connect_ex(hole.getsockname())
+    time.sleep(0.2)
+    port = postern.free_port()
+    text = postern.config(port, transports=["tls"], more=authority.issue(OURS).settings())
+    text = text.replace("transports = [", f'upstream = "127.0.0.1:{hole.getsockname()[1]}"; transports = [', 1)
+    postern.server(text)
+    raw = socket.create_connection(("127.0.0.1", port), 10)
+    tap.cleanup(raw.close)
+    since = time.monotonic()
+    context = authority.context(["http/1.1"])
+    tap.raises(OSError, lambda: context.wrap_socket(raw, server_hostname=SITE))
+    took = time.monotonic() - since
+    tap.true(4 < took < 8, f"{took:.1f} s")
+    tap.true(not is_site(connect(port, authority.context(["stun.turn"]), OURS)), "ours")
+
+
+@tap.test
 def takes_patterns():
     """A pattern in server_names stands for one label"""
     _, port, authority, _ = serve(names=("*." + OURS.partition(".")[2],))

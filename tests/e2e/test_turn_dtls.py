@@ -13,6 +13,7 @@ import dtls
 import e2e
 import pki
 import postern
+import service
 import stunwire
 import tap
 
@@ -437,7 +438,11 @@ def resumes_on_every_worker():
     for _ in range(8):
         again = connect(port, authority, context=context, session=first.session)
         tap.true(ask(again) and again.resumed, "the session is resumed")
-    tap.equal(counters(server)["resumed"], 8)
+    server.reload()
+    service.logged(server, "configuration reloaded")
+    again = connect(port, authority, context=context, session=first.session)
+    tap.true(ask(again) and again.resumed, "after a reload too")
+    tap.equal(counters(server)["resumed"], 9)
 
 
 @tap.test(workers=e2e.WORKERS)

@@ -11,6 +11,7 @@ import time
 import e2e
 import pki
 import postern
+import service
 import stunwire
 import tap
 
@@ -334,6 +335,24 @@ def does_not_wait_for_a_slow_reader():
     peer.send(b"again", slow.relayed)
     tap.equal(slow.receive(), (peer.local, b"again"))
     slow.refresh()
+
+
+@tap.test(workers=e2e.WORKERS)
+def keeps_tickets_over_a_reload(workers):
+    """A session goes on after the certificate has been renewed; new sessions see the new one"""
+    server, port, authority = serve(workers)
+    context = authority.context(["stun.turn"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come within the handshake
+    first = tls(port, context)
+    ask(first)
+    session, old = first.socket.session, first.socket.getpeercert(True)
+    renewed = authority.issue(NAME, "127.0.0.1")
+    server.rewrite(postern.config(port, workers, transports=("tls",), more=renewed.settings()))
+    service.reload(server)
+    again = tls(port, context, session=session)
+    tap.true(ask(again) is not None and again.socket.session_reused, "resumed")
+    fresh = tls(port, context)
+    tap.true(not fresh.socket.session_reused and fresh.socket.getpeercert(True) != old, "the new certificate")
 
 
 tap.main()

@@ -95,6 +95,26 @@ static void test_version_2(void **state)
     assert_header(BYTES(SIGNATURE "\x21\0\0\x03xxx"), "none", "none");
 }
 
+/* The checksum by Python: of the header with zeros in its place. */
+static void test_checksum(void **state)
+{
+    (void)state;
+    uint8_t bytes[] = SIGNATURE "\x21\x11\0\x1b\xc0\0\x02\x01\xc6\x33\x64\x09\x12\x34\0\x50"
+                                "\x01\0\x01x\x03\0\x04\x65\xc2\x3f\x4a\x04\0\x01y";
+    struct proxy_header header;
+    size_t needed;
+
+    assert_header(bytes, sizeof bytes - 1, "192.0.2.1:4660", "198.51.100.9:80");
+    for (size_t i = 16; i < sizeof bytes - 1; i++) {
+        bool structure = (i >= 28 && i < 31) || (i >= 32 && i < 35) || (i >= 39 && i < 42);
+        for (unsigned bit = 0; !structure && bit < 8; bit++) {
+            bytes[i] ^= (uint8_t)(1u << bit);
+            assert_int_equal(parse(bytes, sizeof bytes - 1, &header, &needed), -EPROTO);
+            bytes[i] ^= (uint8_t)(1u << bit);
+        }
+    }
+}
+
 static void test_wrong(void **state)
 {
     (void)state;
@@ -159,9 +179,9 @@ static void test_written_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version_1),       cmocka_unit_test(test_version_2),
-        cmocka_unit_test(test_wrong),           cmocka_unit_test(test_endless_line),
-        cmocka_unit_test(test_written_is_read),
+        cmocka_unit_test(test_version_1),    cmocka_unit_test(test_version_2),
+        cmocka_unit_test(test_checksum),     cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_endless_line), cmocka_unit_test(test_written_is_read),
     };
     return cmocka_run_group_tests_name("proxy_header", tests, NULL, NULL);
 }
