@@ -47,6 +47,12 @@
 /* What a message takes beside its bytes while it waits. */
 #define MESSAGE_OVERHEAD 512
 
+/* usrsctp 0.9.5 handles a SACK without gaps in a short way, which forgets to restart the timer of
+ * retransmissions: in a steady flow it fires again and again although nothing is lost, and the
+ * window collapses. With messages that may be abandoned, even if after four thousand million
+ * attempts, it takes the long way, which is right. */
+#define NEVER_ABANDONED UINT32_MAX
+
 /* A notification; longer lists of streams are cut. */
 #define NOTICE_MAX 4096
 
@@ -122,6 +128,7 @@ static void start_usrsctp(void)
     usrsctp_sysctl_set_sctp_blackhole(2); /* no ABORT to what is of no association */
     usrsctp_sysctl_set_sctp_initial_cwnd(BURST_MAX);
     usrsctp_sysctl_set_sctp_max_burst_default(BURST_MAX);
+    usrsctp_sysctl_set_sctp_use_cwnd_based_maxburst(0); /* would shrink the window for a burst */
     usrsctp_sysctl_set_sctp_fr_max_burst_default(REPAIR_BURST_MAX);
     usrsctp_sysctl_set_sctp_max_chunks_on_queue(CHUNKS_MAX);
     usrsctp_sysctl_set_sctp_enable_sack_immediately(1);
@@ -366,6 +373,14 @@ int sctp_peer_connect(struct sctp_peer *peer, struct monotime now)
     return 0;
 }
 
+static bool get_status(const struct sctp_peer *peer, struct sctp_status *status)
+{
+    socklen_t size = sizeof *status;
+
+    memset(status, 0, sizeof *status);
+    return usrsctp_getsockopt(peer->socket, IPPROTO_SCTP, SCTP_STATUS, status, &size) == 0;
+}
+
 static void note_received(struct sctp_peer *peer, const uint8_t *packet, size_t size)
 {
     struct sctp_packet_data data;
@@ -399,14 +414,6 @@ void sctp_peer_input(struct sctp_peer *peer, struct monotime now, const uint8_t 
         shut_window(peer, true);
     }
     usrsctp_conninput(peer->token, bytes, size, 0);
-}
-
-static bool get_status(const struct sctp_peer *peer, struct sctp_status *status)
-{
-    socklen_t size = sizeof *status;
-
-    memset(status, 0, sizeof *status);
-    return usrsctp_getsockopt(peer->socket, IPPROTO_SCTP, SCTP_STATUS, status, &size) == 0;
 }
 
 static bool is_idle(const struct sctp_peer *peer)
@@ -456,7 +463,11 @@ struct monotime sctp_peer_due(const struct sctp_peer *peer)
 int sctp_peer_send(struct sctp_peer *peer, struct monotime now, uint16_t stream, uint32_t ppid,
                    const void *bytes, size_t size)
 {
-    struct sctp_sndinfo info = {.snd_sid = stream, .snd_ppid = htonl(ppid)};
+    struct sctp_sendv_spa info = {
+        .sendv_flags = SCTP_SEND_SNDINFO_VALID | SCTP_SEND_PRINFO_VALID,
+        .sendv_sndinfo = {.snd_sid = stream, .snd_ppid = htonl(ppid)},
+        .sendv_prinfo = {SCTP_PR_SCTP_RTX, NEVER_ABANDONED},
+    };
 
     touch(peer, now);
     if (peer->over || peer->closing || !peer->connected) {
@@ -470,8 +481,8 @@ int sctp_peer_send(struct sctp_peer *peer, struct monotime now, uint16_t stream,
         return -EAGAIN;
     }
     peer->waiting += size + MESSAGE_OVERHEAD;
-    if (usrsctp_sendv(peer->socket, bytes, size, NULL, 0, &info, sizeof info, SCTP_SENDV_SNDINFO,
-                      0) >= 0) {
+    if (usrsctp_sendv(peer->socket, bytes, size, NULL, 0, &info, sizeof info, SCTP_SENDV_SPA, 0) >=
+        0) {
         return 0;
     }
     int error = errno;

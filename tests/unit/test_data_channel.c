@@ -316,6 +316,47 @@ static void test_both_ways(void **state)
     pair_free(pair);
 }
 
+static uint32_t window_of(const struct data_end *end)
+{
+    struct data_figures figures;
+
+    data_session_figures(end->session, &figures);
+    return figures.congestion_window;
+}
+
+/* Sends as much as it may for a time. */
+static void flood(struct data_pair *pair, struct data_end *end, uint16_t id, int64_t seconds)
+{
+    struct monotime until = monotime_add_seconds(virtual_now, seconds);
+
+    while (monotime_before(virtual_now, until)) {
+        while (send_bytes(end, id, pattern, 65536) == 0) {
+        }
+        assert_true(pair_step(pair));
+    }
+}
+
+/* After some losses, a window grows by a packet in each round trip as long as nothing is lost: it
+ * is not taken back for no reason. */
+static void test_steady_flow(void **state)
+{
+    struct network far = {.delay_us = 50 * MONOTIME_MILLISECOND, .loss_percent = 10, .seed = 1};
+    uint16_t id;
+    struct data_pair *pair = opened_pair(&far, &id);
+
+    (void)state;
+    flood(pair, &pair->a, id, 2);
+    pair->network.loss_percent = 0;
+    flood(pair, &pair->a, id, 3);
+    uint32_t before = window_of(&pair->a);
+    flood(pair, &pair->a, id, 10);
+    uint32_t after = window_of(&pair->a);
+    print_message("# a window of %u KiB after losses, and of %u after 100 round trips\n",
+                  before / 1024, after / 1024);
+    assert_true(after > before + 80 * 1132);
+    pair_free(pair);
+}
+
 /* A path that is gone for twenty seconds is no end: ICE decides. */
 static void test_outage(void **state)
 {
@@ -698,6 +739,7 @@ int main(void)
         cmocka_unit_test(test_tiny_messages),
         cmocka_unit_test(test_loss),
         cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_steady_flow),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_peer_vanishes),
         cmocka_unit_test(test_idle),
