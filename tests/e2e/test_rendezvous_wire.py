@@ -342,7 +342,7 @@ def call(caller, callee):
         got = other.expect("candidate", call=number)
         tap.equal(got["candidate"], CANDIDATE)
         tap.true(got.get("from") != "mallory" and "extra" not in got, got)
-    alice.send({"type": "report", "call": number, "path": "direct", "ms": 31, "rtt": 4})
+    alice.ask({"type": "report", "call": number, "path": "direct", "ms": 31, "rtt": 4}, "ok")
     bob.send({"type": "bye", "call": number, "reason": "done"})
     alice.expect("bye", call=number, reason="done")
     service.logged(world.server, f"call call={number} from=alice to=bob")
