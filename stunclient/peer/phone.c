@@ -363,7 +363,7 @@ static void on_registered(struct phone *phone, const struct rendezvous_client_ev
     if (phone->caller) {
         place_call(phone);
     } else if (!phone->output.json) {
-        output_tell(&phone->output, 1, "listening as %s", phone->name);
+        output_tell(&phone->output, 0, "stunclient: listening as %s", phone->name);
     }
 }
 
@@ -376,7 +376,9 @@ static void on_lost(struct phone *phone, const struct rendezvous_client_event *e
               "%.1f s",
               event->text, (double)event->wait_ms / 1000);
     if (phone->registered || options->call.keep) {
-        output_tell(&phone->output, 1, "the rendezvous service is lost: %s", event->text);
+        output_tell(&phone->output, 0,
+                    "stunclient: the rendezvous service is lost: %s; trying again in %.1f s",
+                    event->text, (double)event->wait_ms / 1000);
         return;
     }
     if (rendezvous_is_insecure(phone->rendezvous)) {
