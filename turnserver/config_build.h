@@ -44,6 +44,20 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
                                           const struct config_boot *boot,
                                           const struct config_files *files);
 
+/* A policy while it is made. */
+struct config_building {
+    const struct config_draft *draft;
+    struct config_policy *policy;
+    const struct config_files *files;
+    struct auth_policy *realms[CONFIG_REALMS_MAX + 1]; /* the first, and those of `realms` */
+};
+
+void config_report_memory(const struct config_building *building);
+
+/* Fills policy->auth and what belongs to it; problems go to draft->report. False when memory is
+ * out. */
+bool config_auth_build(struct config_building *building, const struct config_boot *boot);
+
 /* Adds what the draft says of OAuth; problems go to draft->report. False when memory is out. */
 bool config_oauth_build(struct auth_policy *policy, const struct config_draft *draft);
 

@@ -199,6 +199,9 @@ void config_keys_list(FILE *stream);
  */
 void config_keys_read(struct config_draft *draft, config_setting_t *root);
 void config_draft_free(struct config_draft *draft);
+/* One more element, zeroed but for its line, of the list of groups at `path`, whose bound has been
+ * looked at. NULL when memory is out. */
+void *config_draft_new_element(struct config_draft *draft, const char *path, unsigned line);
 
 /* Where the key of a row stands, for problems that concern several keys. */
 struct config_place config_draft_place(const struct config_draft *draft, const char *path);

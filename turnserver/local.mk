@@ -132,8 +132,10 @@ turnserver_libdatapath_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 noinst_LTLIBRARIES += turnserver/libsettings.la
 turnserver_libsettings_la_SOURCES = \
 	turnserver/config.c turnserver/config.h \
+	turnserver/config_auth.c \
 	turnserver/config_boot.c turnserver/config_build.h \
 	turnserver/config_certificate.c turnserver/config_certificate.h \
+	turnserver/config_draft.c \
 	turnserver/config_host.c turnserver/config_host.h \
 	turnserver/config_keys.c turnserver/config_keys.h \
 	turnserver/config_listener.c \

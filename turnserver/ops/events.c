@@ -42,30 +42,9 @@ static void log_made(struct log *log, unsigned worker, const struct turn_event *
     }
 }
 
-void event_log(struct log *log, unsigned worker, const struct turn_event *event)
+static void log_peer(struct log *log, unsigned worker, const struct turn_event *event)
 {
     switch (event->type) {
-    case TURN_ALLOCATED:
-        log_made(log, worker, event);
-        return;
-    case TURN_REFRESHED:
-        log_event(log, LOG_DEBUG, "allocation refreshed", log_string("user", event->user),
-                  log_address("client", &event->client), log_address("relayed", &event->relayed),
-                  log_u64("lifetime_s", event->lifetime_s), log_u64("worker", worker));
-        return;
-    case TURN_MOVED:
-        log_event(log, LOG_INFO, "allocation moved", log_string("user", event->user),
-                  log_address("client", &event->client), log_address("relayed", &event->relayed),
-                  log_u64("worker", worker));
-        return;
-    case TURN_LEFT:
-        log_event(log, LOG_DEBUG, "allocation left for another worker",
-                  log_string("user", event->user), log_address("relayed", &event->relayed),
-                  log_u64("worker", worker));
-        return;
-    case TURN_ENDED:
-        log_ended(log, worker, event);
-        return;
     case TURN_PEER_REFUSED:
         log_event(log, LOG_INFO, "peer refused", log_string("user", event->user),
                   log_address("client", &event->client), log_address("peer", &event->peer),
@@ -92,6 +71,41 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
             log_string("user", event->user), log_address("client", &event->client),
             log_address("relayed", &event->relayed), log_address("peer", &event->peer),
             log_u64("worker", worker));
+        return;
+    default:
+        return;
+    }
+}
+
+void event_log(struct log *log, unsigned worker, const struct turn_event *event)
+{
+    switch (event->type) {
+    case TURN_ALLOCATED:
+        log_made(log, worker, event);
+        return;
+    case TURN_REFRESHED:
+        log_event(log, LOG_DEBUG, "allocation refreshed", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("relayed", &event->relayed),
+                  log_u64("lifetime_s", event->lifetime_s), log_u64("worker", worker));
+        return;
+    case TURN_MOVED:
+        log_event(log, LOG_INFO, "allocation moved", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("relayed", &event->relayed),
+                  log_u64("worker", worker));
+        return;
+    case TURN_LEFT:
+        log_event(log, LOG_DEBUG, "allocation left for another worker",
+                  log_string("user", event->user), log_address("relayed", &event->relayed),
+                  log_u64("worker", worker));
+        return;
+    case TURN_ENDED:
+        log_ended(log, worker, event);
+        return;
+    case TURN_PEER_REFUSED:
+    case TURN_PEER_CONNECTED:
+    case TURN_PEER_DISCONNECTED:
+    case TURN_PEER_AMBIGUOUS:
+        log_peer(log, worker, event);
         return;
     case TURN_BANDWIDTH_REACHED:
         log_event(log, LOG_WARNING, "packets dropped: the bandwidth quota is reached",
