@@ -61,8 +61,11 @@ static void put_entry(struct mmsghdr *message, struct outgoing *out,
                       const struct outbox_entry *entry)
 {
     socklen_t size = socket_address_write(&out->address, &entry->flow.remote);
-    out->piece.iov_base = (void *)(uintptr_t)entry->bytes; /* sendmmsg only reads */
-    out->piece.iov_len = entry->size;
+    union {
+        const uint8_t *lent;
+        void *base;
+    } bytes = {.lent = entry->bytes}; /* sendmmsg only reads */
+    out->piece = (struct iovec){bytes.base, entry->size};
     *message = (struct mmsghdr){.msg_hdr = {.msg_name = &out->address,
                                             .msg_namelen = size,
                                             .msg_iov = &out->piece,

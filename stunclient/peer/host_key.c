@@ -78,7 +78,8 @@ static bool read_key(struct host_key *key, FILE *file)
 static int write_key(const struct host_key *key, const char *path)
 {
     char temporary[HOME_PATH_SIZE + 16];
-    char text[sizeof HEAD + HOST_KEY_TEXT_SIZE + 1] = HEAD;
+    char encoded[HOST_KEY_TEXT_SIZE];
+    char text[sizeof HEAD + HOST_KEY_TEXT_SIZE + 1];
     int status = home_make_folder(path);
     if (status != 0) {
         return status;
@@ -88,13 +89,13 @@ static int write_key(const struct host_key *key, const char *path)
     if (descriptor < 0) {
         return -errno;
     }
-    base64_encode(key->private_key, HOST_KEY_SIZE, text + strlen(text));
-    strcat(text, "\n");
-    ssize_t size = (ssize_t)strlen(text);
+    base64_encode(key->private_key, HOST_KEY_SIZE, encoded);
+    ssize_t size = snprintf(text, sizeof text, "%s%s\n", HEAD, encoded);
     if (write(descriptor, text, (size_t)size) != size || link(temporary, path) != 0) {
         status = errno == EEXIST ? -EEXIST : errno != 0 ? -errno : -EIO;
     }
     OPENSSL_cleanse(text, sizeof text);
+    OPENSSL_cleanse(encoded, sizeof encoded);
     close(descriptor);
     unlink(temporary);
     return status;

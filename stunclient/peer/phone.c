@@ -18,8 +18,9 @@
 #include <string.h>
 
 #define CALLS_MAX 8
-#define SETUP_MS 60000  /* from the call until data can flow */
-#define GOODBYE_MS 1000 /* for the last words to the service, to relays, to the peer */
+#define DEVICE_ACCOUNT_MAX 230 /* so that a name with a device has at most 255 bytes */
+#define SETUP_MS 60000         /* from the call until data can flow */
+#define GOODBYE_MS 1000        /* for the last words to the service, to relays, to the peer */
 
 /* One call, from its first word to its last. */
 struct call {
@@ -670,11 +671,11 @@ static const char *make_device_name(struct phone *phone)
     const struct credentials *credentials = &phone->account.credentials;
     size_t digits = strspn(credentials->user, "0123456789");
     if (!credentials->given || (digits > 0 && credentials->user[digits] == ':') ||
-        strlen(credentials->user) + 24 > sizeof phone->device_name) {
+        strlen(credentials->user) > DEVICE_ACCOUNT_MAX) {
         return NULL;
     }
-    snprintf(phone->device_name, sizeof phone->device_name, "%s/%.8s.%06x", credentials->user,
-             phone->has_key ? phone->key.public_text : "stunclient",
+    snprintf(phone->device_name, sizeof phone->device_name, "%.*s/%.8s.%06x", DEVICE_ACCOUNT_MAX,
+             credentials->user, phone->has_key ? phone->key.public_text : "stunclient",
              (unsigned)(random_bits(NULL) & 0xFFFFFF));
     return phone->device_name;
 }

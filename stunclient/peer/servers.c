@@ -228,29 +228,31 @@ void servers_disconnect(struct servers *servers, uint32_t request)
     }
 }
 
-static struct connection *find_via(const struct servers *servers, uint32_t via)
+/* The place of the connection, or CONNECTIONS_MAX. */
+static size_t find_via(const struct servers *servers, uint32_t via)
 {
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        if (servers->connections[i].in_use && servers->connections[i].via == via) {
-            return (struct connection *)(uintptr_t)&servers->connections[i];
-        }
+    size_t i = 0;
+    while (i < CONNECTIONS_MAX &&
+           !(servers->connections[i].in_use && servers->connections[i].via == via)) {
+        i++;
     }
-    return NULL;
+    return i;
 }
 
 bool servers_owns(const struct servers *servers, uint32_t via)
 {
-    return find_via(servers, via) != NULL;
+    return find_via(servers, via) < CONNECTIONS_MAX;
 }
 
 bool servers_connected(struct servers *servers, struct monotime now, uint32_t via,
                        struct outbox *outbox)
 {
-    struct connection *connection = find_via(servers, via);
+    size_t place = find_via(servers, via);
     struct stun_address local = {0};
-    if (connection == NULL) {
+    if (place == CONNECTIONS_MAX) {
         return false;
     }
+    const struct connection *connection = &servers->connections[place];
     shell_local(servers->setup.shell, via, &local, &local);
     ice_server_connected(servers->setup.agent, now, connection->request, via, &local, outbox);
     return true;
@@ -259,11 +261,12 @@ bool servers_connected(struct servers *servers, struct monotime now, uint32_t vi
 bool servers_lost(struct servers *servers, struct monotime now, uint32_t via, const char *text,
                   struct outbox *outbox)
 {
-    struct connection *connection = find_via(servers, via);
+    size_t place = find_via(servers, via);
     char words[256];
-    if (connection == NULL) {
+    if (place == CONNECTIONS_MAX) {
         return false;
     }
+    struct connection *connection = &servers->connections[place];
     snprintf(words, sizeof words, "a connection to a relay is gone: %s", text);
     servers->setup.complain(servers->setup.context, words);
     uint32_t request = connection->request;

@@ -38,6 +38,7 @@ class World:
         text += 'relay = { addresses = [ "127.0.0.1" ]; };\npeers = { allow = [ "127.0.0.0/8" ]; };\n'
         text += (f'rendezvous = {{ listeners = ( {{ address = "127.0.0.1"; port = {self.port + 1}; '
                  f'{"tls = true;" if tls else ""} }} ); {settings} }};\n')
+        self.text = text
         checked = service.check(text, self.folder)
         if "without" in checked.err:
             tap.skip("built without jansson")

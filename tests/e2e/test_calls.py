@@ -84,7 +84,8 @@ def carries_much():
     tap.equal(digest(alice.output), digest(data))
     tap.equal(digest(bob.output), digest(data))
     tap.diag(f"resident at most {largest} KiB")
-    tap.true(largest < 200 * 1024, f"{largest} KiB")
+    sanitized = b"AddressSanitizer" in postern.stunclient.read_bytes()  # it keeps what was freed
+    tap.true(largest < (800 if sanitized else 100) * 1024, f"{largest} KiB")
 
 
 @tap.test
@@ -239,6 +240,20 @@ def service_lost():
     tap.equal(alice.wait()["path"], "direct")
     bob.wait()
     tap.equal(bob.output, b"before after")
+
+
+@tap.test
+def service_restarted():
+    """who listens comes back by itself when the service has been restarted, and can be called again"""
+    world = World()
+    bob = world.listen("--keep")
+    world.server.finish()
+    bob.wait_for("the rendezvous service is lost")
+    postern.server(world.text)
+    tap.true(postern.until(lambda: bob.errors.count("registered as bob") == 2, 15), bob.errors)
+    world.call(input=b"again").wait()
+    tap.true(postern.until(lambda: bob.output == b"again"), bob.errors)
+    bob.end()
 
 
 # ---- connections of TCP -------------------------------------------------------------------------
