@@ -177,6 +177,32 @@ static void falls_back_to_the_spare(void **state)
     world_free(&world);
 }
 
+/* With data on their way it is noticed sooner. */
+static void falls_back_quickly_when_it_sends(void **state)
+{
+    (void)state;
+    two_paths(mixed_is_dropped);
+    connect_all();
+    world_run_ms(&world, 20000);
+    world_assert_data(&world);
+    world.route = only_worse;
+    for (int i = 0; i < 100; i++) {
+        world_send(&world, 0, "a");
+        world_send(&world, 1, "b");
+        world_run_ms(&world, 50);
+    }
+    assert_int_equal(192, paths_in_use());
+    world_assert_data(&world);
+    /* And back to nothing but what works, for good. */
+    unsigned changes = world_count(&world, 0, ICE_SELECTED);
+    world_run_ms(&world, 60000);
+    assert_int_equal(192, paths_in_use());
+    assert_in_range(world_count(&world, 0, ICE_SELECTED), changes, changes + 1);
+    world_assert_data(&world);
+    assert_int_equal(0, world_count(&world, 0, ICE_DISCONNECTED));
+    world_free(&world);
+}
+
 /* ---- consent --------------------------------------------------------------------------------- */
 
 static bool nothing(struct ice_world *in, struct world_packet *packet)
@@ -516,6 +542,7 @@ int main(void)
         cmocka_unit_test(aggressive_nominator),
         cmocka_unit_test(repeated_nomination),
         cmocka_unit_test(falls_back_to_the_spare),
+        cmocka_unit_test(falls_back_quickly_when_it_sends),
         cmocka_unit_test(consent_expires),
         cmocka_unit_test(comes_back_before_consent_ends),
         cmocka_unit_test(hearing_is_no_consent),

@@ -346,7 +346,7 @@ int ice_send(struct ice_agent *agent, struct monotime now, struct packet *packet
     }
     if (agent->selected != ICE_NONE) {
         struct ice_pair *pair = &agent->pairs[agent->selected];
-        pair->sent_at = now;
+        ice_consent_sending(agent, now, pair);
         status = ice_base_send(agent, now, pair->base, &agent->remotes[pair->remote].address,
                                packet, 0, outbox);
     } else if (agent->has_old) {

@@ -3,10 +3,11 @@
  * Consent of the peer to be sent to (RFC 7675), and what is done when it goes silent.
  *
  *   selected pair   a check each 4 to 6 s; consent ends consent_ms after the last answer
- *   silent pair     a consent check without an answer after a second: ordinary checks of all valid
- *                   pairs, so that a spare one is known to work before it is needed
- *   disconnected    nothing heard for 8 s: all pairs are checked, also those that had failed
- *   spare pairs     the best few valid ones are checked each 15 s, which keeps their NATs' mappings
+ *   silent pair     a consent check without an answer after a second, or data sent and nothing
+ * heard for two: ordinary checks of all valid pairs; two seconds later a spare one that has
+ * answered is used disconnected    nothing heard for 8 s: all pairs are checked, also those that
+ * had failed spare pairs     the best few valid ones are checked each 15 s, which keeps their NATs'
+ * mappings
  *
  * A lite agent sends no checks: it takes the peer's as its consent, and keeps mappings alive by
  * Binding indications (RFC 8445 §11).
@@ -15,6 +16,8 @@
 
 #define PERIOD_US (5 * MONOTIME_SECOND)
 #define SUSPECT_US MONOTIME_SECOND
+#define SILENT_US (2 * MONOTIME_SECOND)
+#define DOUBT_US (2 * MONOTIME_SECOND)
 #define DISCONNECTED_US (8 * MONOTIME_SECOND)
 #define REVIVE_US (4 * MONOTIME_SECOND)
 #define SPARE_US (15 * MONOTIME_SECOND)
@@ -43,6 +46,7 @@ void ice_consent_begin(struct ice_agent *agent, struct monotime now)
 void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
 {
     pair->heard_at = now;
+    pair->doubted = false;
     agent->heard = now;
     if (pair == selected_pair(agent) && agent->state == ICE_STATE_DISCONNECTED) {
         agent->state = ICE_STATE_CONNECTED;
@@ -96,17 +100,22 @@ static void recheck(struct ice_agent *agent, struct monotime now, bool failed_to
     }
 }
 
-static void check_suspect(struct ice_agent *agent, struct monotime now, const struct ice_pair *pair)
+static bool since(struct monotime a, struct monotime b)
+{
+    return a.us != INT64_MAX && !monotime_before(a, b);
+}
+
+static void check_suspect(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
 {
     if (!monotime_reached(now, agent->suspect_due)) {
         return;
     }
-    bool answered =
-        pair->answered.us != INT64_MAX && !monotime_before(pair->answered, agent->suspect_since);
-    if (answered) {
+    if (since(pair->answered, agent->suspect_since)) {
         agent->suspect_due = MONOTIME_NEVER;
         return;
     }
+    pair->doubted = monotime_difference_us(now, agent->suspect_since) >= DOUBT_US &&
+                    !since(pair->heard_at, agent->suspect_since);
     bool disconnected = agent->state == ICE_STATE_DISCONNECTED;
     agent->suspect_due = monotime_add_us(now, disconnected ? REVIVE_US : SUSPECT_US);
     recheck(agent, now, disconnected);
@@ -117,6 +126,17 @@ void ice_consent_suspect(struct ice_agent *agent, struct monotime now)
     agent->suspect_since = now;
     agent->suspect_due = monotime_add_us(now, SUSPECT_US);
     recheck(agent, now, false);
+}
+
+/* A peer that takes data says so, or says anything, within two seconds; else it is looked after. */
+void ice_consent_sending(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
+{
+    pair->sent_at = now;
+    if (agent->setup.lite || agent->suspect_due.us != INT64_MAX || !pair->valid ||
+        monotime_difference_us(now, pair->heard_at) < SILENT_US) {
+        return;
+    }
+    ice_consent_suspect(agent, now);
 }
 
 static void disconnect(struct ice_agent *agent, struct monotime now, const struct ice_pair *pair)
@@ -242,7 +262,8 @@ void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbo
     }
     check_selected(agent, now, pair, outbox);
     check_suspect(agent, now, pair);
-    disconnect(agent, now, pair);
+    ice_nomination_review(agent, now, outbox);
+    disconnect(agent, now, selected_pair(agent));
 }
 
 struct monotime ice_consent_due(const struct ice_agent *agent)

@@ -89,7 +89,8 @@ struct ice_pair {
     bool nominate;         /* the next check of it says USE-CANDIDATE (controlling) */
     bool remote_nominates; /* the peer said USE-CANDIDATE (controlled) */
     bool nominated;
-    bool retired;                 /* consent is gone: no data go by it */
+    bool doubted; /* silent although it was asked: another one is used if there is one */
+    bool retired; /* consent is gone: no data go by it */
     bool opener_told, check_told; /* traces that were given */
     uint8_t hops;                 /* hop limit of the last sending */
     uint8_t openers;              /* how many were sent */
@@ -401,6 +402,8 @@ struct monotime ice_nomination_due(struct ice_agent *agent, struct monotime now)
 void ice_consent_begin(struct ice_agent *agent, struct monotime now);
 /* Something says that the pair in use may be dead. */
 void ice_consent_suspect(struct ice_agent *agent, struct monotime now);
+/* Data are about to be sent by the pair in use. */
+void ice_consent_sending(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
 void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
 void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 struct monotime ice_consent_due(const struct ice_agent *agent);

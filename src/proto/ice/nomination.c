@@ -24,7 +24,8 @@
 
 static bool is_fresh(const struct ice_pair *pair, struct monotime now)
 {
-    return pair->heard_at.us != INT64_MAX && monotime_difference_us(now, pair->heard_at) < FRESH_US;
+    return !pair->doubted && pair->heard_at.us != INT64_MAX &&
+           monotime_difference_us(now, pair->heard_at) < FRESH_US;
 }
 
 static bool is_usable(const struct ice_pair *pair)
