@@ -158,7 +158,8 @@ turnserver_libworker_la_SOURCES = \
 	turnserver/streams.c turnserver/streams.h \
 	turnserver/tcp_relay.c turnserver/tcp_relay.h \
 	turnserver/tcp_sockets.c turnserver/tcp_sockets.h \
-	turnserver/worker.c turnserver/worker.h
+	turnserver/worker.c turnserver/worker.h turnserver/worker_internal.h \
+	turnserver/worker_mail.c
 turnserver_libworker_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) -pthread
 
 # The rendezvous service: a thread beside the workers.

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/worker.h"
 
-#include "net/associations.h"
 #include "net/clock.h"
-#include "net/mailbox.h"
-#include "turnserver/datapath/datapath.h"
 #include "turnserver/listener.h"
-#include "turnserver/streams.h"
-#include "turnserver/tcp_relay.h"
+#include "turnserver/worker_internal.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -19,74 +15,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* Answers to every question that can be under way, and some orders. */
-#define MAILBOX_CAPACITY 512
-
-enum message_type {
-    MESSAGE_POLICY,  /* pointer: a reference to a struct config_policy */
-    MESSAGE_FINDING, /* pointer: a struct auth_finding, ours */
-    MESSAGE_MOVE, /* pointer: a struct letter, ours: another worker's client has a ticket of ours */
-    MESSAGE_MOVED, /* the same letter with the answer */
-    MESSAGE_TCP,   /* pointer: a struct tcp_relay_message, ours */
-    MESSAGE_STOP,
-};
-
-/* Goes to the worker that has an allocation, and back. */
-struct letter {
-    struct turn_move move;
-    struct worker *asker;
-    enum turn_move_status status;
-    struct turn_handover *handover;
-};
-
-/*
- * A turn begins with the first packet, timer or message that the loop brings and ends when all that
- * was ready has been read: `end_of_turn` is made active at the tail of the loop's queue. Then the
- * outbox is sent, so that the answers of many sockets share a system call; packets go back to the
- * datapath, events are drained, the timer is set. One reading of the clock serves a turn.
- */
-struct worker {
-    const struct worker_shared *shared;
-    struct config_policy *policy; /* a reference */
-    unsigned number;
-    struct event_base *base;
-    struct event *end_of_turn, *timer, *every_second;
-    struct monotime now;       /* of this turn */
-    struct monotime timer_due; /* what the timer is set to */
-    bool in_turn, stopping;
-    struct mailbox *mailbox;
-    const struct datapath_operations *operations;
-    struct datapath *datapath;
-    struct streams *streams;
-    struct associations *associations; /* NULL: no listener has "dtls" */
-    struct tcp_relay *tcp_relay;
-    struct stun_crypto *crypto;
-    struct auth *auth;
-    struct turn_server *turn;
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t counters_mutex;
-    struct worker_counters counters; /* as of the last second */
-    struct outbox outbox;
-};
-
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-static void begin_turn(struct worker *worker)
+void worker_begin_turn(struct worker *worker)
 {
     if (!worker->in_turn) {
         worker->in_turn = true;
         worker->now = clock_now();
         event_active(worker->end_of_turn, EV_TIMEOUT, 0);
-    }
-}
-
-/* A full mailbox means that the worker is busy for a moment: it is waited for. */
-static void post(struct worker *worker, const struct mailbox_message *message)
-{
-    const struct timespec moment = {0, 1000000};
-    while (mailbox_send(worker->mailbox, message) == -EAGAIN) {
-        (void)nanosleep(&moment, NULL);
     }
 }
 
@@ -149,43 +85,6 @@ static void handle_event(struct worker *worker, const struct turn_event *event)
     }
 }
 
-/* What cannot be asked stays unanswered: the client asks again. */
-static void ask_workers(struct worker *worker)
-{
-    struct turn_move move;
-    while (turn_server_next_move(worker->turn, &move)) {
-        struct letter *letter = calloc(1, sizeof *letter);
-        if (letter) {
-            letter->move = move;
-            letter->asker = worker;
-        }
-        if (!letter ||
-            mailbox_send(worker->shared->workers[move.from]->mailbox,
-                         &(struct mailbox_message){.type = MESSAGE_MOVE, .pointer = letter}) != 0) {
-            free(letter);
-        }
-    }
-}
-
-static void on_answered(void *receiver, struct auth_finding *finding)
-{
-    struct worker *worker = receiver;
-    post(worker, &(struct mailbox_message){.type = MESSAGE_FINDING, .pointer = finding});
-}
-
-/* Takes the machine's questions to where users are kept. What cannot be asked is answered so. */
-static void ask_questions(struct worker *worker)
-{
-    const struct auth_source *users = &worker->shared->users;
-    struct auth_question question;
-    while (auth_next_question(worker->auth, &question)) {
-        if (!users->ask || !users->ask(users->context, &question, on_answered, worker)) {
-            const struct auth_finding failed = {.id = question.id, .status = AUTH_FAILED};
-            turn_server_answer(worker->turn, worker->now, &failed, &worker->outbox);
-        }
-    }
-}
-
 static void drain_events(struct worker *worker)
 {
     struct turn_event event;
@@ -228,8 +127,7 @@ static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context
     (void)descriptor;
     (void)what;
     struct worker *worker = context;
-    ask_questions(worker);
-    ask_workers(worker);
+    worker_mail_ask(worker);
     flush(worker);
     worker->operations->reclaim(worker->datapath);
     if (worker->associations) {
@@ -244,14 +142,14 @@ static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context
 static void on_input(void *context, const struct flow *flow, struct packet *packet)
 {
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     turn_server_input(worker->turn, worker->now, flow, packet, &worker->outbox);
 }
 
 static void on_datagram(void *context, const struct flow *flow, struct packet *packet)
 {
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     if (!worker->associations ||
         !associations_input(worker->associations, worker->now, flow, packet)) {
         turn_server_input(worker->turn, worker->now, flow, packet, &worker->outbox);
@@ -262,7 +160,7 @@ static void on_relayed(void *context, uint32_t via, const struct stun_address *p
                        struct packet *packet)
 {
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     turn_server_relayed(worker->turn, worker->now, via, peer, packet, &worker->outbox);
 }
 
@@ -270,7 +168,7 @@ static void on_icmp(void *context, uint32_t via, const struct stun_address *peer
                     const struct stun_icmp *icmp)
 {
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     turn_server_icmp(worker->turn, worker->now, via, peer, icmp, &worker->outbox);
 }
 
@@ -289,7 +187,7 @@ static bool admit_stranger(void *context, const struct stun_address *source)
 static void on_flow_closed(void *context, const struct flow *flow)
 {
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     flush(worker); /* data that the client sent before it closed still goes out */
     tcp_relay_client_closed(worker->tcp_relay, flow->via);
     turn_server_flow_closed(worker->turn, worker->now, flow);
@@ -298,7 +196,7 @@ static void on_flow_closed(void *context, const struct flow *flow)
 static struct monotime begin_tcp(void *context)
 {
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     return worker->now;
 }
 
@@ -308,7 +206,7 @@ static void on_timer(evutil_socket_t descriptor, short what, void *context)
     (void)what;
     struct worker *worker = context;
     worker->timer_due = MONOTIME_NEVER; /* it has run out: set_timer must set it anew */
-    begin_turn(worker);
+    worker_begin_turn(worker);
     turn_server_tick(worker->turn, worker->now, &worker->outbox);
 }
 
@@ -331,150 +229,10 @@ static void on_every_second(evutil_socket_t descriptor, short what, void *contex
     (void)descriptor;
     (void)what;
     struct worker *worker = context;
-    begin_turn(worker);
+    worker_begin_turn(worker);
     auth_set_wall_clock(worker->auth, worker->now, clock_unix_seconds());
     worker->operations->trim(worker->datapath);
     publish_counters(worker);
-}
-
-/* ---- messages -------------------------------------------------------------------------------- */
-
-static void take_policy(struct worker *worker, struct config_policy *policy)
-{
-    turn_server_set_policy(worker->turn, &policy->turn);
-    auth_set_policy(worker->auth, policy->auth);
-    streams_set_policy(worker->streams, policy);
-    if (worker->associations) {
-        associations_set_context(worker->associations, policy->dtls_context);
-    }
-    config_policy_release(worker->policy);
-    worker->policy = policy;
-}
-
-static void take_finding(struct worker *worker, struct auth_finding *finding)
-{
-    if (worker->turn) {
-        begin_turn(worker);
-        turn_server_answer(worker->turn, worker->now, finding, &worker->outbox);
-    }
-    auth_finding_free(finding);
-}
-
-static int give_port(void *context, uint32_t via)
-{
-    struct worker *worker = context;
-    return worker->operations->release(worker->datapath, via);
-}
-
-static int take_port(void *context, const struct stun_address *relayed, int handle, uint32_t *via)
-{
-    struct worker *worker = context;
-    return worker->operations->adopt(worker->datapath, relayed, handle, via);
-}
-
-static void discard_port(void *context, int handle)
-{
-    struct worker *worker = context;
-    worker->operations->discard(handle);
-}
-
-static const struct turn_passing passing = {give_port, take_port, discard_port};
-
-/* The answer must not wait for a worker that may wait for us: if it cannot go, all stays here. */
-static void answer_move(struct worker *worker, struct letter *letter)
-{
-    if (!worker->turn) {
-        free(letter);
-        return;
-    }
-    begin_turn(worker);
-    letter->status =
-        turn_server_give_away(worker->turn, &letter->move, &letter->handover, &worker->outbox);
-    if (mailbox_send(letter->asker->mailbox,
-                     &(struct mailbox_message){.type = MESSAGE_MOVED, .pointer = letter}) != 0) {
-        turn_server_take_over(worker->turn, worker->now, 0, letter->status, letter->handover,
-                              &worker->outbox);
-        free(letter);
-    }
-}
-
-static void take_move(struct worker *worker, struct letter *letter)
-{
-    if (worker->turn) {
-        begin_turn(worker);
-        turn_server_take_over(worker->turn, worker->now, letter->move.id, letter->status,
-                              letter->handover, &worker->outbox);
-    } else {
-        turn_handover_free(letter->handover, &passing, worker);
-    }
-    free(letter);
-}
-
-static void take_tcp_message(struct worker *worker, struct tcp_relay_message *message)
-{
-    if (worker->turn) {
-        tcp_relay_receive(worker->tcp_relay, message);
-    } else {
-        tcp_relay_message_free(message);
-    }
-}
-
-/* Never waits, so that two workers cannot wait for one another. One that stops tells nobody: its
- * connections end by themselves. */
-static int send_tcp_message(void *context, unsigned number, struct tcp_relay_message *message)
-{
-    const struct worker *worker = context;
-    const struct worker_shared *shared = worker->shared;
-    if (worker->stopping || number >= shared->worker_count) {
-        return -ESRCH;
-    }
-    return mailbox_send(shared->workers[number]->mailbox,
-                        &(struct mailbox_message){.type = MESSAGE_TCP, .pointer = message});
-}
-
-static void on_message(const struct mailbox_message *message, void *context)
-{
-    struct worker *worker = context;
-    switch ((enum message_type)message->type) {
-    case MESSAGE_POLICY:
-        if (worker->turn) {
-            begin_turn(worker);
-            take_policy(worker, message->pointer);
-        } else {
-            config_policy_release(message->pointer);
-        }
-        break;
-    case MESSAGE_FINDING:
-        take_finding(worker, message->pointer);
-        break;
-    case MESSAGE_MOVE:
-        answer_move(worker, message->pointer);
-        break;
-    case MESSAGE_MOVED:
-        take_move(worker, message->pointer);
-        break;
-    case MESSAGE_TCP:
-        take_tcp_message(worker, message->pointer);
-        break;
-    case MESSAGE_STOP:
-        worker->stopping = true;
-        (void)event_base_loopbreak(worker->base);
-        break;
-    }
-}
-
-void worker_send_policy(struct worker *worker, struct config_policy *policy)
-{
-    const struct mailbox_message message = {
-        .type = MESSAGE_POLICY,
-        .pointer = config_policy_acquire(policy),
-    };
-    post(worker, &message);
-}
-
-void worker_send_stop(struct worker *worker)
-{
-    post(worker, &(struct mailbox_message){.type = MESSAGE_STOP});
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -520,8 +278,7 @@ static bool make_loop(struct worker *worker)
     worker->end_of_turn = event_new(worker->base, -1, 0, on_end_of_turn, worker);
     worker->timer = evtimer_new(worker->base, on_timer, worker);
     worker->every_second = event_new(worker->base, -1, EV_PERSIST, on_every_second, worker);
-    return worker->end_of_turn && worker->timer && worker->every_second &&
-           mailbox_new(&worker->mailbox, worker->base, MAILBOX_CAPACITY, on_message, worker) == 0;
+    return worker->end_of_turn && worker->timer && worker->every_second && worker_mail_open(worker);
 }
 
 static bool wants_dtls(const struct config_boot *boot)
@@ -565,7 +322,7 @@ static bool make_ways(struct worker *worker)
     if (!worker->datapath || !worker->streams) {
         return false;
     }
-    const struct tcp_relay_user tcp_user = {worker, begin_tcp, send_tcp_message};
+    const struct tcp_relay_user tcp_user = {worker, begin_tcp, worker_mail_send_tcp};
     worker->tcp_relay = tcp_relay_new(worker->base, &tcp_user, worker->number,
                                       &worker->shared->bandwidth, worker->streams, &worker->outbox);
     return worker->tcp_relay && (!wants_dtls(worker->shared->boot) || make_associations(worker));
@@ -604,7 +361,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .pool = worker->shared->pool,
         .reservations = worker->shared->reservations,
         .ports = {worker, open_port, close_port},
-        .passing = passing,
+        .passing = worker_mail_passing,
         .tcp = tcp_relay_ports(worker->tcp_relay),
         .quota = worker->shared->quota,
         .bandwidth = worker->shared->bandwidth,
