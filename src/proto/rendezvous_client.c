@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ANSWER_PATIENCE_MS 10000 /* for welcome, for registered, for a pong */
+#define PROBE_PATIENCE_MS 3000
 #define PING_DEFAULT_S 30
 #define RETRY_FIRST_MS 250 /* doubled with each attempt that fails */
 #define RETRY_MAX_MS 30000
@@ -630,15 +631,28 @@ const char *rendezvous_client_output(struct rendezvous_client *client, size_t *s
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-/* When to ask whether the server is still there: it pings us oftener than that. */
+/* When to ask whether the server is still there (it pings us oftener than that), and when to give
+ * up to wait for its answer. */
 static struct monotime silence_due(const struct rendezvous_client *client)
 {
     if (client->state != CONNECTION_REGISTERED) {
         return MONOTIME_NEVER;
     }
-    int64_t patience_ms = (int64_t)client->ping_s * 1500;
-    return monotime_add_ms(client->heard,
-                           client->pinged ? patience_ms + ANSWER_PATIENCE_MS : patience_ms);
+    return client->pinged ? client->answer_due
+                          : monotime_add_ms(client->heard, (int64_t)client->ping_s * 1500);
+}
+
+static void ping(struct rendezvous_client *client, struct monotime now, int64_t patience_ms)
+{
+    client->pinged = client->ping_due = true;
+    client->answer_due = monotime_add_ms(now, patience_ms);
+}
+
+void rendezvous_client_probe(struct rendezvous_client *client, struct monotime now)
+{
+    if (client->state == CONNECTION_REGISTERED && !client->pinged) {
+        ping(client, now, PROBE_PATIENCE_MS);
+    }
 }
 
 static void check_silence(struct rendezvous_client *client, struct monotime now)
@@ -649,7 +663,7 @@ static void check_silence(struct rendezvous_client *client, struct monotime now)
     if (client->pinged) {
         hang_up(client, now, "the service does not answer any more");
     } else {
-        client->pinged = client->ping_due = true;
+        ping(client, now, ANSWER_PATIENCE_MS);
     }
 }
 

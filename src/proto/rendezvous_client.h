@@ -59,6 +59,9 @@ void rendezvous_client_input(struct rendezvous_client *client, struct monotime n
                              const char *text, size_t size);
 /* The next message to send, or NULL; lent until the next call for this client. */
 const char *rendezvous_client_output(struct rendezvous_client *client, size_t *size);
+/* The network seems to have changed: asks whether the service is still there, and comes back in a
+ * few seconds if it does not answer. */
+void rendezvous_client_probe(struct rendezvous_client *client, struct monotime now);
 void rendezvous_client_tick(struct rendezvous_client *client, struct monotime now);
 struct monotime rendezvous_client_due(const struct rendezvous_client *client);
 

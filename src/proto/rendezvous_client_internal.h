@@ -53,11 +53,12 @@ struct rendezvous_client {
     uint8_t private_key[32];
 
     enum connection_state state;
-    struct monotime due;      /* of the state: patience, or the next attempt */
-    struct monotime heard;    /* the last message */
-    struct monotime turn_due; /* when to ask for new credentials */
-    bool pinged;              /* and heard nothing since */
-    bool refused;             /* an error came that says not to come back */
+    struct monotime due;        /* of the state: patience, or the next attempt */
+    struct monotime heard;      /* the last message */
+    struct monotime turn_due;   /* when to ask for new credentials */
+    bool pinged;                /* and heard nothing since */
+    struct monotime answer_due; /* while pinged */
+    bool refused;               /* an error came that says not to come back */
     uint32_t ping_s;
     uint32_t attempts; /* since it was last registered */
     uint32_t retry_after_s;

@@ -20,6 +20,10 @@
 #define EARLY_MAX 6
 #define EARLY_SIZE 1500
 
+/* How long a call that stood waits for another way, and the least time between two attempts. */
+#define REPAIR_MS 60000
+#define RESTART_PAUSE_MS 5000
+
 struct early_datagram {
     size_t size;
     uint8_t bytes[EARLY_SIZE];
@@ -35,12 +39,14 @@ struct peer {
     size_t socket_count;
 
     struct session_description local, remote;
-    bool described;       /* our description is out: candidates follow one by one */
-    bool remote_known;    /* the peer's has come */
-    bool has_path, ready; /* a pair is valid; the association stands */
-    bool closing;         /* data_session_close was called */
-    bool over, gone;      /* gone: the agent has nothing to say any more */
-    bool cut;             /* the peer closed before our input had ended */
+    bool described;            /* our description is out: candidates follow one by one */
+    bool remote_known;         /* the peer's has come */
+    bool has_path, ready;      /* a pair is valid; the association stands */
+    bool closing;              /* data_session_close was called */
+    bool over, gone;           /* gone: the agent has nothing to say any more */
+    bool cut;                  /* the peer closed before our input had ended */
+    struct monotime repair_by; /* there is no way, and the call ends then; NEVER: there is one */
+    struct monotime restarted; /* the last time; us 0: never */
     struct early_datagram early[EARLY_MAX];
     size_t early_count;
     unsigned busy; /* inside of a machine: events wait */
@@ -358,6 +364,7 @@ static void on_path(struct peer *peer, const struct ice_event *event)
                   "a way to %s works, %.1f ms after the call", name_of(peer),
                   (double)report->valid_us / 1000);
     }
+    peer->repair_by = MONOTIME_NEVER;
     report->pair = event->pair;
     report->has_pair = true;
     if (peer->session != NULL) {
@@ -384,11 +391,75 @@ static void on_selected(struct peer *peer, const struct ice_event *event)
               candidate_type_text(event->pair.remote.type), (double)since_began_us(peer) / 1000);
 }
 
+static bool take_ice_events(struct peer *peer);
+
+static void add_sockets(struct peer *peer)
+{
+    struct outbox *outbox = shell_outbox(peer->setup.shell);
+    size_t before = peer->socket_count;
+    peer->socket_count = sockets_open(peer->setup.shell, peer->setup.options, peer->setup.loopback,
+                                      peer->sockets, before);
+    for (size_t i = before; i < peer->socket_count; i++) {
+        const struct peer_socket *socket = &peer->sockets[i];
+        ice_add_socket(peer->agent, clock_now(), socket->via, &socket->local, socket->preference,
+                       outbox);
+    }
+}
+
+/* Begins a new session of ICE, whose candidates are collected until it is described. */
+static void restart(struct peer *peer)
+{
+    peer->described = false;
+    peer->local.candidate_count = 0;
+    peer->local.end_of_candidates = false;
+    ice_agent_restart(peer->agent, clock_now(), shell_outbox(peer->setup.shell));
+}
+
+static void offer_anew(struct peer *peer)
+{
+    char sdp[SIGNAL_SDP_MAX + 1];
+    struct monotime now = clock_now();
+    if (!peer->setup.caller ||
+        (peer->restarted.us != 0 &&
+         !monotime_reached(now, monotime_add_ms(peer->restarted, RESTART_PAUSE_MS)))) {
+        return;
+    }
+    peer->restarted = now;
+    trace_say(peer->setup.trace, now, "restart", "another way to %s is looked for", name_of(peer));
+    restart(peer);
+    while (take_ice_events(peer)) {
+    }
+    if (peer_describe(peer, sdp, sizeof sdp) > 0) {
+        peer->setup.user.offer(peer->setup.user.context, sdp);
+    }
+}
+
+/* The way that was used is silent, or gone for good. Either side may have another network now. */
+static void repair(struct peer *peer)
+{
+    if (!peer->ready || peer->closing) {
+        return;
+    }
+    if (peer->repair_by.us == MONOTIME_NEVER.us) {
+        peer->repair_by = monotime_add_ms(clock_now(), REPAIR_MS);
+    }
+    peer->setup.user.trouble(peer->setup.user.context);
+    add_sockets(peer);
+    offer_anew(peer);
+}
+
+static void end_without_way(struct peer *peer)
+{
+    peer_abort(peer, EXIT_DEGRADED, "the way to the peer is gone, and no other works",
+               "The network of one side has changed, or the peer has vanished: call again.");
+}
+
 static void on_ice_failed(struct peer *peer)
 {
-    if (peer->ready) {
-        peer_abort(peer, EXIT_DEGRADED, "the way to the peer is gone, and no other works",
-                   "The network of one side has changed, or the peer has vanished: call again.");
+    if (peer->ready && !peer->closing) {
+        repair(peer);
+    } else if (peer->ready) {
+        end_without_way(peer);
     } else {
         peer_abort(peer, EXIT_NO_CONNECTION,
                    peer->remote_known ? "no way to the peer works, direct or by a relay"
@@ -426,6 +497,9 @@ static void handle_ice_event(struct peer *peer, struct monotime now, const struc
     case ICE_TRACE_PAIR_FAILED:
         peer->setup.report->pairs_failed +=
             event->pair.local.type != ICE_RELAYED && event->pair.remote.type != ICE_RELAYED;
+        break;
+    case ICE_DISCONNECTED:
+        repair(peer);
         break;
     case ICE_FAILED:
         on_ice_failed(peer);
@@ -539,6 +613,9 @@ void peer_tick(struct peer *peer, struct monotime now, struct outbox *outbox)
     if (peer->session != NULL && !peer->over) {
         data_session_tick(peer->session, now);
     }
+    if (!peer->over && monotime_reached(now, peer->repair_by)) {
+        end_without_way(peer);
+    }
     peer->busy--;
     peer_settle(peer);
 }
@@ -548,6 +625,7 @@ struct monotime peer_due(struct peer *peer)
     struct monotime due = ice_due(peer->agent);
     if (peer->session != NULL && !peer->over) {
         due = monotime_earlier(due, data_session_due(peer->session));
+        due = monotime_earlier(due, peer->repair_by);
     }
     return due;
 }
@@ -696,8 +774,11 @@ const char *peer_take_description(struct peer *peer, const char *type, const cha
     if (problem == NULL && !peer->remote_known) {
         peer->remote = *remote;
         problem = begin(peer, type);
-    } else if (problem == NULL) {
-        peer->remote = *remote; /* the certificate stays that of the first description */
+    } else if (problem == NULL) { /* the certificate stays that of the first description */
+        if (!peer->setup.caller && strcmp(peer->remote.ufrag, remote->ufrag) != 0) {
+            restart(peer);
+        }
+        peer->remote = *remote;
     }
     if (problem == NULL &&
         ice_remote_credentials(peer->agent, clock_now(), remote->ufrag, remote->password,
@@ -773,14 +854,7 @@ static struct ice_agent *new_agent(const struct peer_setup *setup)
 
 static bool open_sockets(struct peer *peer, struct failure *failure)
 {
-    struct outbox *outbox = shell_outbox(peer->setup.shell);
-    struct monotime now = clock_now();
-    peer->socket_count =
-        sockets_open(peer->setup.shell, peer->setup.options, peer->setup.loopback, peer->sockets);
-    for (size_t i = 0; i < peer->socket_count; i++) {
-        const struct peer_socket *socket = &peer->sockets[i];
-        ice_add_socket(peer->agent, now, socket->via, &socket->local, socket->preference, outbox);
-    }
+    add_sockets(peer);
     if (peer->socket_count == 0) {
         failure_set(failure, EXIT_NO_CONNECTION, "this host has no address to be reached by");
         failure_advise(failure, "Bring a network interface up, or look at --iface and --family.");
@@ -796,6 +870,7 @@ struct peer *peer_new(const struct peer_setup *setup, struct failure *failure)
         return NULL;
     }
     peer->setup = *setup;
+    peer->repair_by = MONOTIME_NEVER;
     peer->agent = new_agent(setup);
     const struct servers_setup servers = {.shell = setup->shell,
                                           .options = setup->options,

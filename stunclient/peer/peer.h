@@ -21,8 +21,10 @@ struct peer_user {
     void *context;
     /* To be told to the peer; only after peer_describe. */
     void (*candidate)(void *context, const struct signal_candidate *candidate);
-    /* A restart: a new offer, to be told. */
+    /* The way to the peer does not work any more; a new offer (RFC 8445 §9) to be told. */
     void (*offer)(void *context, const char *sdp);
+    /* Nothing is heard from the peer: the service may be out of reach as well. */
+    void (*trouble)(void *context);
     /* The peer shows this key (NULL: none). False with the failure filled: nothing to do with it.
      */
     bool (*judge)(void *context, const char *public_text, struct failure *failure);

@@ -149,6 +149,13 @@ static void on_offer(void *context, const char *sdp)
     rendezvous_poke(call->phone->rendezvous);
 }
 
+static void on_trouble(void *context)
+{
+    struct call *call = context;
+    rendezvous_client_probe(machine(call->phone), clock_now());
+    rendezvous_poke(call->phone->rendezvous);
+}
+
 static bool judge(void *context, const char *public_text, struct failure *failure)
 {
     static const char *const words[] = {
@@ -238,6 +245,7 @@ static struct call *new_call(struct phone *phone, const char *name, struct failu
         .user = {.context = call,
                  .candidate = on_candidate,
                  .offer = on_offer,
+                 .trouble = on_trouble,
                  .judge = judge,
                  .take_pipe = take_pipe,
                  .ready = on_ready},

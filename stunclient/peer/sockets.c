@@ -65,13 +65,12 @@ static bool open_socket(struct shell *shell, const struct options *options, stru
 }
 
 size_t sockets_open(struct shell *shell, const struct options *options, bool loopback,
-                    struct peer_socket out[SOCKETS_MAX])
+                    struct peer_socket out[SOCKETS_MAX], size_t count)
 {
     struct ifaddrs *list = NULL;
     struct stun_address address;
-    size_t count = 0;
     if (getifaddrs(&list) != 0) {
-        return 0;
+        return count;
     }
     for (const struct ifaddrs *entry = list; entry != NULL && count < SOCKETS_MAX;
          entry = entry->ifa_next) {

@@ -17,9 +17,10 @@ struct peer_socket {
 /*
  * Opens them on the interfaces that the options name, or on all that are up; loopback only when
  * named or with `loopback`; link-local addresses never, since they say nothing to the peer. What
- * cannot be opened is left out. Returns how many there are.
+ * cannot be opened, and addresses of the `count` that are there, are left out. Returns how many
+ * there are now.
  */
 size_t sockets_open(struct shell *shell, const struct options *options, bool loopback,
-                    struct peer_socket out[SOCKETS_MAX]);
+                    struct peer_socket out[SOCKETS_MAX], size_t count);
 
 #endif

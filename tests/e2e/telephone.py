@@ -46,8 +46,10 @@ class World:
         tap.true(postern.until(lambda: ("tcp", self.port + 1) in postern.listening(self.server.pid)), "rendezvous listens")
         self.uri = f"tcp://127.0.0.1:{self.port + 1}"
 
-    def party(self, verb, user, *arguments, name=None, input=None, output=None, password=None, home=None, env=None):
+    def party(self, verb, user, *arguments, name=None, input=None, output=None, password=None, home=None, env=None,
+              iface=True):
         """stunclient `verb`, started. `input`: a path, bytes, or None: at its end already."""
+        arguments = (*(("--iface", "lo") if iface else ()), *arguments)
         return Party(self, verb, user, name, arguments, input, output, password, home, env)
 
     def listen(self, *arguments, **options):
@@ -73,7 +75,7 @@ class Party:
             input.write_bytes(data)
         stdin = input if input == subprocess.PIPE else open(input or os.devnull, "rb")
         command = [postern.stunclient, verb, *([name] if name else []), "--server", world.uri, "--user", user, "--password",
-                   password or PASSWORDS[user], "--iface", "lo", "--report", self.report_file, *arguments]
+                   password or PASSWORDS[user], "--report", self.report_file, *arguments]
         environment = {**os.environ, **client.CLEAN, "POSTERN_SERVER": "", "XDG_CONFIG_HOME": str(self.home), **(env or {})}
         with open(self.error_file, "wb") as errors:
             if output == subprocess.PIPE:

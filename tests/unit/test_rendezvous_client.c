@@ -267,6 +267,21 @@ static void notices_a_dead_service(void **state)
     expect_event(RENDEZVOUS_LOST);
 }
 
+static void notices_a_changed_network(void **state)
+{
+    (void)state;
+    log_in();
+    rendezvous_client_probe(client, now);
+    expect_sent("{\"type\":\"ping\"}");
+    rendezvous_client_probe(client, now);
+    expect_silence();
+    pass(2);
+    expect_no_event();
+    pass(2);
+    expect_event(RENDEZVOUS_DISCONNECT);
+    expect_event(RENDEZVOUS_LOST);
+}
+
 static void asks_for_new_credentials(void **state)
 {
     (void)state;
@@ -510,6 +525,7 @@ int main(void)
         TEST(nothing_answers),
         TEST(answers_pings),
         TEST(notices_a_dead_service),
+        TEST(notices_a_changed_network),
         TEST(asks_for_new_credentials),
         TEST(does_not_fight_its_twin),
         TEST(counts_nonsense),

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A call whose network changes in the middle: addresses come and go, and the call finds another way."""
+import subprocess
+import time
+
+import own_network
+import postern
+import tap
+from telephone import World
+
+own_network.enter()
+
+
+def address(verb, text):
+    own_network.ip("address", verb, f"{text}/24", "dev", "wire0")
+
+
+@tap.test(timeout=90)
+def address_changes():
+    """the address of both sides is taken away in mid-call and another one given: the call goes on"""
+    own_network.need()
+    world = World()
+    own_network.ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+    own_network.ip("link", "set", "wire1", "up")
+    own_network.ip("link", "set", "wire0", "up")
+    tap.cleanup(own_network.ip, "link", "delete", "wire0")
+    address("add", "10.77.0.1")
+    options = ("--iface", "wire0", "--family", "4", "--no-relay")
+    bob = world.listen(*options, input=subprocess.PIPE, iface=False)
+    alice = world.call("--trace", *options, input=subprocess.PIPE, iface=False)
+    alice.child.stdin.write(b"before ")
+    alice.child.stdin.flush()
+    tap.true(postern.until(lambda: bob.output == b"before "), bob.errors)
+    address("add", "10.78.0.1")
+    address("delete", "10.77.0.1")
+    alice.wait_for("another way to bob is looked for", 20)
+    alice.child.stdin.write(b"after")
+    alice.child.stdin.flush()
+    tap.true(postern.until(lambda: bob.output == b"before after", 40), alice.errors + bob.errors)
+    began = time.monotonic()
+    alice.child.stdin.close()
+    bob.child.stdin.close()
+    told = alice.wait()
+    bob.wait()
+    tap.true(told["local"]["address"].startswith("10.78."), str(told))
+    tap.true(time.monotonic() - began < 5, "ends in order")
+
+
+tap.main()
