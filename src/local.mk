@@ -92,7 +92,8 @@ endif
 
 src_libnet_la_SOURCES = \
 	src/net/acceptor.c src/net/acceptor.h src/net/acceptor_internal.h \
-	src/net/associations.c src/net/associations.h \
+	src/net/association.c \
+	src/net/associations.c src/net/associations.h src/net/associations_internal.h \
 	src/net/clock.c src/net/clock.h \
 	src/net/connection.c \
 	src/net/connection_limit.c src/net/connection_limit.h \
