@@ -39,7 +39,7 @@ static int add_key(struct auth_policy *policy, const struct config_draft *draft,
     struct token_key key = {.algorithm = (enum token_algorithm)from->algorithm,
                             .not_before = INT64_MIN,
                             .not_after = INT64_MAX};
-    char name[32];
+    char name[40];
     snprintf(name, sizeof(name), "oauth.keys[%zu]", index);
     struct config_place place = config_text_place(draft->text, from->line, name);
     if (!from->kid || !from->key)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TURN client against a server that says anything. The first byte chooses transport and
- * credentials; then come records, each a byte that says what happens:
+ * The TURN client against a server that says anything. The first byte chooses transport,
+ * credentials, and what is asked for; then come records, each a byte that says what happens:
  *
  *   0  a packet as it stands: length in pairs, bytes
  *   1  an answer to a request of ours: which, class, length, attributes as they stand, proof
@@ -97,6 +97,20 @@ static void do_answer(struct run *run, struct input *input)
     }
 }
 
+/* What a dual and a mobile client looks for. */
+static void put_extras(struct stun_builder *builder, uint8_t how)
+{
+    struct stun_address second = pick_peer(203);
+    if ((how & 16) != 0) {
+        stun_builder_put_bytes(builder, STUN_MOBILITY_TICKET, key.bytes, how);
+    }
+    if ((how & 32) != 0) {
+        stun_builder_put_xor_address(builder, STUN_XOR_RELAYED_ADDRESS, &second);
+    } else if ((how & 64) != 0) {
+        stun_builder_put_address_error(builder, STUN_FAMILY_IPV6, 440, NULL);
+    }
+}
+
 static void do_sound_answer(struct run *run, struct input *input)
 {
     static const uint16_t codes[] = {0, 0, 0, 401, 438, 300, 403, 437, 486, 508, 500, 400};
@@ -113,11 +127,13 @@ static void do_sound_answer(struct run *run, struct input *input)
     if (code == 0) {
         stun_builder_put_xor_address(&builder, STUN_XOR_RELAYED_ADDRESS, &relayed);
         stun_builder_put_u32(&builder, STUN_LIFETIME, how < 32 ? 600 : how);
+        put_extras(&builder, how);
     } else {
         stun_builder_put_error(&builder, code, NULL);
         stun_builder_put_string(&builder, STUN_REALM, "example.org");
         stun_builder_put_string(&builder, STUN_NONCE, how < 128 ? "nonce" : "another");
         stun_builder_put_address(&builder, STUN_ALTERNATE_SERVER, &relayed);
+        stun_builder_put_string(&builder, STUN_ALTERNATE_DOMAIN, "other.example.org");
     }
     if (code != 401 && code != 438) {
         stun_builder_put_integrity(&builder, crypto, &key);
@@ -148,11 +164,21 @@ static void do_send(struct run *run, const struct stun_address *peer, uint32_t s
     REQUIRE((turn_client_counters(run->client)->sent_packets > before) == (status == 0));
 }
 
+/* To another flow and back. */
+static void do_move(struct run *run)
+{
+    struct flow flow = run->setup.flow;
+    flow.via ^= 1;
+    if (turn_client_move(run->client, run->now, &flow, &run->wire.outbox) == 0) {
+        run->setup.flow = flow;
+    }
+}
+
 static void do_want(struct run *run, struct input *input)
 {
     uint8_t what = take_byte(input);
     struct stun_address peer = pick_peer(take_byte(input));
-    switch (what % 5) {
+    switch (what % 6) {
     case 0:
         turn_client_permit(run->client, run->now, &peer, &run->wire.outbox);
         break;
@@ -164,6 +190,9 @@ static void do_want(struct run *run, struct input *input)
         break;
     case 3:
         do_send(run, &peer, what);
+        break;
+    case 4:
+        do_move(run);
         break;
     default:
         turn_client_delete(run->client, run->now, &run->wire.outbox);
@@ -212,6 +241,12 @@ static void set_up(struct run *run, uint8_t how)
         .timing = stun_timing_default,
         .timeout_ms = (how & 4) != 0 ? 2000 : 0,
         .keepalive_ms = (how & 8) != 0 ? 15000 : 0,
+        .dual = (how & 16) != 0,
+        .mobile = (how & 32) != 0,
+        .token = (how & 64) != 0 ? key.bytes : NULL, /* any bytes will do */
+        .token_key = key.bytes,
+        .token_size = 50,
+        .token_key_size = (how & 128) != 0 ? 32 : key.size,
     };
     run->client = turn_client_new(&run->setup);
     REQUIRE(run->client != NULL);
