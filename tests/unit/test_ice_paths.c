@@ -203,6 +203,40 @@ static void falls_back_quickly_when_it_sends(void **state)
     world_free(&world);
 }
 
+/* The only socket that works is lost while another, dead till then, comes to life. */
+static void socket_lost_and_another_found(void **state)
+{
+    (void)state;
+    two_paths(late_and_not_mixed);
+    better_from = at_ms(1000000);
+    connect_all();
+    world_run_ms(&world, 60000);
+    assert_int_equal(192, paths_in_use());
+    better_from = world.now;
+    ice_socket_lost(world.sides[0].agent, world.now, 0, &world.sides[0].outbox);
+    world_settle(&world, 0);
+    assert_true(world_run_until(&world, 0, ICE_DISCONNECTED, 1, 100));
+    assert_true(world_run_until(&world, 0, ICE_CONNECTED, 2, 1000));
+    world_run_ms(&world, 10000);
+    assert_int_equal(198, paths_in_use());
+    world_assert_data(&world);
+    world_free(&world);
+}
+
+static void socket_lost_and_no_other(void **state)
+{
+    (void)state;
+    world_pair(&world);
+    connect_all();
+    ice_socket_lost(world.sides[0].agent, world.now, 0, &world.sides[0].outbox);
+    world_settle(&world, 0);
+    assert_true(world_run_until(&world, 0, ICE_DISCONNECTED, 1, 100));
+    assert_int_equal(-ENOTCONN, world_send(&world, 0, "x"));
+    assert_true(world_run_until(&world, 0, ICE_FAILED, 1, 31000));
+    assert_false(world_run_until(&world, 0, ICE_FAILED, 2, 100000));
+    world_free(&world);
+}
+
 /* ---- consent --------------------------------------------------------------------------------- */
 
 static bool nothing(struct ice_world *in, struct world_packet *packet)
@@ -543,6 +577,8 @@ int main(void)
         cmocka_unit_test(repeated_nomination),
         cmocka_unit_test(falls_back_to_the_spare),
         cmocka_unit_test(falls_back_quickly_when_it_sends),
+        cmocka_unit_test(socket_lost_and_another_found),
+        cmocka_unit_test(socket_lost_and_no_other),
         cmocka_unit_test(consent_expires),
         cmocka_unit_test(comes_back_before_consent_ends),
         cmocka_unit_test(hearing_is_no_consent),

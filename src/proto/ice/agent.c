@@ -50,6 +50,7 @@ static void begin_session(struct ice_agent *agent)
     agent->suspect_due = MONOTIME_NEVER;
     agent->consent_due = MONOTIME_NEVER;
     agent->patience_end = MONOTIME_NEVER;
+    agent->lost_end = MONOTIME_NEVER;
 }
 
 struct ice_agent *ice_agent_new(const struct ice_setup *setup)

@@ -150,6 +150,14 @@ static void handle_conflict(struct ice_agent *agent, struct monotime now, struct
     ice_checklist_trigger(agent, now, pair);
 }
 
+/* A pair that has worked lives as long as its consent. */
+static void fail_unproved(struct ice_agent *agent, struct ice_pair *pair)
+{
+    if (!pair->valid) {
+        ice_checklist_fail(agent, pair);
+    }
+}
+
 /*
  * 400 and 401 cannot prove themselves (RFC 8489 §9.1.4). One of 500 and more may be temporary: the
  * check is made again, as a new one, when it would have been sent again.
@@ -169,8 +177,8 @@ static void handle_error(struct ice_agent *agent, struct monotime now, struct ic
     attempt->in_use = false;
     if (code == 487) {
         handle_conflict(agent, now, pair, &refused);
-    } else if (code < 500 && !pair->valid) {
-        ice_checklist_fail(agent, pair);
+    } else if (code < 500) {
+        fail_unproved(agent, pair);
     }
 }
 
@@ -241,7 +249,7 @@ void ice_check_response(struct ice_agent *agent, struct monotime now, int base,
          * may fail the pair. */
         if (is_genuine(agent, response)) {
             attempt->in_use = false;
-            ice_checklist_fail(agent, pair);
+            fail_unproved(agent, pair);
         }
         return;
     }

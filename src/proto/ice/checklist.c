@@ -104,6 +104,9 @@ void ice_checklist_pair_remote(struct ice_agent *agent, struct monotime now, int
 
 void ice_checklist_trigger(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
 {
+    if (agent->state == ICE_STATE_CLOSED) {
+        return;
+    }
     if (!pair->triggered) {
         pair->triggered = true;
         pair->trigger_order = agent->next_trigger++;
@@ -275,7 +278,11 @@ void ice_checklist_fail(struct ice_agent *agent, struct ice_pair *pair)
         fail(agent, pair);
     }
     pair->valid = false;
+    pair->nominated = false;
     pair->triggered = false;
+    if (agent->selected != ICE_NONE && pair == &agent->pairs[agent->selected]) {
+        agent->selected = ICE_NONE; /* consent looks for another one */
+    }
 }
 
 static void go_on(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,

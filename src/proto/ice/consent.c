@@ -162,6 +162,7 @@ static void retire(struct ice_agent *agent, struct ice_pair *pair)
     ice_checklist_fail(agent, pair);
     if (in_use) {
         agent->selected = ICE_NONE;
+        agent->lost_end = (struct monotime){0}; /* the others had their time meanwhile */
     }
 }
 
@@ -226,17 +227,35 @@ static struct monotime keepalive_due(const struct ice_pair *pair)
                             KEEPALIVE_US);
 }
 
-/* A restart that has nothing yet has the patience of RFC 8863 like a first session. */
-static void give_up(struct ice_agent *agent, struct monotime now)
+static bool has_lost_its_pair(const struct ice_agent *agent)
 {
-    if ((agent->state != ICE_STATE_CONNECTED && agent->state != ICE_STATE_DISCONNECTED) ||
-        agent->has_old) {
-        return;
-    }
+    return agent->selected == ICE_NONE && !agent->has_old &&
+           (agent->state == ICE_STATE_CONNECTED || agent->state == ICE_STATE_DISCONNECTED);
+}
+
+/*
+ * The pair in use is gone, by its socket or its relay, and no spare one is there: all are tried for
+ * as long as consent would have lasted. A restart that has nothing yet has the patience of RFC 8863
+ * like a first session.
+ */
+static void look_for_another(struct ice_agent *agent, struct monotime now)
+{
     bool restarting =
         agent->first_valid.us == INT64_MAX && monotime_before(now, agent->patience_end);
-    agent->state = restarting ? ICE_STATE_CHECKING : ICE_STATE_FAILED;
-    ice_event_add(agent, restarting ? ICE_DISCONNECTED : ICE_FAILED);
+    if (restarting) {
+        agent->state = ICE_STATE_CHECKING;
+        ice_event_add(agent, ICE_DISCONNECTED);
+    } else if (agent->lost_end.us == INT64_MAX) {
+        agent->lost_end = monotime_add_ms(now, agent->setup.consent_ms);
+        if (agent->state == ICE_STATE_CONNECTED) {
+            agent->state = ICE_STATE_DISCONNECTED;
+            ice_event_add(agent, ICE_DISCONNECTED);
+        }
+        recheck(agent, now, true);
+    } else if (monotime_reached(now, agent->lost_end)) {
+        agent->state = ICE_STATE_FAILED;
+        ice_event_add(agent, ICE_FAILED);
+    }
 }
 
 void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
@@ -251,7 +270,9 @@ void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbo
     ice_nomination_review(agent, now, outbox);
     struct ice_pair *pair = selected_pair(agent);
     if (pair == NULL) {
-        give_up(agent, now);
+        if (has_lost_its_pair(agent)) {
+            look_for_another(agent, now);
+        }
         return;
     }
     if (agent->setup.lite && monotime_reached(now, keepalive_due(pair))) {
@@ -279,6 +300,10 @@ struct monotime ice_consent_due(const struct ice_agent *agent)
             !pair->triggered) {
             due = monotime_earlier(due, spare_due(pair));
         }
+    }
+    if (has_lost_its_pair(agent)) {
+        struct monotime at_once = {0};
+        return agent->lost_end.us == INT64_MAX ? at_once : monotime_earlier(due, agent->lost_end);
     }
     if (agent->selected == ICE_NONE) {
         return due;

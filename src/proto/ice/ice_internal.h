@@ -184,7 +184,8 @@ struct ice_agent {
     struct monotime consent_due;
     struct monotime suspect_due, suspect_since; /* of the selected pair's silence */
     struct monotime old_end;
-    bool used_nominated; /* the pair in use was announced as nominated */
+    struct monotime lost_end; /* the pair in use is gone: how long another one is looked for */
+    bool used_nominated;      /* the pair in use was announced as nominated */
     bool both_lite;
     struct monotime heard;     /* anything from the peer */
     struct monotime tokens_at; /* pacing: when the bucket was filled last */

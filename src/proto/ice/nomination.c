@@ -84,6 +84,7 @@ static void use(struct ice_agent *agent, struct monotime now, int index, struct 
     agent->selected = index;
     agent->used_nominated = pair->nominated;
     agent->has_old = false;
+    agent->lost_end = MONOTIME_NEVER;
     if (agent->first_valid.us == INT64_MAX) {
         agent->first_valid = now;
     }
