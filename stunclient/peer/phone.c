@@ -314,10 +314,13 @@ static void take_description(struct call *call, const struct signal_description 
         strcmp(description->type, "pranswer") != 0) {
         return;
     }
+    if (is_offer == call->phone->caller) {
+        trace_say(&call->phone->trace, clock_now(), "strange", "%s speaks out of turn",
+                  call->report.peer);
+        return;
+    }
     const char *problem =
-        is_offer == call->phone->caller && !call->answered
-            ? "it speaks out of turn"
-            : peer_take_description(call->peer, is_offer ? "offer" : "answer", description->sdp);
+        peer_take_description(call->peer, is_offer ? "offer" : "answer", description->sdp);
     if (problem != NULL) {
         end_by_description(call, problem);
     } else if (is_offer) {

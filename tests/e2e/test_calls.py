@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """stunclient listen and call: two real programs on loopback, brought together by a real turnserver."""
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -203,6 +204,22 @@ def tells_the_story():
         tap.true(text in alice.errors, f"{text!r} in\n{alice.errors}")
     for text in ("we are told that alice calls", "alice's check from", "the peer has opened the channel"):
         tap.true(text in bob.errors, f"{text!r} in\n{bob.errors}")
+
+
+@tap.test
+def tells_programs():
+    """with --json standard error is JSON, an object a line: events, and at the end what --report writes"""
+    world = World()
+    bob = world.listen()
+    alice = world.call("--trace", "--json", input=b"x")
+    told = alice.wait()
+    bob.wait()
+    lines = [json.loads(line) for line in alice.errors.splitlines()]
+    tap.equal(lines[-1], told)
+    events = [line["event"] for line in lines[:-1]]
+    for event in ("registered", "call", "accepted", "path", "secured", "ready", "data"):
+        tap.true(event in events, f"{event} in {events}")
+    tap.equal(sorted(line["ms"] for line in lines[:-1]), [line["ms"] for line in lines[:-1]])
 
 
 @tap.test

@@ -411,6 +411,11 @@ unit_tests += tests/unit/test_ice_paths
 tests_unit_test_ice_paths_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ice_paths_LDADD = $(ICE_TEST_LIBS)
 
+unit_tests += tests/unit/test_host_key
+tests_unit_test_host_key_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_host_key_LDADD = stunclient/libstunclient.la src/libproto.la src/libbase.la \
+	src/libcodec.la $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_long_term
 tests_unit_test_long_term_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_long_term_LDADD = $(PROTO_TEST_LIBS)
