@@ -7,6 +7,7 @@
 #define CHUNK_HEADER_SIZE 4
 #define DATA_HEADER_SIZE 16
 #define DATA_TYPE 0
+#define SACK_TYPE 3
 #define DATA_LAST_FRAGMENT 0x01
 
 /* ---- the checksum (RFC 9260 §6.8, Appendix A): least significant byte first -------------------
@@ -79,6 +80,23 @@ bool sctp_packet_next_data(const uint8_t *packet, size_t size, size_t *place,
             *place = at;
             return true;
         }
+    }
+    return false;
+}
+
+bool sctp_packet_has_sack(const uint8_t *packet, size_t size)
+{
+    size_t at = SCTP_PACKET_HEADER_SIZE;
+
+    while (at < size && size - at >= CHUNK_HEADER_SIZE) {
+        size_t chunk_size = read_u16(packet + at + 2);
+        if (chunk_size < CHUNK_HEADER_SIZE || chunk_size > size - at) {
+            return false;
+        }
+        if (packet[at] == SACK_TYPE) {
+            return true;
+        }
+        at += (chunk_size + 3) & ~(size_t)3;
     }
     return false;
 }

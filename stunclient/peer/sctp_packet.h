@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What we look at in an SCTP packet ourselves (RFC 9260 §3): its checksum, and its DATA chunks. */
+/* What we look at in an SCTP packet ourselves (RFC 9260 §3): its checksum, its DATA
+ * and SACK chunks. */
 #ifndef STUNCLIENT_PEER_SCTP_PACKET_H
 #define STUNCLIENT_PEER_SCTP_PACKET_H
 
@@ -23,5 +24,7 @@ struct sctp_packet_data {
 /* Begins with `place` 0. Finds the next DATA chunk; false: no more, or the rest is no chunks. */
 bool sctp_packet_next_data(const uint8_t *packet, size_t size, size_t *place,
                            struct sctp_packet_data *data);
+/* Whether a SACK chunk is in it. */
+bool sctp_packet_has_sack(const uint8_t *packet, size_t size);
 
 #endif

@@ -67,7 +67,9 @@ struct sctp_peer {
     struct monotime heard;   /* the last packet, or when there was nothing to hear */
     bool connected;          /* connect has been called */
     bool up;
-    bool closing;     /* shutdown has been called */
+    bool closing;     /* shutdown has been asked for */
+    bool shut_down;   /* and called */
+    bool owes_sack;   /* what has come last is not acknowledged yet */
     bool over;        /* shut down, lost, aborted */
     bool silent;      /* lost, which is to be told */
     bool blocked;     /* the user waits for SCTP_PEER_WRITABLE */
@@ -212,6 +214,7 @@ static int output(void *token, void *bytes, size_t size, uint8_t tos, uint8_t se
             sctp_packet_write_checksum(bytes, size);
         }
         note_sent(peer, bytes, size);
+        peer->owes_sack = peer->owes_sack && !sctp_packet_has_sack(bytes, size);
         peer->setup.send(peer->setup.context, bytes, size);
     }
     return 0;
@@ -388,6 +391,7 @@ static void note_received(struct sctp_peer *peer, const uint8_t *packet, size_t 
 
     while (sctp_packet_next_data(packet, size, &place, &data)) {
         peer->unread_chunks++;
+        peer->owes_sack = true;
     }
 }
 
@@ -438,9 +442,20 @@ static bool is_owed(const struct sctp_peer *peer)
     return peer->up && !peer->over && (peer->closing || !sctp_peer_drained(peer));
 }
 
+/* usrsctp would acknowledge by the number in SHUTDOWN alone what it owes a SACK for, and Chromium
+ * does not read that: it would send the last message again until one of both gives up. */
+static void shut_down_when_acknowledged(struct sctp_peer *peer)
+{
+    if (peer->closing && !peer->shut_down && !peer->owes_sack && !peer->over) {
+        peer->shut_down = true;
+        (void)usrsctp_shutdown(peer->socket, SHUT_WR);
+    }
+}
+
 void sctp_peer_tick(struct sctp_peer *peer, struct monotime now)
 {
     advance(now);
+    shut_down_when_acknowledged(peer);
     if (!is_owed(peer)) {
         peer->heard = now;
     } else if (monotime_reached(now, monotime_add_seconds(peer->heard, SILENCE_MAX_SECONDS))) {
@@ -512,10 +527,8 @@ int sctp_peer_reset(struct sctp_peer *peer, struct monotime now, uint16_t stream
 void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now)
 {
     touch(peer, now);
-    if (!peer->closing && !peer->over) {
-        peer->closing = true;
-        (void)usrsctp_shutdown(peer->socket, SHUT_WR);
-    }
+    peer->closing = true;
+    shut_down_when_acknowledged(peer);
 }
 
 void sctp_peer_abort(struct sctp_peer *peer)

@@ -41,8 +41,10 @@ async function liveInPage({ role, url, account, to, bytes, timeout }) {
         if ((data.byteLength ?? data.length) === 0) resolve();
       };
     });
+    for (const type of ['closing', 'close', 'error']) call.channel.addEventListener(type, () => note(`channel: ${type}`));
     const way = await call.path();
     await Promise.race([ended, finish]);
+    note('end of input');
     await Promise.race([ended, new Promise((resolve) => { setTimeout(resolve, 3000); })]);
     return { received: parts.reduce((sum, part) => sum + (part.byteLength ?? part.length), 0), sha256: await hash(parts), path: way };
   };

@@ -115,13 +115,29 @@ static void test_cut(void **state)
     assert_false(sctp_packet_next_data(packet, sizeof packet, &place, &data));
 }
 
+static void test_sack(void **state)
+{
+    static const uint8_t header[SCTP_PACKET_HEADER_SIZE] = {0x13, 0x88, 0x13, 0x88};
+    uint8_t packet[SCTP_PACKET_HEADER_SIZE + 28] = {0};
+
+    (void)state;
+    memcpy(packet, header, sizeof header);
+    memcpy(packet + 12, (const uint8_t[]){4, 0, 0, 9, 1, 2, 3, 4, 5}, 9); /* HEARTBEAT, padded */
+    memcpy(packet + 24, (const uint8_t[]){3, 0, 0, 16}, 4);
+    assert_true(sctp_packet_has_sack(packet, sizeof packet));
+    assert_false(sctp_packet_has_sack(packet, 24));
+    assert_false(sctp_packet_has_sack(packet, sizeof packet - 1)); /* cut short */
+    packet[24] = 7;                                                /* SHUTDOWN */
+    assert_false(sctp_packet_has_sack(packet, sizeof packet));
+    packet[15] = 0; /* a chunk without a header */
+    assert_false(sctp_packet_has_sack(packet, sizeof packet));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_checksum),
-        cmocka_unit_test(test_data),
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_checksum), cmocka_unit_test(test_data),
+        cmocka_unit_test(test_sack),   cmocka_unit_test(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
