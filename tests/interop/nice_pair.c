@@ -133,8 +133,9 @@ int main(int argc, char **argv)
         return 2;
     }
     loop = g_main_loop_new(NULL, FALSE);
-    begin(&sides[0], TRUE, (guint)atoi(argv[1]), argv);
-    begin(&sides[1], FALSE, (guint)atoi(argv[1]), argv);
+    guint port = (guint)strtoul(argv[1], NULL, 10);
+    begin(&sides[0], TRUE, port, argv);
+    begin(&sides[1], FALSE, port, argv);
     g_timeout_add_seconds(GIVE_UP_S, on_give_up, NULL);
     g_main_loop_run(loop);
     printf("%u of %u came back\n", returned, (guint)SIZE_COUNT);
