@@ -45,6 +45,7 @@ struct channels {
     struct event *listeners[CALL_FORWARDS_MAX];
     struct channel *pipe; /* standard input and output; NULL: not joined (yet) */
     bool held, first_done, ended;
+    bool ready, has_sent; /* the association stands; something was given to it */
     bool pipe_input_ended;
     uint64_t sent, received; /* of channels that are over */
 };
@@ -139,6 +140,14 @@ static void note_first_data(struct channels *channels)
     }
 }
 
+/* What goes out counts from when the association stands: until then it waits. */
+static void note_first_sent(struct channels *channels)
+{
+    if (channels->has_sent && channels->ready) {
+        note_first_data(channels);
+    }
+}
+
 static int joint_send(void *context, const void *bytes, size_t size)
 {
     struct channel *channel = context;
@@ -146,7 +155,8 @@ static int joint_send(void *context, const void *bytes, size_t size)
     int status = data_channel_send(channels->setup.session, clock_now(), channel->id, DATA_BINARY,
                                    bytes, size);
     if (status == 0 && size > 0) {
-        note_first_data(channels);
+        channels->has_sent = true;
+        note_first_sent(channels);
     }
     return status;
 }
@@ -478,6 +488,10 @@ void channels_event(struct channels *channels, const struct data_event *event)
         on_message(channels, event);
         break;
     case DATA_EVENT_READY:
+        channels->ready = true;
+        note_first_sent(channels);
+        on_writable(channels);
+        break;
     case DATA_EVENT_WRITABLE:
         on_writable(channels);
         break;

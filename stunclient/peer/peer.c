@@ -39,6 +39,7 @@ struct peer {
     size_t socket_count;
 
     struct session_description local, remote;
+    bool has_stun;             /* STUN servers were given to the agent */
     bool described;            /* our description is out: candidates follow one by one */
     bool remote_known;         /* the peer's has come */
     bool has_path, ready;      /* a pair is valid; the association stands */
@@ -222,6 +223,9 @@ static void on_first_data(void *context)
 static void tell(void *context, const char *text)
 {
     struct peer *peer = context;
+    if (peer->setup.spare) {
+        return;
+    }
     trace_say(peer->setup.trace, clock_now(), "note", "%s", text);
 }
 
@@ -474,7 +478,9 @@ static void on_ice_failed(struct peer *peer)
 static void handle_ice_event(struct peer *peer, struct monotime now, const struct ice_event *event)
 {
     struct outbox *outbox = shell_outbox(peer->setup.shell);
-    trace_ice(peer->setup.trace, now, event, name_of(peer));
+    if (!peer->setup.spare) {
+        trace_ice(peer->setup.trace, now, event, name_of(peer));
+    }
     switch (event->type) {
     case ICE_LOCAL_CANDIDATE:
         on_candidate(peer, &event->candidate);
@@ -828,10 +834,36 @@ void peer_informed(struct peer *peer)
     peer_settle(peer);
 }
 
+static void use_stun(struct peer *peer, const struct server_list *list)
+{
+    if (!peer->has_stun) {
+        peer->has_stun = true;
+        servers_add(peer->servers, list, false);
+    }
+}
+
 void peer_use_servers(struct peer *peer, const struct server_list *list)
 {
-    servers_begin(peer->servers, list);
+    use_stun(peer, list);
+    servers_add(peer->servers, list, true);
+    servers_complete(peer->servers);
     peer_settle(peer);
+}
+
+void peer_prepare(struct peer *peer, const struct server_list *list)
+{
+    use_stun(peer, list);
+    peer_settle(peer);
+}
+
+void peer_adopt(struct peer *peer)
+{
+    peer->setup.spare = false;
+    for (size_t i = 0; i < peer->local.candidate_count; i++) {
+        const struct ice_event event = {.type = ICE_LOCAL_CANDIDATE,
+                                        .candidate = peer->local.candidates[i]};
+        trace_ice(peer->setup.trace, clock_now(), &event, name_of(peer));
+    }
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

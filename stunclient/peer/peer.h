@@ -42,6 +42,7 @@ struct peer_setup {
     struct trace *trace;
     struct report *report; /* filled while the call goes */
     bool caller;
+    bool spare;    /* there is no call yet: see peer_prepare */
     bool loopback; /* loopback is as good as any other interface */
     struct peer_user user;
 };
@@ -61,6 +62,10 @@ const char *peer_take_description(struct peer *peer, const char *type, const cha
 void peer_take_candidate(struct peer *peer, const struct signal_candidate *candidate);
 /* STUN and TURN servers to use. Once. */
 void peer_use_servers(struct peer *peer, const struct server_list *list);
+/* Only the STUN servers of the list, before there is a call: so the addresses that the world sees
+ * are known when it comes. Nothing is told to a trace until the peer is adopted. */
+void peer_prepare(struct peer *peer, const struct server_list *list);
+void peer_adopt(struct peer *peer);
 /* The peer has got what we told it so far. */
 void peer_informed(struct peer *peer);
 

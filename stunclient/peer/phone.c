@@ -20,12 +20,14 @@
 #define CALLS_MAX 8
 #define DEVICE_ACCOUNT_MAX 230 /* so that a name with a device has at most 255 bytes */
 #define SETUP_MS 60000         /* from the call until data can flow */
+#define SPARE_MS 20000         /* shorter than any NAT forgets a mapping of UDP */
 #define GOODBYE_MS 1000        /* for the last words to the service, to relays, to the peer */
 
 /* One call, from its first word to its last. */
 struct call {
     struct phone *phone;
     bool in_use;
+    bool spare;      /* no call yet: its sockets and reflexive addresses wait for one */
     bool told;       /* its report is out: only goodbyes are left */
     uint32_t number; /* of the rendezvous client; 0: not (any more) known to the service */
     bool answered;   /* our description is out */
@@ -53,6 +55,7 @@ struct phone {
     bool pipe_taken;
     bool leaving;
     struct monotime leave_by;
+    struct monotime renew_spare; /* when its mappings may have been forgotten */
     enum exit_status status;
     char name[REPORT_NAME_SIZE];        /* by which we can be called */
     char device_name[REPORT_NAME_SIZE]; /* of a caller, see make_device_name */
@@ -72,8 +75,20 @@ static void copy_name(char out[REPORT_NAME_SIZE], const char *name)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+static void drop_spare(struct phone *phone)
+{
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (phone->calls[i].spare) {
+            peer_free(phone->calls[i].peer);
+            phone->calls[i] = (struct call){0};
+        }
+    }
+    phone->renew_spare = MONOTIME_NEVER;
+}
+
 static void leave(struct phone *phone, enum exit_status status)
 {
+    drop_spare(phone);
     if (!phone->leaving) {
         phone->leaving = true;
         phone->status = status;
@@ -95,6 +110,12 @@ static void tell_report(struct phone *phone, struct report *report)
     }
 }
 
+/* A call that is under way. */
+static bool is_open(const struct call *call)
+{
+    return call->in_use && !call->spare && !call->told;
+}
+
 /* There will be no call. */
 static void give_up(struct phone *phone, const struct failure *failure)
 {
@@ -103,7 +124,7 @@ static void give_up(struct phone *phone, const struct failure *failure)
         return;
     }
     for (size_t i = 0; i < CALLS_MAX; i++) {
-        if (phone->calls[i].in_use && !phone->calls[i].told) {
+        if (is_open(&phone->calls[i])) {
             peer_abort(phone->calls[i].peer, failure->status, failure->text, failure->advice);
             return; /* its report says it */
         }
@@ -130,7 +151,7 @@ static bool is_busy(const struct phone *phone)
 {
     size_t count = 0;
     for (size_t i = 0; i < CALLS_MAX; i++) {
-        count += phone->calls[i].in_use && !phone->calls[i].told;
+        count += is_open(&phone->calls[i]);
     }
     return count >= (phone->options->call.allowed_count > 0 ? CALLS_MAX : 1);
 }
@@ -217,7 +238,8 @@ static void name_peer(struct call *call, const char *name)
     }
 }
 
-static struct call *new_call(struct phone *phone, const char *name, struct failure *failure)
+static struct call *new_call(struct phone *phone, const char *name, bool spare,
+                             struct failure *failure)
 {
     struct call *call = NULL;
     for (size_t i = 0; i < CALLS_MAX && call == NULL; i++) {
@@ -227,11 +249,11 @@ static struct call *new_call(struct phone *phone, const char *name, struct failu
         failure_set(failure, EXIT_NO_CONNECTION, "there are too many calls");
         return NULL;
     }
-    *call = (struct call){.phone = phone, .in_use = true};
+    *call = (struct call){.phone = phone, .in_use = true, .spare = spare};
     report_init(&call->report, phone->caller);
     name_peer(call, name);
     call->report.began = clock_now();
-    call->deadline = monotime_add_ms(clock_now(), SETUP_MS);
+    call->deadline = spare ? MONOTIME_NEVER : monotime_add_ms(clock_now(), SETUP_MS);
     const struct peer_setup setup = {
         .shell = phone->shell,
         .options = phone->options,
@@ -241,6 +263,7 @@ static struct call *new_call(struct phone *phone, const char *name, struct failu
         .trace = &phone->trace,
         .report = &call->report,
         .caller = phone->caller,
+        .spare = spare,
         .loopback = is_on_loopback(phone),
         .user = {.context = call,
                  .candidate = on_candidate,
@@ -264,7 +287,7 @@ static void place_call(struct phone *phone)
     char sdp[SIGNAL_SDP_MAX + 1];
     const char *name = phone->options->target;
     struct failure failure;
-    struct call *call = new_call(phone, name, &failure);
+    struct call *call = new_call(phone, name, false, &failure);
     if (call == NULL) {
         give_up(phone, &failure);
         return;
@@ -330,12 +353,53 @@ static void take_description(struct call *call, const struct signal_description 
     }
 }
 
+/*
+ * Who listens knows beforehand how the world sees him, so that his answer says it at once: that
+ * saves the round trip to the STUN server. A relay is asked for only when there is a call.
+ */
+static void renew_spare(struct phone *phone)
+{
+    struct failure failure;
+    drop_spare(phone);
+    if (phone->leaving || phone->options->call.relay_only || phone->options->call.lite) {
+        return;
+    }
+    struct call *call = new_call(phone, "", true, &failure);
+    if (call != NULL) {
+        peer_prepare(call->peer, &phone->servers);
+        phone->renew_spare = monotime_add_ms(clock_now(), SPARE_MS);
+    }
+}
+
+static struct call *adopt_spare(struct phone *phone, const char *from)
+{
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        struct call *call = &phone->calls[i];
+        if (call->spare && !peer_is_over(call->peer)) {
+            call->spare = false;
+            name_peer(call, from);
+            call->report.began = clock_now();
+            call->deadline = monotime_add_ms(clock_now(), SETUP_MS);
+            phone->renew_spare = MONOTIME_NEVER;
+            return call;
+        }
+    }
+    return NULL;
+}
+
+static struct call *take_call(struct phone *phone, const char *from)
+{
+    struct failure failure;
+    if (phone->leaving || phone->caller || is_busy(phone)) {
+        return NULL;
+    }
+    struct call *call = adopt_spare(phone, from);
+    return call != NULL ? call : new_call(phone, from, false, &failure);
+}
+
 static void on_incoming(struct phone *phone, const struct rendezvous_client_event *event)
 {
-    const char *from = event->message->incoming.from;
-    struct failure failure;
-    struct call *call =
-        phone->leaving || phone->caller || is_busy(phone) ? NULL : new_call(phone, from, &failure);
+    struct call *call = take_call(phone, event->message->incoming.from);
     if (call == NULL) {
         trace_say(&phone->trace, clock_now(), "busy", "one call too many is not taken");
         rendezvous_client_reject(machine(phone), clock_now(), event->call, "busy");
@@ -344,6 +408,7 @@ static void on_incoming(struct phone *phone, const struct rendezvous_client_even
     }
     trace_say(&phone->trace, clock_now(), "incoming", "we are told that %s calls",
               call->report.peer);
+    peer_adopt(call->peer);
     call->number = event->call;
     if (event->message->incoming.description.sdp == NULL) {
         rendezvous_client_ringing(machine(phone), clock_now(), event->call);
@@ -367,6 +432,9 @@ static void on_registered(struct phone *phone, const struct rendezvous_client_ev
     }
     trace_say(&phone->trace, clock_now(), "registered", "registered as %s, from %s%s", phone->name,
               reflexive, event->resumed ? ", as before" : "");
+    if (!phone->caller) {
+        renew_spare(phone);
+    }
     if (phone->registered) {
         return;
     }
@@ -407,7 +475,7 @@ static bool has_ready_call(const struct phone *phone)
 {
     for (size_t i = 0; i < CALLS_MAX; i++) {
         const struct call *call = &phone->calls[i];
-        if (call->in_use && !call->told && peer_is_ready(call->peer)) {
+        if (is_open(call) && peer_is_ready(call->peer)) {
             return true;
         }
     }
@@ -563,6 +631,9 @@ static void failed(void *context, struct monotime now, uint32_t via,
 static void tick(void *context, struct monotime now, struct outbox *outbox)
 {
     struct phone *phone = context;
+    if (monotime_reached(now, phone->renew_spare)) {
+        renew_spare(phone);
+    }
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
         if (!call->in_use) {
@@ -579,7 +650,8 @@ static void tick(void *context, struct monotime now, struct outbox *outbox)
 static struct monotime due(void *context)
 {
     struct phone *phone = context;
-    struct monotime due = phone->leaving ? phone->leave_by : MONOTIME_NEVER;
+    struct monotime due =
+        monotime_earlier(phone->renew_spare, phone->leaving ? phone->leave_by : MONOTIME_NEVER);
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
         if (call->in_use) {
@@ -615,6 +687,8 @@ static void conclude(struct call *call)
     tell_report(phone, report);
     if (!phone->options->call.keep) {
         leave(phone, report->failure.status);
+    } else {
+        renew_spare(phone);
     }
 }
 
@@ -626,7 +700,7 @@ static void look_after_calls(struct phone *phone)
             continue;
         }
         peer_settle(call->peer);
-        if (!call->told && peer_is_over(call->peer)) {
+        if (is_open(call) && peer_is_over(call->peer)) {
             conclude(call);
             peer_settle(call->peer);
         }
@@ -731,7 +805,7 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
     bool any = false;
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
-        if (call->in_use && !call->told) {
+        if (is_open(call)) {
             any = true;
             peer_hang_up(call->peer, EXIT_DEGRADED, "the call was interrupted");
         }
@@ -745,7 +819,7 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
     shell_run(phone->shell, user, monotime_add_ms(clock_now(), GOODBYE_MS));
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
-        if (call->in_use && !call->told) {
+        if (is_open(call)) {
             peer_abort(call->peer, EXIT_DEGRADED, "the call was interrupted", "");
             conclude(call);
             rendezvous_flush(phone->rendezvous);
@@ -787,6 +861,7 @@ enum exit_status phone_run(const struct options *options, bool caller)
     phone->options = options;
     phone->caller = caller;
     phone->registered_us = -1;
+    phone->renew_spare = MONOTIME_NEVER;
     output_init(&phone->output, options);
     trace_init(&phone->trace, &phone->output, options->call.trace, clock_now());
     if (prepare(phone, &failure)) {

@@ -16,9 +16,9 @@
 
 struct server {
     struct servers *servers;
-    const struct server_url *url; /* in the copy of the list */
-    struct resolver *resolver;    /* while it is looked up */
-    struct secure *secure;        /* of turns: */
+    struct server_url url;
+    struct resolver *resolver; /* while it is looked up */
+    struct secure *secure;     /* of turns: */
     char name[NAME_SIZE];
 };
 
@@ -29,10 +29,10 @@ struct connection {
 
 struct servers {
     struct servers_setup setup;
-    struct server_list list;
     struct server servers[SERVERS_MAX];
+    size_t count;
     size_t pending; /* look-ups under way */
-    bool begun, complete;
+    bool all_added, complete;
     struct connection connections[CONNECTIONS_MAX];
 };
 
@@ -76,7 +76,7 @@ static enum outbox_transport transport_of(const struct stun_uri *uri)
 
 static void complete_if_done(struct servers *servers)
 {
-    if (servers->begun && servers->pending == 0 && !servers->complete) {
+    if (servers->all_added && servers->pending == 0 && !servers->complete) {
         servers->complete = true;
         ice_gathering_complete(servers->setup.agent, clock_now());
     }
@@ -85,7 +85,7 @@ static void complete_if_done(struct servers *servers)
 static void add_addresses(struct server *server, const struct resolver_result *found)
 {
     struct servers *servers = server->servers;
-    const struct server_url *url = server->url;
+    const struct server_url *url = &server->url;
     if (found->count == 0) {
         complain(servers, server, found->problem);
     }
@@ -120,7 +120,7 @@ static void look_up(struct server *server, uint16_t default_port)
 {
     struct servers *servers = server->servers;
     const struct options *options = servers->setup.options;
-    const struct stun_uri *uri = &server->url->uri;
+    const struct stun_uri *uri = &server->url.uri;
     struct stun_host dns;
     bool own = options->dns != NULL && stun_host_parse(&dns, options->dns) == NULL;
     const struct resolver_request request = {
@@ -146,8 +146,8 @@ static void look_up(struct server *server, uint16_t default_port)
 
 static void find(struct server *server)
 {
-    const struct stun_host *host = &server->url->uri.host;
-    uint16_t default_port = server->url->uri.secure ? STUN_TLS_PORT : STUN_PORT;
+    const struct stun_host *host = &server->url.uri.host;
+    uint16_t default_port = server->url.uri.secure ? STUN_TLS_PORT : STUN_PORT;
     if (!host->is_ip) {
         look_up(server, default_port);
         return;
@@ -157,25 +157,32 @@ static void find(struct server *server)
     add_addresses(server, &result);
 }
 
-void servers_begin(struct servers *servers, const struct server_list *list)
+static void add_server(struct servers *servers, const struct server_url *url)
 {
+    struct server *server = &servers->servers[servers->count++];
+    const struct stun_uri *uri = &url->uri;
     char address[ADDRESS_TEXT_SIZE];
-    if (servers->begun) {
-        return;
+    server->servers = servers;
+    server->url = *url;
+    snprintf(server->name, sizeof server->name, "%s%s:%s%s", uri->turn ? "turn" : "stun",
+             uri->secure ? "s" : "",
+             uri->host.is_ip ? address_format_ip(&uri->host.address, address) : uri->host.name,
+             uri->transport == STUN_URI_TCP ? " over TCP" : "");
+    find(server);
+}
+
+void servers_add(struct servers *servers, const struct server_list *list, bool turn)
+{
+    for (size_t i = 0; i < list->count && servers->count < SERVERS_MAX; i++) {
+        if (list->urls[i].uri.turn == turn && !servers->all_added) {
+            add_server(servers, &list->urls[i]);
+        }
     }
-    servers->list = *list;
-    for (size_t i = 0; i < list->count; i++) {
-        struct server *server = &servers->servers[i];
-        const struct stun_uri *uri = &servers->list.urls[i].uri;
-        server->servers = servers;
-        server->url = &servers->list.urls[i];
-        snprintf(server->name, sizeof server->name, "%s%s:%s%s", uri->turn ? "turn" : "stun",
-                 uri->secure ? "s" : "",
-                 uri->host.is_ip ? address_format_ip(&uri->host.address, address) : uri->host.name,
-                 uri->transport == STUN_URI_TCP ? " over TCP" : "");
-        find(server);
-    }
-    servers->begun = true;
+}
+
+void servers_complete(struct servers *servers)
+{
+    servers->all_added = true;
     complete_if_done(servers);
 }
 
@@ -184,7 +191,7 @@ void servers_begin(struct servers *servers, const struct server_list *list)
 static int open_connection(struct servers *servers, const struct ice_event *event, uint32_t *via)
 {
     struct server *server = &servers->servers[event->number];
-    const struct stun_host *host = &server->url->uri.host;
+    const struct stun_host *host = &server->url.uri.host;
     char address[ADDRESS_TEXT_SIZE];
     struct failure failure;
     if (event->transport != TRANSPORT_TLS) {
@@ -209,7 +216,7 @@ void servers_connect(struct servers *servers, struct monotime now, const struct 
         connection = servers->connections[i].in_use ? NULL : &servers->connections[i];
     }
     uint32_t via;
-    if (connection == NULL || event->number >= servers->list.count ||
+    if (connection == NULL || event->number >= servers->count ||
         open_connection(servers, event, &via) != 0) {
         ice_server_lost(servers->setup.agent, now, event->request, outbox);
         return;
@@ -306,5 +313,5 @@ void servers_free(struct servers *servers)
 
 const char *servers_name(const struct servers *servers, uint32_t number)
 {
-    return number < servers->list.count ? servers->servers[number].name : "";
+    return number < servers->count ? servers->servers[number].name : "";
 }

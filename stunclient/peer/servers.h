@@ -40,9 +40,10 @@ struct servers_setup {
 /* NULL when memory is out. */
 struct servers *servers_new(const struct servers_setup *setup);
 void servers_free(struct servers *servers); /* closes its connections; NULL is allowed */
-/* Adds the servers of a list to the agent as they are found, then says that gathering is complete.
- * Once. */
-void servers_begin(struct servers *servers, const struct server_list *list);
+/* Gives the agent the STUN servers of a list, or the TURN servers, as they are found. */
+void servers_add(struct servers *servers, const struct server_list *list, bool turn);
+/* No more will be added: the agent is told when all have been found. */
+void servers_complete(struct servers *servers);
 /* ICE_CONNECT and ICE_DISCONNECT. */
 void servers_connect(struct servers *servers, struct monotime now, const struct ice_event *event,
                      struct outbox *outbox);
