@@ -172,13 +172,15 @@ enum ice_event_type {
     ICE_DISCONNECT,      /* `request`: the connection is of no more use */
     ICE_SERVER_FAILED,   /* `number`, `address`, `failure_text`; the others go on */
     ICE_CONNECTED,       /* data can flow: the first valid pair; `pair` */
-    ICE_SELECTED,        /* the pair in use has changed; `pair` */
+    ICE_SELECTED,        /* the pair in use has changed, or has been nominated; `pair` */
     ICE_ROLE_CHANGED,    /* by 487 or a lite peer */
-    ICE_DISCONNECTED,    /* nothing heard for a while; comes back, or ICE_FAILED follows */
+    ICE_DISCONNECTED,    /* nothing heard for a while, or the pair in use was taken away;
+                            ICE_CONNECTED or ICE_FAILED follows; `pair` may be empty */
     ICE_FAILED,          /* no pair works, or consent has expired; restart may help */
     ICE_CLOSED,
     /* What a trace tells; nobody must act on these. */
-    ICE_TRACE_OPENER,      /* `pair`: an opener was sent, `hops`: its hop limit */
+    ICE_TRACE_OPENER,      /* `pair`: an opener was sent, `hops`: its hop limit; 0: the first full
+                              check, which may open our firewall and be discarded at the peer's */
     ICE_TRACE_CHECK,       /* `pair`: the first full check was sent */
     ICE_TRACE_HEARD,       /* `pair`: the first check of the peer came in by it */
     ICE_TRACE_VALID,       /* `pair`: a check of ours was answered; `pair.rtt_us` */
