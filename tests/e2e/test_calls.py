@@ -90,6 +90,19 @@ def carries_much():
 
 
 @tap.test
+def without_standard_descriptors():
+    """closed standard input and output are as /dev/null"""
+    world = World()
+    bob = world.listen(input=b"from bob")
+    command = [postern.stunclient, "call", "bob", "--server", world.uri, "--user", "alice", "--password", "wonder"]
+    shell = "exec " + " ".join(map(str, command)) + " --iface lo <&- >&-"
+    result = postern.run("sh", "-c", shell, env={"XDG_CONFIG_HOME": str(world.folder)})
+    tap.equal(result.status, 0, str(result))
+    bob.wait()
+    tap.equal(bob.output, b"")
+
+
+@tap.test
 def slow_reader_holds_the_writer():
     """what nobody reads is not read from the other side either: back pressure from end to end"""
     world = World()
