@@ -149,6 +149,7 @@ static size_t answer(const struct stun_view *request, uint8_t *out, size_t capac
             stun_builder_put_error(&builder, server.refuse, "because\x01 of \xc3\xa4");
             if (server.refuse == 300) {
                 stun_builder_put_address(&builder, STUN_ALTERNATE_SERVER, &alternate);
+                stun_builder_put_string(&builder, STUN_ALTERNATE_DOMAIN, "other.example.org");
             }
         } else {
             stun_view_u16(request, STUN_CHANNEL_NUMBER, &server.channel);
@@ -328,7 +329,36 @@ static void reports_another_server(void **state)
     exchange();
     expect(TURN_CLIENT_REDIRECTED, TURN_CLIENT_REFUSED);
     assert_true(address_equal(&event.address, &alternate));
+    assert_string_equal(event.domain, "other.example.org");
     assert_int_equal(turn_client_due(client).us, MONOTIME_NEVER.us);
+}
+
+/* What a move does is simulated with the server itself (tests/sim/sim_turn_test.c). */
+static void moves_with_a_ticket_only(void **state)
+{
+    struct flow other = setup.flow;
+    (void)state;
+    other.via = 6;
+    setup.mobile = true;
+    begin();
+    assert_int_equal(turn_client_move(client, now, &other, &wire.outbox), -ENOTCONN);
+    exchange();
+    expect(TURN_CLIENT_ALLOCATED, TURN_CLIENT_NONE);
+    assert_int_equal(turn_client_move(client, now, &other, &wire.outbox), -EPERM);
+    turn_client_delete(client, now, &wire.outbox);
+    exchange();
+    expect(TURN_CLIENT_ENDED, TURN_CLIENT_NONE);
+}
+
+static void tells_how_it_signs(void **state)
+{
+    (void)state;
+    begin();
+    assert_false(turn_client_signing(client).is_signed);
+    exchange();
+    assert_true(turn_client_signing(client).is_signed);
+    assert_false(turn_client_signing(client).sha256 || turn_client_signing(client).hidden_name ||
+                 turn_client_signing(client).token);
 }
 
 static void says_when_answers_prove_nothing(void **state)
@@ -822,6 +852,8 @@ int main(void)
         TEST(knows_a_wrong_password),
         TEST(tells_refusals_apart),
         TEST(reports_another_server),
+        TEST(moves_with_a_ticket_only),
+        TEST(tells_how_it_signs),
         TEST(says_when_answers_prove_nothing),
         TEST(believes_only_the_server),
         TEST(sends_by_indication_with_a_permission),
