@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stunclient/shell_datagram.h"
 
+#include "base/address.h"
 #include "net/socket_address.h"
 #include "net/udp_socket.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,45 +34,103 @@ int datagram_send(int descriptor, const struct stun_address *remote, const uint8
     return sent < 0 ? -errno : 0;
 }
 
-/* A message of sendmmsg and all that it points to. */
+/* ---- sending in batches ----------------------------------------------------------------------
+ * Neighbours of one size to one destination travel as one message that the kernel cuts (UDP
+ * segmentation offload): a data channel sends many. */
+
+#define SEND_BATCH 48
+/* Larger datagrams may exceed the path's MTU: they are fragmented, which segmentation cannot. */
+#define SEGMENT_SIZE_MAX 1400
+
+/* A message of sendmmsg and what it points to. */
 struct outgoing {
     union socket_address address;
-    struct iovec piece;
     _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
 };
+
+struct sending {
+    const struct outbox_entry *entries;
+    size_t entry_count;
+    struct mmsghdr messages[SEND_BATCH];
+    size_t message_count;
+    struct outgoing out[SEND_BATCH];
+    struct iovec pieces[SEND_BATCH]; /* one an entry */
+};
+
+static void put_control(struct msghdr *message, struct outgoing *out, int level, int type,
+                        const void *value, size_t size)
+{
+    memset(out->control, 0, sizeof out->control);
+    message->msg_control = out->control;
+    message->msg_controllen = CMSG_SPACE(size);
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(control), value, size);
+}
 
 static void put_hop_limit(struct msghdr *message, struct outgoing *out,
                           const struct outbox_entry *entry)
 {
     bool is_ipv6 = entry->flow.remote.family == STUN_FAMILY_IPV6;
     int hops = entry->hop_limit;
-    if (hops == 0) {
-        return;
+    if (hops > 0) {
+        put_control(message, out, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                    is_ipv6 ? IPV6_HOPLIMIT : IP_TTL, &hops, sizeof hops);
     }
-    memset(out->control, 0, sizeof out->control);
-    message->msg_control = out->control;
-    message->msg_controllen = sizeof out->control;
-    struct cmsghdr *control = CMSG_FIRSTHDR(message);
-    control->cmsg_level = is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    control->cmsg_type = is_ipv6 ? IPV6_HOPLIMIT : IP_TTL;
-    control->cmsg_len = CMSG_LEN(sizeof hops);
-    memcpy(CMSG_DATA(control), &hops, sizeof hops);
 }
 
-static void put_entry(struct mmsghdr *message, struct outgoing *out,
-                      const struct outbox_entry *entry)
+/* Whether the entry may be one more segment of the newest message, whose first is `first`. */
+static bool can_join(const struct msghdr *message, const struct outbox_entry *first,
+                     const struct outbox_entry *entry)
 {
-    socklen_t size = socket_address_write(&out->address, &entry->flow.remote);
-    union {
-        const uint8_t *lent;
-        void *base;
-    } bytes = {.lent = entry->bytes}; /* sendmmsg only reads */
-    out->piece = (struct iovec){bytes.base, entry->size};
-    *message = (struct mmsghdr){.msg_hdr = {.msg_name = &out->address,
-                                            .msg_namelen = size,
-                                            .msg_iov = &out->piece,
-                                            .msg_iovlen = 1}};
+    const struct iovec *last = &message->msg_iov[message->msg_iovlen - 1];
+    return entry->size > 0 && entry->size <= first->size && last->iov_len == first->size &&
+           first->size <= SEGMENT_SIZE_MAX && entry->hop_limit == 0 && first->hop_limit == 0 &&
+           address_equal(&first->flow.remote, &entry->flow.remote);
+}
+
+static void put_entry(struct sending *sending, const struct outbox_entry *entry)
+{
+    struct outgoing *out = &sending->out[sending->message_count];
+    struct mmsghdr *message = &sending->messages[sending->message_count++];
+    *message = (struct mmsghdr){
+        .msg_hdr = {.msg_name = &out->address,
+                    .msg_namelen = socket_address_write(&out->address, &entry->flow.remote),
+                    .msg_iov = &sending->pieces[entry - sending->entries],
+                    .msg_iovlen = 1}};
     put_hop_limit(&message->msg_hdr, out, entry);
+}
+
+static void put_entries(struct sending *sending, const struct outbox_entry *entries, size_t count)
+{
+    const struct outbox_entry *first = NULL;
+    sending->entries = entries;
+    sending->entry_count = count < SEND_BATCH ? count : SEND_BATCH;
+    sending->message_count = 0;
+    for (size_t i = 0; i < sending->entry_count; i++) {
+        union {
+            const uint8_t *lent;
+            void *base;
+        } bytes = {.lent = entries[i].bytes}; /* sendmmsg only reads */
+        struct msghdr *newest =
+            first != NULL ? &sending->messages[sending->message_count - 1].msg_hdr : NULL;
+        sending->pieces[i] = (struct iovec){bytes.base, entries[i].size};
+        if (newest != NULL && can_join(newest, first, &entries[i])) {
+            newest->msg_iovlen++;
+        } else {
+            first = &entries[i];
+            put_entry(sending, first);
+        }
+    }
+    for (size_t i = 0; i < sending->message_count; i++) {
+        struct msghdr *message = &sending->messages[i].msg_hdr;
+        uint16_t size = (uint16_t)message->msg_iov->iov_len;
+        if (message->msg_iovlen > 1) {
+            put_control(message, &sending->out[i], SOL_UDP, UDP_SEGMENT, &size, sizeof size);
+        }
+    }
 }
 
 static void wait_for_room(int descriptor)
@@ -79,24 +139,19 @@ static void wait_for_room(int descriptor)
     (void)poll(&wait, 1, 2);
 }
 
-/* Sends one by one until one has failed twice: the first error may belong to an earlier datagram,
- * which the error queue tells of. Returns how many are done with, at least 1. */
-static size_t send_some(int descriptor, struct mmsghdr *messages, size_t count, int *errors)
+/* Twice when it must be: the first error may belong to an earlier datagram, which the error queue
+ * tells of. */
+static int send_message(int descriptor, const struct msghdr *message)
 {
     for (int attempt = 0;; attempt++) {
-        int sent = sendmmsg(descriptor, messages, (unsigned)count, MSG_NOSIGNAL);
-        if (sent > 0) {
-            for (int i = 0; i < sent; i++) {
-                errors[i] = 0;
-            }
-            return (size_t)sent;
+        if (sendmsg(descriptor, message, MSG_NOSIGNAL) >= 0) {
+            return 0;
         }
         if (errno == EINTR) {
             continue;
         }
         if (attempt > 0) {
-            errors[0] = -errno;
-            return 1;
+            return -errno;
         }
         if (errno == EAGAIN) {
             wait_for_room(descriptor);
@@ -104,22 +159,52 @@ static size_t send_some(int descriptor, struct mmsghdr *messages, size_t count, 
     }
 }
 
+/* A message that was not taken: its datagrams one by one, so that none of them harms the others. */
+static void send_apart(int descriptor, const struct msghdr *message, int *errors)
+{
+    struct msghdr single = *message;
+    single.msg_iovlen = 1;
+    if (message->msg_iovlen > 1) {
+        single.msg_control = NULL;
+        single.msg_controllen = 0;
+    }
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        single.msg_iov = &message->msg_iov[i];
+        errors[i] = send_message(descriptor, &single);
+    }
+}
+
+static void send_all(struct sending *sending, int descriptor, int *errors)
+{
+    for (size_t done = 0; done < sending->message_count;) {
+        int sent = sendmmsg(descriptor, sending->messages + done,
+                            (unsigned)(sending->message_count - done), MSG_NOSIGNAL);
+        if (sent <= 0) {
+            if (errno == EAGAIN) {
+                wait_for_room(descriptor);
+            }
+            const struct msghdr *message = &sending->messages[done++].msg_hdr;
+            send_apart(descriptor, message, errors + (message->msg_iov - sending->pieces));
+        }
+        done += sent > 0 ? (size_t)sent : 0;
+    }
+}
+
 void datagram_send_entries(int descriptor, const struct outbox_entry *entries, size_t count,
                            int *errors)
 {
-    struct mmsghdr messages[DATAGRAM_BATCH];
-    struct outgoing out[DATAGRAM_BATCH];
+    struct sending sending;
+    memset(errors, 0, count * sizeof *errors);
     while (count > 0) {
-        size_t part = count < DATAGRAM_BATCH ? count : DATAGRAM_BATCH;
-        for (size_t i = 0; i < part; i++) {
-            put_entry(&messages[i], &out[i], &entries[i]);
-        }
-        size_t done = send_some(descriptor, messages, part, errors);
-        entries += done;
-        errors += done;
-        count -= done;
+        put_entries(&sending, entries, count);
+        send_all(&sending, descriptor, errors);
+        entries += sending.entry_count;
+        errors += sending.entry_count;
+        count -= sending.entry_count;
     }
 }
+
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 int datagram_receive_batch(int descriptor, struct datagram_batch *batch)
 {
