@@ -2,6 +2,9 @@
 /* Few ports for many allocations: who hears which peer, and what is refused. */
 #include "tests/unit/turn_test.h"
 
+#include "turnserver/turn/shared_port.h"
+#include "turnserver/turn/turn_internal.h"
+
 struct sharing {
     struct shell *shell;
     struct shell_client clients[6];
@@ -146,6 +149,31 @@ static void a_peer_is_free_again(void **state)
     assert_int_equal(owner(sharing, &sharing->relayed[0], &peer), 0);
 }
 
+/* What is claimed by requests that are then refused does not pile up, and binds nobody. */
+static void claims_for_nothing_are_given_up(void **state)
+{
+    struct sharing *sharing = *state;
+    struct stun_address kept = test_address("203.0.113.5:7000");
+    struct stun_address peer = test_address("203.0.113.1:7000");
+    unsigned other = neighbour(sharing, 0);
+    const struct shared_port *shared;
+
+    sharing->shell->policy.permissions_per_allocation = 20;
+    assert_int_equal(client_bind(&sharing->clients[0], 0x4000, &kept), 0);
+    for (unsigned i = 0; i < 500; i++) {
+        peer.ip[2] = (uint8_t)(i >> 8);
+        peer.ip[3] = (uint8_t)i;
+        assert_int_equal(client_bind(&sharing->clients[0], 0x4000, &peer),
+                         address_equal(&peer, &kept) ? 0 : 400);
+    }
+    for (shared = sharing->shell->server->shared; shared != NULL; shared = shared->next) {
+        assert_in_range(shared->claims.count, 0, 50);
+    }
+    assert_int_equal(owner(sharing, &sharing->relayed[0], &kept), 0);
+    assert_int_equal(client_permit(&sharing->clients[other], &kept), 508);
+    assert_int_equal(client_permit(&sharing->clients[other], &peer), 0);
+}
+
 static void even_ports_are_refused(void **state)
 {
     struct sharing *sharing = *state;
@@ -206,6 +234,7 @@ int main(void)
         SHARING(peers_tell_them_apart),
         SHARING(what_would_be_ambiguous_is_refused),
         SHARING(a_peer_is_free_again),
+        SHARING(claims_for_nothing_are_given_up),
         SHARING(even_ports_are_refused),
         SHARING(dual_allocations_share_both),
         SHARING(thousands_come_and_go),

@@ -25,6 +25,7 @@ struct relay_port {
     bool tcp;                    /* it listens for TCP */
     struct shared_port *shared;  /* others have it too (shared_port.h), or NULL */
     struct shared_claim *claims; /* in that case: whose IPs are ours */
+    uint32_t claim_count;
 };
 
 struct allocation {

@@ -87,6 +87,7 @@ void channel_handle(struct turn_request *request)
         refuse_tcp(request) || !read_wish(request, &wish)) {
         return;
     }
+    request_tidy_claims(request);
     if (!request_claim(request, &wish.peer)) {
         return;
     }

@@ -58,6 +58,18 @@ bool request_may_permit(struct turn_request *request, const struct stun_address 
     }
 }
 
+void request_tidy_claims(struct turn_request *request)
+{
+    struct allocation *allocation = request->allocation;
+    /* Twice as many as can be of use, so that not every request has to look. */
+    size_t max = 2 * (size_t)request->server->policy->permissions_per_allocation;
+
+    shared_port_tidy(request->now, &allocation->port, max);
+    if (allocation->second != NULL) {
+        shared_port_tidy(request->now, allocation->second, max);
+    }
+}
+
 bool request_claim(struct turn_request *request, const struct stun_address *peer)
 {
     struct relay_port *port = allocation_port(request->allocation, peer->family);
@@ -132,6 +144,7 @@ void permission_handle(struct turn_request *request)
         reply_error(request, 508, "Insufficient Capacity: too many permissions");
         return;
     }
+    request_tidy_claims(request);
     for (size_t i = 0; i < count; i++) {
         if (!request_claim(request, &wishes[i].peer)) {
             return;

@@ -118,6 +118,7 @@ static void unlink_claim(struct shared_claim *claim)
         place = &(*place)->next;
     }
     *place = claim->next;
+    claim->owner->claim_count--;
 }
 
 static void link_claim(struct shared_claim *claim, struct relay_port *owner)
@@ -125,6 +126,7 @@ static void link_claim(struct shared_claim *claim, struct relay_port *owner)
     claim->owner = owner;
     claim->next = owner->claims;
     owner->claims = claim;
+    owner->claim_count++;
 }
 
 bool shared_port_claim(struct monotime now, struct relay_port *port,
@@ -149,13 +151,38 @@ bool shared_port_claim(struct monotime now, struct relay_port *port,
     }
     claim->peer = *peer;
     claim->peer.port = 0;
-    (void)hash_map_insert(&port->shared->claims, &claim->by_ip, &claim->peer);
+    if (hash_map_insert(&port->shared->claims, &claim->by_ip, &claim->peer) != 0) {
+        free(claim);
+        return false;
+    }
     link_claim(claim, port);
     return true;
 }
 
+void shared_port_tidy(struct monotime now, struct relay_port *port, size_t max)
+{
+    struct shared_claim **place = &port->claims;
+
+    if (port->claim_count <= max) {
+        return;
+    }
+    while (*place != NULL) {
+        struct shared_claim *claim = *place;
+
+        if (permission_table_find(&port->allocation->permissions, now, &claim->peer) != NULL) {
+            place = &claim->next;
+            continue;
+        }
+        *place = claim->next;
+        port->claim_count--;
+        hash_map_remove(&port->shared->claims, &claim->by_ip);
+        free(claim);
+    }
+}
+
 void shared_port_forget(struct relay_port *port)
 {
+    port->claim_count = 0;
     while (port->claims != NULL) {
         struct shared_claim *claim = port->claims;
 

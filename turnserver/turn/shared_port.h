@@ -44,6 +44,9 @@ struct relay_port *shared_port_owner(struct turn_server *server, uint32_t via,
  * it, or memory is out. */
 bool shared_port_claim(struct monotime now, struct relay_port *port,
                        const struct stun_address *peer);
+/* When it has claimed more than `max`: gives up what it has no permission for, of requests that
+ * were refused and of permissions that are over. */
+void shared_port_tidy(struct monotime now, struct relay_port *port, size_t max);
 /* Gives up all that the port has claimed. */
 void shared_port_forget(struct relay_port *port);
 

@@ -98,6 +98,8 @@ bool request_redirect(struct turn_request *request);
  * when the port has it for another one.
  */
 bool request_claim(struct turn_request *request, const struct stun_address *peer);
+/* Before it claims: makes room for that among what earlier requests have claimed for nothing. */
+void request_tidy_claims(struct turn_request *request);
 /*
  * Answers 420 and returns true when the request has a comprehension-required attribute that is not
  * among `known` nor one of those that every STUN agent knows.
