@@ -507,8 +507,9 @@ void channels_closed(struct channels *channels)
 {
     if (channels->pipe != NULL) {
         joint_channel_closed(channels->pipe->joint);
-    } else {
-        end(channels, CHANNELS_END_CUT, "");
+    } else { /* where only connections are forwarded, no input of ours waited for a channel */
+        bool forwards = channels->setup.options->call.allowed_count > 0;
+        end(channels, forwards ? CHANNELS_END_DONE : CHANNELS_END_CUT, "");
     }
 }
 

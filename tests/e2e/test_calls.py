@@ -327,6 +327,26 @@ def connects_for_ssh():
     bob.end()
 
 
+@tap.test(ends=[False, True])
+def listens_for_one_connection(ends):
+    """listen --allow without --keep ends with status 0 after a call of forwards alone, ended by -W's input or -L's signal"""
+    world = World()
+    target = f"127.0.0.1:{echo_server()}"
+    bob = world.listen("--allow", target)
+    if ends:
+        world.call("-W", target, input=b"x").wait()
+    else:
+        port = postern.free_port()
+        alice = world.call("-L", f"{port}:{target}")
+        tap.true(postern.until(lambda: ("tcp", port) in postern.listening(alice.child.pid), 10), alice.errors)
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(b"x")
+            tap.equal(connection.recv(1), b"X")
+        alice.child.send_signal(signal.SIGINT)
+        alice.child.wait(10)
+    bob.wait()
+
+
 @tap.test
 def forwards():
     """call -L forwards connections, several at once, each with its own end"""
