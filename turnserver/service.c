@@ -2,6 +2,7 @@
 #include "turnserver/service.h"
 
 #include "base/address.h"
+#include "base/source_limit.h"
 #include "net/message_stream.h"
 #include "net/socket_address.h"
 #include "turnserver/ops/events.h"
@@ -56,6 +57,7 @@ static bool make_shared(struct service *service)
     shared->pool = port_pool_new(boot->relay_addresses, boot->relay_address_count,
                                  boot->relay_port_min, boot->relay_port_max);
     shared->reservations = reservation_table_new();
+    shared->strangers = source_limit_new(key.words[0] ^ key.words[1]);
     shared->connections =
         connection_limit_new(boot->tcp_connections_max, boot->tcp_connections_per_source, &key);
     shared->workers = service->workers;
@@ -63,7 +65,7 @@ static bool make_shared(struct service *service)
     shared->event = on_event;
     shared->event_context = service->log;
     if (!service->quota || !service->bandwidth || !shared->pool || !shared->reservations ||
-        !shared->connections)
+        !shared->strangers || !shared->connections)
         return false;
     shared->quota = local_quota_interface(service->quota);
     shared->bandwidth = local_bandwidth_interface(service->bandwidth);
@@ -75,6 +77,7 @@ static void free_shared(struct service *service)
     user_source_free(service->users);
     connection_limit_free(service->shared.connections);
     reservation_table_free(service->shared.reservations);
+    source_limit_free(service->shared.strangers);
     port_pool_free(service->shared.pool);
     local_quota_free(service->quota);
     local_bandwidth_free(service->bandwidth);

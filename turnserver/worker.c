@@ -360,6 +360,7 @@ static bool make_machines(struct worker *worker, const struct turn_nat_behavior 
         .crypto = worker->crypto,
         .pool = worker->shared->pool,
         .reservations = worker->shared->reservations,
+        .strangers = worker->shared->strangers,
         .ports = {worker, open_port, close_port},
         .passing = worker_mail_passing,
         .tcp = tcp_relay_ports(worker->tcp_relay),

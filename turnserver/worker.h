@@ -19,6 +19,7 @@ struct worker_shared {
     const struct config_boot *boot;
     struct port_pool *pool;
     struct reservation_table *reservations; /* NULL: each worker has its own */
+    struct source_limit *strangers;         /* the same */
     struct connection_limit *connections;   /* NULL: no limit */
     struct turn_quota quota;
     struct turn_bandwidth bandwidth;

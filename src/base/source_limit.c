@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/source_limit.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define SOURCE_WAYS 4
@@ -8,11 +9,13 @@
 
 /*
  * A token bucket in one number (the "generic cell rate algorithm"): the time at which the bucket is
- * full again. A time that has passed, such as 0, says the same as no entry at all.
+ * full again. A time that has passed, such as 0, says the same as no entry at all. Threads change
+ * entries without a lock: at worst one that loses its place at that very moment is counted for the
+ * other.
  */
 struct source {
-    uint64_t key; /* IPv4 address or IPv6 /64, and the family */
-    int64_t full_at_us;
+    _Atomic uint64_t key; /* IPv4 address or IPv6 /64, and the family */
+    _Atomic int64_t full_at_us;
 };
 
 /* One cache line: a source can only be at one of these places. */
@@ -65,17 +68,21 @@ static struct source_set *source_limit_set(struct source_limit *limit, uint64_t 
 static struct source *source_set_pick(struct source_set *set, uint64_t key)
 {
     struct source *pick = &set->ways[0];
+    int64_t least = INT64_MAX;
 
     for (size_t way = 0; way < SOURCE_WAYS; way++) {
-        if (set->ways[way].key == key) {
-            return &set->ways[way];
+        struct source *one = &set->ways[way];
+        int64_t full_at = atomic_load_explicit(&one->full_at_us, memory_order_relaxed);
+        if (atomic_load_explicit(&one->key, memory_order_relaxed) == key) {
+            return one;
         }
-        if (set->ways[way].full_at_us < pick->full_at_us) {
-            pick = &set->ways[way];
+        if (full_at < least) {
+            pick = one;
+            least = full_at;
         }
     }
-    pick->key = key;
-    pick->full_at_us = 0;
+    atomic_store_explicit(&pick->key, key, memory_order_relaxed);
+    atomic_store_explicit(&pick->full_at_us, 0, memory_order_relaxed);
     return pick;
 }
 
@@ -85,11 +92,15 @@ bool source_limit_take(struct source_limit *limit, struct monotime now,
     uint64_t key = source_key(source);
     struct source *entry = source_set_pick(source_limit_set(limit, key), key);
     int64_t step = MONOTIME_SECOND / per_second;
-    int64_t full_at = entry->full_at_us < now.us ? now.us : entry->full_at_us;
+    int64_t seen = atomic_load_explicit(&entry->full_at_us, memory_order_relaxed);
+    int64_t full_at;
 
-    if (full_at + step > now.us + MONOTIME_SECOND) {
-        return false;
-    }
-    entry->full_at_us = full_at + step;
+    do {
+        full_at = seen < now.us ? now.us : seen;
+        if (full_at + step > now.us + MONOTIME_SECOND) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&entry->full_at_us, &seen, full_at + step,
+                                                    memory_order_relaxed, memory_order_relaxed));
     return true;
 }

@@ -3,7 +3,8 @@
  * How often a source that has not shown who it is gets an answer: so many a second, by IPv4 address
  * or IPv6 /64 (a host commonly has a whole /64). The table has a fixed size. When a new source
  * needs a place, the one with the least to forget loses its own: a source that keeps to the limit
- * loses nothing, and a flood of made-up sources cannot wash a greedy one out of the table.
+ * loses nothing, and a flood of made-up sources cannot wash a greedy one out of the table. Several
+ * threads may share one.
  */
 #ifndef BASE_SOURCE_LIMIT_H
 #define BASE_SOURCE_LIMIT_H

@@ -2,6 +2,7 @@
 """Binding over the wire, and what must not be answered."""
 import os
 import struct
+import time
 
 import e2e
 import postern
@@ -175,6 +176,21 @@ def refuses_a_port_that_is_taken():
     tap.true(status not in (0, None) and status > 0, f"exit status {status}")
     tap.true(f"127.0.0.1:{port}" in second.stderr and "in use" in second.stderr, second.stderr)
     e2e.still_answers(port)
+
+
+@tap.test(workers=e2e.WORKERS)
+def bounds_a_source_whatever_its_ports(workers):
+    """The limit of answers to a source holds over all its ports, and over all workers"""
+    port = postern.free_port()
+    text = postern.config(port, workers=workers, users=False)
+    postern.server(text.replace("unauthenticated_per_source = 0;", "unauthenticated_per_source = 20;"))
+    ways = [e2e.udp(port) for _ in range(90)]
+    request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
+    for way in ways:
+        way.send(request)
+    time.sleep(0.3)
+    answered = sum(way.receive(0.001) is not None for way in ways)
+    tap.true(20 <= answered <= 30, f"{answered} of {len(ways)}")
 
 
 tap.main()

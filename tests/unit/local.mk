@@ -254,7 +254,7 @@ tests_unit_test_turn_shared_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_turn_shared_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_turn_source_limit
-tests_unit_test_turn_source_limit_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_turn_source_limit_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_test_turn_source_limit_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_turn_strangers

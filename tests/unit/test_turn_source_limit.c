@@ -3,6 +3,8 @@
 #include "tests/unit/machine_test.h"
 #include "tests/unit/seeded.h"
 
+#include <pthread.h>
+
 static unsigned take_many(struct source_limit *limit, int64_t now_ms,
                           const struct stun_address *source, uint32_t rate, unsigned tries)
 {
@@ -87,6 +89,42 @@ static void a_flood_washes_nobody_out(void **state)
     source_limit_free(limit);
 }
 
+/* Several threads that draw for one source get no more than it may have. */
+struct drawer {
+    struct source_limit *limit;
+    unsigned taken;
+};
+
+static void *draw_many(void *context)
+{
+    struct drawer *drawer = context;
+    struct stun_address source = test_address("198.51.100.7:1000");
+
+    drawer->taken = take_many(drawer->limit, 5000, &source, 1000, 50000);
+    return NULL;
+}
+
+static void threads_share_a_source(void **state)
+{
+    struct source_limit *limit = source_limit_new(5);
+    struct drawer drawers[4];
+    pthread_t threads[4];
+    struct stun_address source = test_address("198.51.100.7:1000");
+    unsigned taken = take_many(limit, 5000, &source, 1000, 1); /* it has a place from now on */
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        drawers[i] = (struct drawer){limit, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, draw_many, &drawers[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        taken += drawers[i].taken;
+    }
+    assert_int_equal(taken, 1000);
+    source_limit_free(limit);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -94,6 +132,7 @@ int main(void)
         cmocka_unit_test(ports_share_and_addresses_do_not),
         cmocka_unit_test(a_slash_64_is_one_source),
         cmocka_unit_test(a_flood_washes_nobody_out),
+        cmocka_unit_test(threads_share_a_source),
     };
 
     return cmocka_run_group_tests_name("turn source limit", tests, NULL, NULL);

@@ -242,7 +242,7 @@ static bool try_stored(struct auth *auth, const struct claim *claim, const struc
     bool usable = find_key(user, claim->algorithm, &identity->key) && claim->realm_matches;
     bool proved = claim_is_made_with(auth, claim, &identity->key);
 
-    if (!proved || !usable) {
+    if (!proved || !usable || user == NULL) {
         return false;
     }
     auth_write_account(auth, claim->policy, user->name, identity->user);

@@ -281,7 +281,9 @@ static bool server_make_tables(struct turn_server *server)
     allocation_table_init(&server->allocations, &key);
     mobility_table_init(&server->tickets, &key);
     tcp_table_init(&server->tcp, &key);
-    server->sources = source_limit_new(turn_server_random(server));
+    server->sources = server->setup.strangers != NULL
+                          ? server->setup.strangers
+                          : source_limit_new(turn_server_random(server));
     server->icmp = source_limit_new(turn_server_random(server));
     server->reservations = server->setup.reservations;
     if (server->reservations == NULL) {
@@ -322,7 +324,9 @@ void turn_server_free(struct turn_server *server)
     hash_map_clear(&server->tickets);
     tcp_table_clear(&server->tcp);
     account_table_clear(&server->accounts);
-    source_limit_free(server->sources);
+    if (server->setup.strangers == NULL) {
+        source_limit_free(server->sources);
+    }
     source_limit_free(server->icmp);
     if (server->reservations_are_ours) {
         reservation_table_free(server->reservations);

@@ -176,6 +176,7 @@ struct turn_nat_behavior {
 };
 
 struct reservation_table;
+struct source_limit;
 
 struct turn_setup {
     const struct turn_policy *policy;       /* borrowed; see turn_server_set_policy */
@@ -183,6 +184,7 @@ struct turn_setup {
     struct stun_crypto *crypto;             /* borrowed */
     struct port_pool *pool;                 /* borrowed, shared with other workers */
     struct reservation_table *reservations; /* borrowed, shared like the pool; NULL: our own */
+    struct source_limit *strangers;         /* the same, of answers to unauthenticated sources */
     struct turn_ports ports;
     struct turn_passing passing;
     struct turn_tcp_ports tcp;
