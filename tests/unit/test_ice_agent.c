@@ -232,6 +232,33 @@ static void restart_that_leads_nowhere(void **state)
     world_free(&world);
 }
 
+static bool drop_all(struct ice_world *in, struct world_packet *packet)
+{
+    (void)in;
+    (void)packet;
+    return false;
+}
+
+static void restart_gives_no_consent(void **state)
+{
+    (void)state;
+    world_pair(&world);
+    world_tell(&world, 0);
+    world_tell(&world, 1);
+    connect_both(1000);
+    world_run_ms(&world, 500);
+    world.route = drop_all;
+    world_run_ms(&world, 20000);
+    ice_agent_restart(world.sides[0].agent, world.now, &world.sides[0].outbox);
+    world_settle(&world, 0);
+    world_run_ms(&world, 8000);
+    assert_int_equal(0, world_send(&world, 0, "still"));
+    world_run_ms(&world, 4000); /* over 30 s since the last answer (RFC 7675 section 5.1) */
+    assert_int_equal(-ENOTCONN, world_send(&world, 0, "no more"));
+    world.route = NULL;
+    world_free(&world);
+}
+
 static void patience_without_candidates(void **state)
 {
     (void)state;
@@ -247,13 +274,6 @@ static void patience_without_candidates(void **state)
     assert_true(world_run_until(&world, 0, ICE_CONNECTED, 1, 1000));
     world_assert_data(&world);
     world_free(&world);
-}
-
-static bool drop_all(struct ice_world *in, struct world_packet *packet)
-{
-    (void)in;
-    (void)packet;
-    return false;
 }
 
 static void patience_with_dead_candidates(void **state)
@@ -358,6 +378,7 @@ int main(void)
         cmocka_unit_test(checks_before_the_answer),
         cmocka_unit_test(peer_restarts),
         cmocka_unit_test(restart_that_leads_nowhere),
+        cmocka_unit_test(restart_gives_no_consent),
         cmocka_unit_test(patience_without_candidates),
         cmocka_unit_test(patience_with_dead_candidates),
         cmocka_unit_test(closing),

@@ -127,7 +127,8 @@ static void keep_old(struct ice_agent *agent, struct monotime now)
     agent->old_peer = agent->remotes[agent->old_pair.remote];
     agent->old_local = agent->local;
     agent->has_old = true;
-    agent->old_end = monotime_add_ms(now, agent->setup.consent_ms);
+    agent->old_end = agent->both_lite ? monotime_add_ms(now, agent->setup.consent_ms)
+                                      : ice_consent_expiry(agent, &agent->old_pair);
 }
 
 static void forget_session(struct ice_agent *agent, struct monotime now)

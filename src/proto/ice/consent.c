@@ -66,7 +66,7 @@ static struct monotime last_consent(const struct ice_agent *agent, const struct 
     return agent->setup.lite ? pair->heard_at : pair->answered;
 }
 
-static struct monotime expiry(const struct ice_agent *agent, const struct ice_pair *pair)
+struct monotime ice_consent_expiry(const struct ice_agent *agent, const struct ice_pair *pair)
 {
     return earlier_of_unset(last_consent(agent, pair),
                             agent->setup.consent_ms * MONOTIME_MILLISECOND);
@@ -190,7 +190,7 @@ static void tend_spares(struct ice_agent *agent, struct monotime now)
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         struct ice_pair *pair = &agent->pairs[i];
         if (pair->in_use && pair->valid && !agent->both_lite &&
-            monotime_reached(now, expiry(agent, pair))) {
+            monotime_reached(now, ice_consent_expiry(agent, pair))) {
             retire(agent, pair);
         } else if (!agent->setup.lite && is_spare(agent, i) && pair->state == PAIR_SUCCEEDED &&
                    !pair->triggered && monotime_reached(now, spare_due(pair))) {
@@ -295,7 +295,7 @@ struct monotime ice_consent_due(const struct ice_agent *agent)
         if (!pair->in_use || !pair->valid || agent->both_lite) {
             continue;
         }
-        due = monotime_earlier(due, expiry(agent, pair));
+        due = monotime_earlier(due, ice_consent_expiry(agent, pair));
         if (!agent->setup.lite && is_spare(agent, i) && pair->state == PAIR_SUCCEEDED &&
             !pair->triggered) {
             due = monotime_earlier(due, spare_due(pair));

@@ -406,6 +406,8 @@ void ice_consent_suspect(struct ice_agent *agent, struct monotime now);
 /* Data are about to be sent by the pair in use. */
 void ice_consent_sending(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
 void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
+/* When the peer's consent to be sent to by the pair ends; NEVER: it has not been given. */
+struct monotime ice_consent_expiry(const struct ice_agent *agent, const struct ice_pair *pair);
 void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 struct monotime ice_consent_due(const struct ice_agent *agent);
 
