@@ -360,6 +360,11 @@ static bool take_peer(struct reader *reader)
                     "other");
         return usage(reader, options->verb->name);
     }
+    if (options->call.relay_only && options->call.lite) {
+        failure_set(reader->failure, EXIT_USAGE,
+                    "--relay-only and --lite contradict each other: a lite agent has no relay");
+        return usage(reader, options->verb->name);
+    }
     if (options->call.connect != NULL && options->call.forward_count > 0) {
         failure_set(reader->failure, EXIT_USAGE, "--connect and --forward exclude each other");
         return usage(reader, options->verb->name);

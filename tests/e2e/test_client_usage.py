@@ -71,6 +71,7 @@ WRONG = [
     (["listen", "--allow", "h"], "expected HOST:PORT"),
     (["listen", "--iface", "nonesuch"], "expected a network interface"),
     (["listen", "--relay-only", "--no-relay"], "contradict"),
+    (["call", "a", "--relay-only", "--lite"], "a lite agent has no relay"),
     (["help", "nonsense"], "no verb"),
 ]
 
