@@ -251,6 +251,7 @@ static struct call *new_call(struct phone *phone, const char *name, bool spare,
     }
     *call = (struct call){.phone = phone, .in_use = true, .spare = spare};
     report_init(&call->report, phone->caller);
+    call->report.relay_only = phone->options->call.relay_only;
     name_peer(call, name);
     call->report.began = clock_now();
     call->deadline = spare ? MONOTIME_NEVER : monotime_add_ms(clock_now(), SETUP_MS);

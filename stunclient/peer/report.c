@@ -41,6 +41,8 @@ static void describe_why(const struct report *report, char *out, size_t size)
         snprintf(out, size, "%s",
                  is_relayed(&report->first) ? "first by a relay, then a direct way was found"
                                             : "checks passed both ways");
+    } else if (report->relay_only) {
+        snprintf(out, size, "only relays were to be used at this end");
     } else if (report->pairs_failed > 0) {
         snprintf(out, size, "none of the direct ways that were tried was answered (%u failed)",
                  report->pairs_failed);
@@ -66,8 +68,11 @@ static void print_words(const struct report *report)
             address_format(&pair->remote.address, remote), candidate_type_text(pair->remote.type),
             why);
     if (report->first_data_us >= 0) {
-        fprintf(stderr, "stunclient: first data after %.1f ms, round trip %.1f ms, ",
-                (double)report->first_data_us / 1000, (double)pair->rtt_us / 1000);
+        fprintf(stderr, "stunclient: first data after %.1f ms, ",
+                (double)report->first_data_us / 1000);
+        if (pair->rtt_us >= 0) {
+            fprintf(stderr, "round trip %.1f ms, ", (double)pair->rtt_us / 1000);
+        }
         fprintf(stderr, "%llu bytes sent, %llu received\n", (unsigned long long)report->bytes_sent,
                 (unsigned long long)report->bytes_received);
     }

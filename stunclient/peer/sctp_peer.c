@@ -83,7 +83,8 @@ struct sctp_peer {
     size_t read_size; /* of a message that has come in part */
     uint8_t *read;    /* message_max + NOTICE_MAX bytes: a notice may come amid a message */
     uint32_t notice[NOTICE_MAX / sizeof(uint32_t)]; /* as union sctp_notification */
-    size_t reset_next; /* streams of the notification that have not been told */
+    size_t reset_next;             /* streams of the notification that have not been told */
+    struct sctp_peer_figures last; /* before the end */
     char text[TEXT_SIZE];
 };
 
@@ -527,6 +528,7 @@ int sctp_peer_reset(struct sctp_peer *peer, struct monotime now, uint16_t stream
 void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now)
 {
     touch(peer, now);
+    sctp_peer_figures(peer, &peer->last);
     peer->closing = true;
     shut_down_when_acknowledged(peer);
 }
@@ -534,6 +536,7 @@ void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now)
 void sctp_peer_abort(struct sctp_peer *peer)
 {
     if (!peer->over) {
+        sctp_peer_figures(peer, &peer->last);
         peer->over = true;
         usrsctp_close(peer->socket); /* with its linger time of 0 */
         peer->socket = NULL;
@@ -727,7 +730,7 @@ void sctp_peer_figures(const struct sctp_peer *peer, struct sctp_peer_figures *o
 {
     struct sctp_status status;
 
-    *out = (struct sctp_peer_figures){0};
+    *out = peer->last;
     if (peer->up && !peer->over && get_status(peer, &status)) {
         out->rtt_us = status.sstat_primary.spinfo_srtt * 1000;
         out->congestion_window = status.sstat_primary.spinfo_cwnd;

@@ -91,6 +91,7 @@ struct sctp_peer_figures {
     uint32_t rtt_us; /* smoothed; 0: not known */
     uint32_t congestion_window;
 };
+/* At the end: as they were before. */
 void sctp_peer_figures(const struct sctp_peer *peer, struct sctp_peer_figures *out);
 
 #endif

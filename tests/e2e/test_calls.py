@@ -34,11 +34,15 @@ def joins_both_ways(options):
     for told, role in ((one, "caller"), (other, "callee")):
         tap.equal(told["path"], "relay" if "--relay-only" in options else "direct", str(told))
         tap.equal(told["role"], role)
+        tap.true(told["rtt_ms"] is None or told["rtt_ms"] >= 0, str(told))
         tap.true(told["ms_to_first_data"] > 0, str(told))
         tap.equal(told["peer_key_is"], "new")
     tap.equal((one["bytes_sent"], one["bytes_received"]), (len(there), len(back)))
     tap.equal((other["bytes_sent"], other["bytes_received"]), (len(back), len(there)))
     tap.true(one["rtt_ms"] >= 0, str(one))
+    tap.true("round trip -" not in alice.errors + bob.errors, bob.errors)
+    if "--relay-only" in options:
+        tap.equal(other["why"], "only relays were to be used at this end")
     tap.equal((one["name"], one["peer"], other["name"], other["peer"]), ("alice", "bob", "bob", "alice"))
 
 

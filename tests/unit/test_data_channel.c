@@ -607,6 +607,7 @@ static void close_session(const struct network *network, bool by_a)
     struct data_pair *pair = opened_pair(network, &id);
     struct data_end *closer = by_a ? &pair->a : &pair->b;
     struct data_end *other = by_a ? &pair->b : &pair->a;
+    struct data_figures figures;
 
     assert_int_equal(send_bytes(closer, id, pattern, 200000), 0);
     data_session_close(closer->session, virtual_now);
@@ -615,6 +616,8 @@ static void close_session(const struct network *network, bool by_a)
     assert_true(other->seen.bytes == 200000);
     assert_false(closer->seen.failed || other->seen.failed);
     assert_true(data_session_due(closer->session).us == INT64_MAX);
+    data_session_figures(closer->session, &figures); /* a lite agent has no other round trip */
+    assert_true(figures.rtt_us >= 2 * (uint32_t)network->delay_us);
     pair_free(pair);
 }
 
