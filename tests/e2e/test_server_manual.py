@@ -116,6 +116,30 @@ def manual_tells_every_option():
     tap.equal(set(re.findall(r"^\.It .*?Fl -([a-z0-9-]+)", text, re.M)), options, "options with a paragraph")
 
 
+ASKED = """MESSAGE-INTEGRITY-SHA256 USERHASH PASSWORD-ALGORITHMS UNKNOWN-ATTRIBUTES OpaqueString ALTERNATE-SERVER
+    ALTERNATE-DOMAIN OTHER-ADDRESS RESPONSE-ORIGIN CHANGE-REQUEST RESPONSE-PORT PADDING REQUESTED-ADDRESS-FAMILY
+    ADDITIONAL-ADDRESS-FAMILY ADDRESS-ERROR-CODE EVEN-PORT RESERVATION-TOKEN DONT-FRAGMENT ICMP ConnectionBind
+    ConnectionAttempt MOBILITY-TICKET ACCESS-TOKEN stun.nat-discovery 403 420 438 441 443 486 508""".split()
+STANDARDS = (3489, 5780, 5928, 6062, 6156, 7350, 7443, 7635, 8016, 8155, 8489, 8656)
+
+
+@tap.test
+def manual_tells_what_clients_can_ask():
+    """turnserver.8 names what the wire has: attributes, methods, error codes, and each standard"""
+    text = (MAN / "turnserver.8").read_text()
+    tap.equal([word for word in ASKED if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)], [])
+    standards = text.partition(".Sh STANDARDS")[2]
+    tap.equal([number for number in STANDARDS if f"RFC {number}" not in standards], [])
+
+
+@tap.test
+def manual_has_no_stray_macros():
+    """A macro begins its line in every page: elsewhere it would be shown as it is"""
+    for page in sorted(MAN.glob("*.[1-8]")):
+        stray = re.findall(r"^.+ \.(?:Ql|Ic|Fl|Pa|Xr|Ar|Cm|Dv|Ev|Pq|Nm|Li|Sx|Pp)\b.*", page.read_text(), re.M)
+        tap.equal(stray, [], page.name)
+
+
 @tap.test
 def manual_tells_exit_statuses():
     """--help and turnserver.8 agree on exit statuses"""
