@@ -24,7 +24,10 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/peer/host_key.c stunclient/peer/host_key.h \
 	stunclient/peer/joint.c stunclient/peer/joint.h \
 	stunclient/peer/known_peers.c stunclient/peer/known_peers.h \
-	stunclient/peer/peer.c stunclient/peer/peer.h \
+	stunclient/peer/peer.c stunclient/peer/peer.h stunclient/peer/peer_internal.h \
+	stunclient/peer/peer_description.c \
+	stunclient/peer/peer_path.c \
+	stunclient/peer/peer_session.c \
 	stunclient/peer/phone.c stunclient/peer/phone.h \
 	stunclient/peer/rendezvous.c stunclient/peer/rendezvous.h \
 	stunclient/peer/report.c stunclient/peer/report.h \

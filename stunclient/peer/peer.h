@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One call with one peer: sockets, ICE, DTLS and SCTP, data channels, and what they carry. This
- * file alone knows the neighbours and wires them:
+ * One call with one peer: sockets, ICE, DTLS and SCTP, data channels, and what they carry. These
+ * files alone know the neighbours and wire them:
  *
  *     socket → shell → ICE → data session → channels → joint → standard output
  *
- * and back. How descriptions and candidates reach the peer is its owner's affair.
+ * and back.
+ *
+ *   peer              life, the shell's events, the end
+ *   peer_path         ICE: candidates, the way that is used, another one when it is gone
+ *   peer_session      DTLS, SCTP, channels
+ *   peer_description  what is told to the peer and by it, and who it is
+ *
+ * How descriptions and candidates reach the peer is its owner's affair.
  */
 #ifndef STUNCLIENT_PEER_PEER_H
 #define STUNCLIENT_PEER_PEER_H

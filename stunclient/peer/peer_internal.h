@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of a call share. Functions are grouped by the file that holds them. */
+#ifndef STUNCLIENT_PEER_PEER_INTERNAL_H
+#define STUNCLIENT_PEER_PEER_INTERNAL_H
+
+#include "stunclient/peer/channels.h"
+#include "stunclient/peer/data_channel.h"
+#include "stunclient/peer/peer.h"
+#include "stunclient/peer/sockets.h"
+#include "wire/session_description.h"
+
+/* The peer's DTLS may come before a check of ours is answered. We could not answer it then, and
+ * DTLS would say it again much later; so it waits for a path. */
+#define EARLY_MAX 6
+#define EARLY_SIZE 1500
+
+/* How long a call that stood waits for another way, and the least time between two attempts. */
+#define REPAIR_MS 60000
+#define RESTART_PAUSE_MS 5000
+
+struct early_datagram {
+    size_t size;
+    uint8_t bytes[EARLY_SIZE];
+};
+
+struct peer {
+    struct peer_setup setup;
+    struct ice_agent *agent;
+    struct data_session *session;
+    struct channels *channels;
+    struct servers *servers;
+    struct peer_socket sockets[SOCKETS_MAX];
+    size_t socket_count;
+
+    struct session_description local, remote;
+    bool has_stun;             /* STUN servers were given to the agent */
+    bool described;            /* our description is out: candidates follow one by one */
+    bool remote_known;         /* the peer's has come */
+    bool has_path, ready;      /* a pair is valid; the association stands */
+    bool closing;              /* data_session_close was called */
+    bool over, gone;           /* gone: the agent has nothing to say any more */
+    bool cut;                  /* the peer closed before our input had ended */
+    struct monotime repair_by; /* there is no way, and the call ends then; NEVER: there is one */
+    struct monotime restarted; /* the last time; us 0: never */
+    struct early_datagram early[EARLY_MAX];
+    size_t early_count;
+    unsigned busy; /* inside of a machine: events wait */
+};
+
+/* ---- peer.c: life, the shell's events, the end -------------------------------------------------
+ */
+
+int64_t peer_since_began_us(const struct peer *peer);
+const char *peer_name(const struct peer *peer); /* for words */
+void peer_finish(struct peer *peer);            /* it is over, and the figures are noted */
+
+/* ---- peer_session.c: DTLS, SCTP, channels ------------------------------------------------------
+ */
+
+bool peer_make_session(struct peer *peer, enum data_role role);
+bool peer_make_channels(struct peer *peer);
+void peer_tell(void *context, const char *text); /* context: the peer; for a trace */
+/* What ICE has let in: given to the session, or kept until there is a path to answer by. */
+void peer_take_data(struct peer *peer, struct monotime now, const struct packet *data);
+void peer_take_early(struct peer *peer);
+bool peer_take_session_events(struct peer *peer); /* whether there was something */
+
+/* ---- peer_path.c: ICE --------------------------------------------------------------------------
+ */
+
+bool peer_take_path_events(struct peer *peer); /* whether there was something */
+void peer_add_sockets(struct peer *peer);      /* on addresses that have none yet */
+/* Begins a new session of ICE, whose candidates are collected until it is described. */
+void peer_restart(struct peer *peer);
+void peer_end_without_way(struct peer *peer);
+
+#endif

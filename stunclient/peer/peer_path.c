@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/address.h"
+#include "net/clock.h"
+#include "stunclient/peer/peer_internal.h"
+
+static void tell_candidate(struct peer *peer, const struct ice_candidate *candidate)
+{
+    char text[ICE_CANDIDATE_TEXT_SIZE] = "";
+    const struct signal_candidate signal = {
+        .candidate = text,
+        .sdp_mid = peer->local.mid,
+        .username_fragment = ice_local_ufrag(peer->agent),
+        .sdp_mline_index = peer->local.section_index,
+    };
+    if (candidate != NULL) {
+        candidate_format(candidate, text);
+    }
+    peer->setup.user.candidate(peer->setup.user.context, &signal);
+}
+
+static void on_candidate(struct peer *peer, const struct ice_candidate *candidate)
+{
+    if (peer->local.candidate_count < SESSION_CANDIDATES_MAX) {
+        peer->local.candidates[peer->local.candidate_count++] = *candidate;
+    }
+    if (peer->described) {
+        tell_candidate(peer, candidate);
+    }
+}
+
+static void on_gathered(struct peer *peer)
+{
+    peer->local.end_of_candidates = true;
+    if (peer->described) {
+        tell_candidate(peer, NULL);
+    }
+}
+
+static void on_path(struct peer *peer, const struct ice_event *event)
+{
+    struct report *report = peer->setup.report;
+    if (!peer->has_path) {
+        peer->has_path = true;
+        report->valid_us = peer_since_began_us(peer);
+        report->first = event->pair;
+        trace_say(peer->setup.trace, clock_now(), "path",
+                  "a way to %s works, %.1f ms after the call", peer_name(peer),
+                  (double)report->valid_us / 1000);
+    }
+    peer->repair_by = MONOTIME_NEVER;
+    report->pair = event->pair;
+    report->has_pair = true;
+    if (peer->session != NULL) {
+        data_session_start(peer->session, clock_now());
+        peer_take_early(peer);
+    }
+}
+
+static void on_selected(struct peer *peer, const struct ice_event *event)
+{
+    struct report *report = peer->setup.report;
+    char remote[ADDRESS_TEXT_SIZE];
+    bool same = report->has_pair &&
+                address_equal(&report->pair.local.address, &event->pair.local.address) &&
+                address_equal(&report->pair.remote.address, &event->pair.remote.address);
+    on_path(peer, event);
+    if (same && report->changes > 0) {
+        return;
+    }
+    report->changes++;
+    trace_say(peer->setup.trace, clock_now(), "selected",
+              "%s to %s (%s) from now on, %.1f ms after the call", report_path(report),
+              address_format(&event->pair.remote.address, remote),
+              candidate_type_text(event->pair.remote.type),
+              (double)peer_since_began_us(peer) / 1000);
+}
+
+void peer_add_sockets(struct peer *peer)
+{
+    struct outbox *outbox = shell_outbox(peer->setup.shell);
+    size_t before = peer->socket_count;
+    peer->socket_count = sockets_open(peer->setup.shell, peer->setup.options, peer->setup.loopback,
+                                      peer->sockets, before);
+    for (size_t i = before; i < peer->socket_count; i++) {
+        const struct peer_socket *socket = &peer->sockets[i];
+        ice_add_socket(peer->agent, clock_now(), socket->via, &socket->local, socket->preference,
+                       outbox);
+    }
+}
+
+/* Begins a new session of ICE, whose candidates are collected until it is described. */
+void peer_restart(struct peer *peer)
+{
+    peer->described = false;
+    peer->local.candidate_count = 0;
+    peer->local.end_of_candidates = false;
+    ice_agent_restart(peer->agent, clock_now(), shell_outbox(peer->setup.shell));
+}
+
+static void offer_anew(struct peer *peer)
+{
+    char sdp[SIGNAL_SDP_MAX + 1];
+    struct monotime now = clock_now();
+    if (!peer->setup.caller ||
+        (peer->restarted.us != 0 &&
+         !monotime_reached(now, monotime_add_ms(peer->restarted, RESTART_PAUSE_MS)))) {
+        return;
+    }
+    peer->restarted = now;
+    trace_say(peer->setup.trace, now, "restart", "another way to %s is looked for",
+              peer_name(peer));
+    peer_restart(peer);
+    while (peer_take_path_events(peer)) {
+    }
+    if (peer_describe(peer, sdp, sizeof sdp) > 0) {
+        peer->setup.user.offer(peer->setup.user.context, sdp);
+    }
+}
+
+/* The way that was used is silent, or gone for good. Either side may have another network now. */
+static void repair(struct peer *peer)
+{
+    if (!peer->ready || peer->closing) {
+        return;
+    }
+    if (peer->repair_by.us == MONOTIME_NEVER.us) {
+        peer->repair_by = monotime_add_ms(clock_now(), REPAIR_MS);
+    }
+    peer->setup.user.trouble(peer->setup.user.context);
+    peer_add_sockets(peer);
+    offer_anew(peer);
+}
+
+void peer_end_without_way(struct peer *peer)
+{
+    peer_abort(peer, EXIT_DEGRADED, "the way to the peer is gone, and no other works",
+               "The network of one side has changed, or the peer has vanished: call again.");
+}
+
+static void on_ice_failed(struct peer *peer)
+{
+    if (peer->ready && !peer->closing) {
+        repair(peer);
+    } else if (peer->ready) {
+        peer_end_without_way(peer);
+    } else {
+        peer_abort(peer, EXIT_NO_CONNECTION,
+                   peer->remote_known ? "no way to the peer works, direct or by a relay"
+                                      : "the peer did not answer",
+                   peer->setup.options->call.no_relay
+                       ? "Without --no-relay a relay could carry the call."
+                       : "`stunclient nat` tells what this side's NAT does; --trace tells what "
+                         "was tried.");
+    }
+}
+
+static void handle_ice_event(struct peer *peer, struct monotime now, const struct ice_event *event)
+{
+    struct outbox *outbox = shell_outbox(peer->setup.shell);
+    if (!peer->setup.spare) {
+        trace_ice(peer->setup.trace, now, event, peer_name(peer));
+    }
+    switch (event->type) {
+    case ICE_LOCAL_CANDIDATE:
+        on_candidate(peer, &event->candidate);
+        break;
+    case ICE_GATHERED:
+        on_gathered(peer);
+        break;
+    case ICE_CONNECT:
+        servers_connect(peer->servers, now, event, outbox);
+        break;
+    case ICE_DISCONNECT:
+        servers_disconnect(peer->servers, event->request);
+        break;
+    case ICE_CONNECTED:
+        on_path(peer, event);
+        break;
+    case ICE_SELECTED:
+        on_selected(peer, event);
+        break;
+    case ICE_TRACE_PAIR_FAILED:
+        peer->setup.report->pairs_failed +=
+            event->pair.local.type != ICE_RELAYED && event->pair.remote.type != ICE_RELAYED;
+        break;
+    case ICE_DISCONNECTED:
+        repair(peer);
+        break;
+    case ICE_FAILED:
+        on_ice_failed(peer);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Whether there was something. */
+bool peer_take_path_events(struct peer *peer)
+{
+    struct ice_event event;
+    bool some = false;
+    while (ice_event(peer->agent, &event)) {
+        some = true;
+        peer->gone = peer->gone || event.type == ICE_CLOSED;
+        if (!peer->over) {
+            handle_ice_event(peer, clock_now(), &event);
+        }
+    }
+    return some;
+}
