@@ -56,7 +56,8 @@ DCEP = {"ack": b"\x02", "open": dcep_open(), "unordered": dcep_open(b"", b"foo",
 SCTP = {
     "talk": say(0, 20) + wait(2) + hear(0, 20, 53) + wait(2) + READ,
     "kinds": control(0, b"\x02") + b"".join(hear(0, 1, ppid) for ppid in range(50, 58)) + wait(3) + READ,
-    "opens": control(1, dcep_open()) + hear(1, 3, 51) + control(1, dcep_open()) + control(3, DCEP["lying"]) + wait(2) + READ,
+    "opens": (control(1, dcep_open()) + hear(1, 3, 51) + control(1, dcep_open()) + control(3, DCEP["lying"]) + wait(2)
+              + READ),
     "close_channel": say(0, 9) + b"\x06\x00" + wait(5) + READ + b"\x08\x00" + wait(5) + READ,
     "peer_resets": hear(0, 9, 53) + b"\x08\x00" + wait(5) + READ + say(0, 1),
     "close": say(0, 99) + CLOSE + wait(9) + READ,
