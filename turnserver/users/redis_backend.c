@@ -295,7 +295,6 @@ static void ask(struct user_backend *backend, struct user_request *request)
  * so that nothing may wait for an answer. SCAN tells the keys in portions, then each is asked for.
  */
 #define ORIGIN_PREFIX "turn/origin/"
-#define ORIGIN_PATTERN ORIGIN_PREFIX "*"
 
 static void take_origin(struct user_backend *backend, const redisReply *reply, const char *text)
 {
@@ -356,7 +355,8 @@ static void take_keys(struct user_backend *backend, const redisReply *reply, con
 
 static bool scan_from(struct user_backend *backend, const char *cursor)
 {
-    const char *words[] = {"SCAN", cursor, "MATCH", ORIGIN_PATTERN, "COUNT", "1000"};
+    static const char pattern[] = ORIGIN_PREFIX "*";
+    const char *words[] = {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"};
 
     return send_words(backend, &(struct command){.take = take_keys}, 6, words);
 }
