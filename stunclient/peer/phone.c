@@ -195,6 +195,10 @@ static bool judge(void *context, const char *public_text, struct failure *failur
               : known == KNOWN_PEER_NEW     ? "not seen before, noted"
               : known == KNOWN_PEER_UNKNOWN ? "who it is rests on the service's word"
                                             : words[known]);
+    if ((known == KNOWN_PEER_NEW || known == KNOWN_PEER_UNSAVED) && !phone->output.json) {
+        output_tell(&phone->output, 0, "stunclient: %s shows a key that was not seen before: %s",
+                    call->report.peer, public_text);
+    }
     return known != KNOWN_PEER_CHANGED && known != KNOWN_PEER_WITHDRAWN;
 }
 

@@ -199,13 +199,27 @@ def another_key_is_refused():
     world = World()
     for known in ("new", "known"):
         bob = world.listen()
-        tap.equal(world.call().wait()["peer_key_is"], known)
+        alice = world.call()
+        tap.equal(alice.wait()["peer_key_is"], known)
         bob.wait()
+        for told in (alice.errors, bob.errors):
+            tap.equal("shows a key that was not seen before: " in told, known == "new", told)
     other = world.listen(home=world.folder / "mallory")
     told = world.call().wait(client.IDENTITY)
     tap.true("another key" in told["reason"] and "known_peers" in told["error"]["advice"], str(told))
     tap.equal(told["peer_key_is"], "changed")
     other.end()
+
+
+@tap.test
+def a_caller_with_another_key_is_another_host():
+    """an account may call from several hosts: a caller's new key is told, noted beside the others, and not refused"""
+    world = World()
+    for home, known in (("desk", "new"), ("laptop", "new"), ("desk", "known")):
+        bob = world.listen()
+        world.call(home=world.folder / home).wait()
+        tap.equal(bob.wait()["peer_key_is"], known, home)
+        tap.equal("alice shows a key that was not seen before: " in bob.errors, known == "new", bob.errors)
 
 
 @tap.test
