@@ -72,6 +72,19 @@ def connects_in_one_lan():
 
 
 @tap.test(timeout=180)
+def connects_by_hairpin():
+    """two hosts behind one NAT whose switch keeps them apart meet at its outside addresses, or else at the relay"""
+    for kind, path in ((nats.EI_EI, "direct"), (nats.EI_APD, "relay")):
+        net = calls.make(kind, nats.OPEN, second_hosts=True)
+        net.bob = net.alice2
+        for port in ("port0", "port1"):
+            net.nat_a.run("ip", "link", "set", port, "type", "bridge_slave", "isolated", "on")
+        for one in attempt(net, f"kept apart behind {kind.name}", path):
+            tap.true(one.report["remote"]["type"] != "host", str(one.report))
+        net.close()
+
+
+@tap.test(timeout=180)
 def relays_when_told():
     """--relay-only relays where a direct way is there, --no-relay fails with 9 where none is"""
     net = calls.make(nats.EI_APD, nats.EI_APD)
