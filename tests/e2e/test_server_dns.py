@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """--print-dns: the records are a zone; a client that is given them finds the server."""
+import shlex
 import subprocess
 
 import client
 import e2e
+import pki
 import postern
 import service
 import tap
-from client import A, AAAA, SRV
+from client import A, AAAA, NAPTR, SRV
 
 DOMAIN = "turn.test.example"
 
@@ -45,6 +47,9 @@ def served(found):
         elif kind == "SRV":
             split = [value.split() for value in values]
             answers[name, SRV] = [(int(one[0]), int(one[1]), int(one[2]), one[3].rstrip(".")) for one in split]
+        elif kind == "NAPTR":
+            split = [shlex.split(value) for value in values]
+            answers[name, NAPTR] = [(int(one[0]), int(one[1]), *one[2:5], one[5].rstrip(".")) for one in split]
     return answers
 
 
@@ -61,6 +66,25 @@ def a_client_finds_the_server():
     told = client.run_json("turn", f"turn:{DOMAIN}", *dns.option, "--user", postern.USER, "--password",
                            postern.PASSWORD, "--count", "5")
     tap.equal(told["server_address"], f"127.0.0.1:{port}")
+    tap.true((DOMAIN, NAPTR) in dns.asked, str(dns.asked))
+
+
+@tap.test
+def naptr_leads_to_what_is_there():
+    """A server over TLS alone is found by NAPTR, SRV and A from turns: and a domain"""
+    if "SRV records: yes" not in postern.client("--version").out:
+        tap.skip("this build is without c-ares")
+    port, authority = postern.free_port(), pki.Authority(postern.temporary_folder())
+    certificate = authority.issue(DOMAIN, "127.0.0.1")
+    text = postern.config(port, transports=("tls",), more=certificate.settings())
+    postern.server(text)
+    zone = print_dns(text, "--domain", DOMAIN)
+    tap.true("does not name" not in zone, zone)
+    dns = client.Dns(served(records(zone)))
+    told = client.run_json("turn", f"turns:{DOMAIN}", *dns.option, "--user", postern.USER, "--password", postern.PASSWORD,
+                           "--ca", authority.certificate, "--count", "5")
+    tap.equal((told["server_address"], told["protocol"]), (f"127.0.0.1:{port}", "tls"))
+    tap.true((DOMAIN, NAPTR) in dns.asked, str(dns.asked))
 
 
 @tap.test
