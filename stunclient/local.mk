@@ -28,7 +28,8 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/peer/peer_description.c \
 	stunclient/peer/peer_path.c \
 	stunclient/peer/peer_session.c \
-	stunclient/peer/phone.c stunclient/peer/phone.h \
+	stunclient/peer/phone.c stunclient/peer/phone.h stunclient/peer/phone_internal.h \
+	stunclient/peer/phone_call.c \
 	stunclient/peer/rendezvous.c stunclient/peer/rendezvous.h \
 	stunclient/peer/report.c stunclient/peer/report.h \
 	stunclient/peer/servers.c stunclient/peer/servers.h \

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "stunclient/peer/phone.h"
-
-#include "base/address.h"
 #include "base/text.h"
 #include "net/clock.h"
-#include "stunclient/peer/account.h"
 #include "stunclient/peer/data_channel.h"
 #include "stunclient/peer/home.h"
-#include "stunclient/peer/known_peers.h"
-#include "stunclient/peer/peer.h"
-#include "stunclient/peer/rendezvous.h"
+#include "stunclient/peer/phone_internal.h"
 #include "stunclient/random.h"
 #include "stunclient/secure.h"
 
@@ -17,57 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALLS_MAX 8
 #define DEVICE_ACCOUNT_MAX 230 /* so that a name with a device has at most 255 bytes */
-#define SETUP_MS 60000         /* from the call until data can flow */
-#define SPARE_MS 20000         /* shorter than any NAT forgets a mapping of UDP */
-#define GOODBYE_MS 1000        /* for the last words to the service, to relays, to the peer */
 
-/* One call, from its first word to its last. */
-struct call {
-    struct phone *phone;
-    bool in_use;
-    bool spare;      /* no call yet: its sockets and reflexive addresses wait for one */
-    bool told;       /* its report is out: only goodbyes are left */
-    uint32_t number; /* of the rendezvous client; 0: not (any more) known to the service */
-    bool answered;   /* our description is out */
-    struct peer *peer;
-    struct report report;
-    char pin[REPORT_NAME_SIZE]; /* the name by which the peer's key is known */
-    struct monotime deadline;   /* of the set-up, then of the goodbye */
-};
-
-struct phone {
-    const struct options *options;
-    bool caller;
-    struct output output;
-    struct trace trace;
-    struct shell *shell;
-    struct stun_crypto *crypto;
-    struct account account;
-    struct host_key key;
-    bool has_key;
-    struct identity *identity;
-    struct rendezvous *rendezvous;
-    struct server_list servers;
-    struct call calls[CALLS_MAX];
-    bool registered; /* at least once */
-    bool pipe_taken;
-    bool leaving;
-    struct monotime leave_by;
-    struct monotime renew_spare; /* when its mappings may have been forgotten */
-    enum exit_status status;
-    char name[REPORT_NAME_SIZE];        /* by which we can be called */
-    char device_name[REPORT_NAME_SIZE]; /* of a caller, see make_device_name */
-    int64_t registered_us;
-};
-
-static struct rendezvous_client *machine(struct phone *phone)
-{
-    return rendezvous_machine(phone->rendezvous);
-}
-
-static void copy_name(char out[REPORT_NAME_SIZE], const char *name)
+void phone_copy_name(char out[REPORT_NAME_SIZE], const char *name)
 {
     name = name == NULL ? "" : name;
     text_copy_printable(out, REPORT_NAME_SIZE, name, strlen(name));
@@ -75,20 +21,9 @@ static void copy_name(char out[REPORT_NAME_SIZE], const char *name)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void drop_spare(struct phone *phone)
+void phone_leave(struct phone *phone, enum exit_status status)
 {
-    for (size_t i = 0; i < CALLS_MAX; i++) {
-        if (phone->calls[i].spare) {
-            peer_free(phone->calls[i].peer);
-            phone->calls[i] = (struct call){0};
-        }
-    }
-    phone->renew_spare = MONOTIME_NEVER;
-}
-
-static void leave(struct phone *phone, enum exit_status status)
-{
-    drop_spare(phone);
+    phone_drop_spare(phone);
     if (!phone->leaving) {
         phone->leaving = true;
         phone->status = status;
@@ -96,10 +31,10 @@ static void leave(struct phone *phone, enum exit_status status)
     }
 }
 
-static void tell_report(struct phone *phone, struct report *report)
+void phone_tell_report(struct phone *phone, struct report *report)
 {
     const char *path = phone->options->call.report_file;
-    copy_name(report->name, phone->name);
+    phone_copy_name(report->name, phone->name);
     snprintf(report->server, sizeof report->server, "%s", phone->account.server);
     report->registered_us = phone->registered_us;
     int status = path == NULL ? 0 : report_write(report, path);
@@ -110,315 +45,22 @@ static void tell_report(struct phone *phone, struct report *report)
     }
 }
 
-/* A call that is under way. */
-static bool is_open(const struct call *call)
-{
-    return call->in_use && !call->spare && !call->told;
-}
-
-/* There will be no call. */
-static void give_up(struct phone *phone, const struct failure *failure)
+void phone_give_up(struct phone *phone, const struct failure *failure)
 {
     struct report report;
     if (phone->leaving) {
         return;
     }
     for (size_t i = 0; i < CALLS_MAX; i++) {
-        if (is_open(&phone->calls[i])) {
+        if (phone_call_is_open(&phone->calls[i])) {
             peer_abort(phone->calls[i].peer, failure->status, failure->text, failure->advice);
             return; /* its report says it */
         }
     }
     report_init(&report, phone->caller);
     report.failure = *failure;
-    tell_report(phone, &report);
-    leave(phone, failure->status);
-}
-
-/* ---- calls ----------------------------------------------------------------------------------- */
-
-static struct call *find_call(struct phone *phone, uint32_t number)
-{
-    for (size_t i = 0; i < CALLS_MAX; i++) {
-        if (phone->calls[i].in_use && number != 0 && phone->calls[i].number == number) {
-            return &phone->calls[i];
-        }
-    }
-    return NULL;
-}
-
-static bool is_busy(const struct phone *phone)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < CALLS_MAX; i++) {
-        count += is_open(&phone->calls[i]);
-    }
-    return count >= (phone->options->call.allowed_count > 0 ? CALLS_MAX : 1);
-}
-
-static void on_candidate(void *context, const struct signal_candidate *candidate)
-{
-    struct call *call = context;
-    rendezvous_client_candidate(machine(call->phone), clock_now(), call->number, candidate);
-    rendezvous_poke(call->phone->rendezvous);
-}
-
-static void on_offer(void *context, const char *sdp)
-{
-    struct call *call = context;
-    rendezvous_client_describe(machine(call->phone), clock_now(), call->number, "offer", sdp);
-    rendezvous_poke(call->phone->rendezvous);
-}
-
-static void on_trouble(void *context)
-{
-    struct call *call = context;
-    rendezvous_client_probe(machine(call->phone), clock_now());
-    rendezvous_poke(call->phone->rendezvous);
-}
-
-static bool judge(void *context, const char *public_text, struct failure *failure)
-{
-    static const char *const words[] = {
-        [KNOWN_PEER_SAME] = "known",      [KNOWN_PEER_NEW] = "new",
-        [KNOWN_PEER_UNKNOWN] = "none",    [KNOWN_PEER_UNSAVED] = "unsaved",
-        [KNOWN_PEER_CHANGED] = "changed", [KNOWN_PEER_WITHDRAWN] = "withdrawn",
-    };
-    struct call *call = context;
-    struct phone *phone = call->phone;
-    enum known_peer known = known_peers_check(NULL, rendezvous_authority(phone->rendezvous),
-                                              call->pin, public_text, failure);
-    call->report.peer_key_is = words[known];
-    trace_say(&phone->trace, clock_now(), "identity", "%s shows %s%s: %s", call->report.peer,
-              public_text == NULL ? "no key" : "the key ", public_text == NULL ? "" : public_text,
-              known == KNOWN_PEER_SAME      ? "the one that it had before"
-              : known == KNOWN_PEER_NEW     ? "not seen before, noted"
-              : known == KNOWN_PEER_UNKNOWN ? "who it is rests on the service's word"
-                                            : words[known]);
-    if ((known == KNOWN_PEER_NEW || known == KNOWN_PEER_UNSAVED) && !phone->output.json) {
-        output_tell(&phone->output, 0, "stunclient: %s shows a key that was not seen before: %s",
-                    call->report.peer, public_text);
-    }
-    return known != KNOWN_PEER_CHANGED && known != KNOWN_PEER_WITHDRAWN;
-}
-
-static bool take_pipe(void *context)
-{
-    struct call *call = context;
-    bool free = !call->phone->pipe_taken;
-    call->phone->pipe_taken = true;
-    return free;
-}
-
-static void on_ready(void *context)
-{
-    struct call *call = context;
-    const struct report *report = &call->report;
-    call->deadline = MONOTIME_NEVER;
-    rendezvous_client_report(machine(call->phone), clock_now(), call->number, report_path(report),
-                             (double)report->ready_us / 1000,
-                             report->pair.rtt_us < 0 ? -1 : (double)report->pair.rtt_us / 1000);
-    rendezvous_poke(call->phone->rendezvous);
-}
-
-/* Over loopback nobody else can be reached, so it is used where the service is there too. */
-static bool is_on_loopback(const struct phone *phone)
-{
-    struct stun_address remote;
-    return rendezvous_remote(phone->rendezvous, &remote) && address_is_loopback(&remote);
-}
-
-/* A caller's name is cut to its account for people, and for pinning to what stays the same. */
-static void name_peer(struct call *call, const char *name)
-{
-    copy_name(call->pin, name);
-    copy_name(call->report.peer, name);
-    char *dot = strrchr(call->pin, '.');
-    char *slash = strchr(call->report.peer, '/');
-    if (!call->phone->caller && slash != NULL && dot != NULL && strlen(dot) == 7 &&
-        strspn(dot + 1, "0123456789abcdef") == 6) {
-        *dot = '\0';
-        *slash = '\0';
-    }
-}
-
-static struct call *new_call(struct phone *phone, const char *name, bool spare,
-                             struct failure *failure)
-{
-    struct call *call = NULL;
-    for (size_t i = 0; i < CALLS_MAX && call == NULL; i++) {
-        call = phone->calls[i].in_use ? NULL : &phone->calls[i];
-    }
-    if (call == NULL) {
-        failure_set(failure, EXIT_NO_CONNECTION, "there are too many calls");
-        return NULL;
-    }
-    *call = (struct call){.phone = phone, .in_use = true, .spare = spare};
-    report_init(&call->report, phone->caller);
-    call->report.relay_only = phone->options->call.relay_only;
-    name_peer(call, name);
-    call->report.began = clock_now();
-    call->deadline = spare ? MONOTIME_NEVER : monotime_add_ms(clock_now(), SETUP_MS);
-    const struct peer_setup setup = {
-        .shell = phone->shell,
-        .options = phone->options,
-        .crypto = phone->crypto,
-        .identity = phone->identity,
-        .key = phone->has_key ? &phone->key : NULL,
-        .trace = &phone->trace,
-        .report = &call->report,
-        .caller = phone->caller,
-        .spare = spare,
-        .loopback = is_on_loopback(phone),
-        .user = {.context = call,
-                 .candidate = on_candidate,
-                 .offer = on_offer,
-                 .trouble = on_trouble,
-                 .judge = judge,
-                 .take_pipe = take_pipe,
-                 .ready = on_ready},
-    };
-    call->peer = peer_new(&setup, failure);
-    if (call->peer == NULL) {
-        *call = (struct call){0};
-        return NULL;
-    }
-    return call;
-}
-
-/* The offer goes out with what is known by now; nothing waits for servers. */
-static void place_call(struct phone *phone)
-{
-    char sdp[SIGNAL_SDP_MAX + 1];
-    const char *name = phone->options->target;
-    struct failure failure;
-    struct call *call = new_call(phone, name, false, &failure);
-    if (call == NULL) {
-        give_up(phone, &failure);
-        return;
-    }
-    if (peer_describe(call->peer, sdp, sizeof sdp) > 0) {
-        call->answered = true;
-        call->number = rendezvous_client_call(machine(phone), clock_now(), name, sdp);
-    }
-    if (call->number == 0) {
-        peer_abort(call->peer, EXIT_NO_CONNECTION, "the call cannot be described", "");
-        return;
-    }
-    trace_say(&phone->trace, clock_now(), "call", "calling %s", call->report.peer);
-    peer_use_servers(call->peer, &phone->servers);
-}
-
-static void end_by_description(struct call *call, const char *problem)
-{
-    char text[512];
-    snprintf(text, sizeof text, "%s cannot be talked to: %s", call->report.peer, problem);
-    peer_abort(call->peer, EXIT_NO_CONNECTION, text, "");
-}
-
-static void answer(struct call *call, bool again)
-{
-    char sdp[SIGNAL_SDP_MAX + 1];
-    struct phone *phone = call->phone;
-    if (peer_describe(call->peer, sdp, sizeof sdp) == 0) {
-        end_by_description(call, "our answer does not fit");
-    } else if (again) {
-        rendezvous_client_describe(machine(phone), clock_now(), call->number, "answer", sdp);
-    } else {
-        call->answered = true;
-        rendezvous_client_accept(machine(phone), clock_now(), call->number, sdp);
-        peer_use_servers(call->peer, &phone->servers);
-    }
-    rendezvous_poke(phone->rendezvous);
-}
-
-static void take_description(struct call *call, const struct signal_description *description)
-{
-    if (description->type == NULL || description->sdp == NULL) {
-        return;
-    }
-    bool is_offer = strcmp(description->type, "offer") == 0;
-    if (!is_offer && strcmp(description->type, "answer") != 0 &&
-        strcmp(description->type, "pranswer") != 0) {
-        return;
-    }
-    if (is_offer == call->phone->caller) {
-        trace_say(&call->phone->trace, clock_now(), "strange", "%s speaks out of turn",
-                  call->report.peer);
-        return;
-    }
-    const char *problem =
-        peer_take_description(call->peer, is_offer ? "offer" : "answer", description->sdp);
-    if (problem != NULL) {
-        end_by_description(call, problem);
-    } else if (is_offer) {
-        answer(call, call->answered);
-    } else {
-        peer_informed(call->peer);
-    }
-}
-
-/*
- * Who listens knows beforehand how the world sees him, so that his answer says it at once: that
- * saves the round trip to the STUN server. A relay is asked for only when there is a call.
- */
-static void renew_spare(struct phone *phone)
-{
-    struct failure failure;
-    drop_spare(phone);
-    if (phone->leaving || phone->options->call.relay_only || phone->options->call.lite) {
-        return;
-    }
-    struct call *call = new_call(phone, "", true, &failure);
-    if (call != NULL) {
-        peer_prepare(call->peer, &phone->servers);
-        phone->renew_spare = monotime_add_ms(clock_now(), SPARE_MS);
-    }
-}
-
-static struct call *adopt_spare(struct phone *phone, const char *from)
-{
-    for (size_t i = 0; i < CALLS_MAX; i++) {
-        struct call *call = &phone->calls[i];
-        if (call->spare && !peer_is_over(call->peer)) {
-            call->spare = false;
-            name_peer(call, from);
-            call->report.began = clock_now();
-            call->deadline = monotime_add_ms(clock_now(), SETUP_MS);
-            phone->renew_spare = MONOTIME_NEVER;
-            return call;
-        }
-    }
-    return NULL;
-}
-
-static struct call *take_call(struct phone *phone, const char *from)
-{
-    struct failure failure;
-    if (phone->leaving || phone->caller || is_busy(phone)) {
-        return NULL;
-    }
-    struct call *call = adopt_spare(phone, from);
-    return call != NULL ? call : new_call(phone, from, false, &failure);
-}
-
-static void on_incoming(struct phone *phone, const struct rendezvous_client_event *event)
-{
-    struct call *call = take_call(phone, event->message->incoming.from);
-    if (call == NULL) {
-        trace_say(&phone->trace, clock_now(), "busy", "one call too many is not taken");
-        rendezvous_client_reject(machine(phone), clock_now(), event->call, "busy");
-        rendezvous_poke(phone->rendezvous);
-        return;
-    }
-    trace_say(&phone->trace, clock_now(), "incoming", "we are told that %s calls",
-              call->report.peer);
-    peer_adopt(call->peer);
-    call->number = event->call;
-    if (event->message->incoming.description.sdp == NULL) {
-        rendezvous_client_ringing(machine(phone), clock_now(), event->call);
-    }
-    take_description(call, &event->message->incoming.description);
+    phone_tell_report(phone, &report);
+    phone_leave(phone, failure->status);
 }
 
 /* ---- the rendezvous service ------------------------------------------------------------------ */
@@ -427,7 +69,7 @@ static void on_registered(struct phone *phone, const struct rendezvous_client_ev
 {
     const struct signal_message *message = event->message;
     char reflexive[64];
-    copy_name(phone->name, message->registered.name);
+    phone_copy_name(phone->name, message->registered.name);
     server_list_take(&phone->servers, &message->registered.ice);
     const char *from = message->registered.reflexive;
     text_copy_printable(reflexive, sizeof reflexive, from == NULL ? "?" : from,
@@ -438,7 +80,7 @@ static void on_registered(struct phone *phone, const struct rendezvous_client_ev
     trace_say(&phone->trace, clock_now(), "registered", "registered as %s, from %s%s", phone->name,
               reflexive, event->resumed ? ", as before" : "");
     if (!phone->caller) {
-        renew_spare(phone);
+        phone_renew_spare(phone);
     }
     if (phone->registered) {
         return;
@@ -446,7 +88,7 @@ static void on_registered(struct phone *phone, const struct rendezvous_client_ev
     phone->registered = true;
     phone->registered_us = monotime_difference_us(clock_now(), phone->trace.start);
     if (phone->caller) {
-        place_call(phone);
+        phone_place_call(phone);
     } else if (!phone->output.json) {
         output_tell(&phone->output, 0, "stunclient: listening as %s", phone->name);
     }
@@ -473,14 +115,14 @@ static void on_lost(struct phone *phone, const struct rendezvous_client_event *e
                     phone->account.server, event->text);
         failure_advise(&failure, "Check --server, and that turnserver has a rendezvous section.");
     }
-    give_up(phone, &failure);
+    phone_give_up(phone, &failure);
 }
 
 static bool has_ready_call(const struct phone *phone)
 {
     for (size_t i = 0; i < CALLS_MAX; i++) {
         const struct call *call = &phone->calls[i];
-        if (is_open(call) && peer_is_ready(call->peer)) {
+        if (phone_call_is_open(call) && peer_is_ready(call->peer)) {
             return true;
         }
     }
@@ -501,12 +143,12 @@ static void on_refused(struct phone *phone, const struct rendezvous_client_event
         failure_advise(&failure, "Check --user, --password and the name to listen by; `turnserver "
                                  "user` lists those that it knows.");
     }
-    give_up(phone, &failure);
+    phone_give_up(phone, &failure);
 }
 
 static void on_call_ended(struct phone *phone, const struct rendezvous_client_event *event)
 {
-    struct call *call = find_call(phone, event->call);
+    struct call *call = phone_find_call(phone, event->call);
     const char *why = event->text[0] != '\0' ? event->text : "no reason was given";
     char text[REPORT_NAME_SIZE + RENDEZVOUS_TEXT_SIZE + 80];
     if (call == NULL) {
@@ -534,7 +176,7 @@ static void on_call_ended(struct phone *phone, const struct rendezvous_client_ev
 
 static void on_call_event(struct phone *phone, const struct rendezvous_client_event *event)
 {
-    struct call *call = find_call(phone, event->call);
+    struct call *call = phone_find_call(phone, event->call);
     if (call == NULL || call->told) {
         return;
     }
@@ -548,10 +190,10 @@ static void on_call_event(struct phone *phone, const struct rendezvous_client_ev
         break;
     case RENDEZVOUS_ACCEPTED:
         trace_say(&phone->trace, clock_now(), "accepted", "%s takes the call", call->report.peer);
-        take_description(call, &event->message->accept.description);
+        phone_take_description(call, &event->message->accept.description);
         break;
     case RENDEZVOUS_DESCRIPTION:
-        take_description(call, &event->message->description);
+        phone_take_description(call, &event->message->description);
         break;
     case RENDEZVOUS_CANDIDATE:
         peer_take_candidate(call->peer, &event->message->candidate);
@@ -578,7 +220,7 @@ static void on_event(void *context, const struct rendezvous_client_event *event)
         on_refused(phone, event);
         break;
     case RENDEZVOUS_INCOMING:
-        on_incoming(phone, event);
+        phone_take_incoming(phone, event);
         break;
     case RENDEZVOUS_CALL_ENDED:
         on_call_ended(phone, event);
@@ -637,7 +279,7 @@ static void tick(void *context, struct monotime now, struct outbox *outbox)
 {
     struct phone *phone = context;
     if (monotime_reached(now, phone->renew_spare)) {
-        renew_spare(phone);
+        phone_renew_spare(phone);
     }
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
@@ -666,37 +308,6 @@ static struct monotime due(void *context)
     return due;
 }
 
-/* A call that is over says so to the file, to people, to the service and to relays. */
-static void conclude(struct call *call)
-{
-    struct phone *phone = call->phone;
-    struct report *report = &call->report;
-    bool well = report->failure.status == EXIT_OK;
-    call->told = true;
-    call->deadline = monotime_add_ms(clock_now(), GOODBYE_MS);
-    phone->pipe_taken = false;
-    if (call->number != 0) {
-        if (!peer_is_ready(call->peer)) {
-            rendezvous_client_report(machine(phone), clock_now(), call->number, "none", -1, -1);
-        }
-        if (!call->answered && !phone->caller) {
-            rendezvous_client_reject(machine(phone), clock_now(), call->number, "failed");
-        } else {
-            rendezvous_client_bye(machine(phone), clock_now(), call->number,
-                                  well ? NULL : "failed");
-        }
-        call->number = 0;
-    }
-    peer_leave(call->peer, clock_now(), shell_outbox(phone->shell));
-    rendezvous_poke(phone->rendezvous);
-    tell_report(phone, report);
-    if (!phone->options->call.keep) {
-        leave(phone, report->failure.status);
-    } else {
-        renew_spare(phone);
-    }
-}
-
 static void look_after_calls(struct phone *phone)
 {
     for (size_t i = 0; i < CALLS_MAX; i++) {
@@ -705,8 +316,8 @@ static void look_after_calls(struct phone *phone)
             continue;
         }
         peer_settle(call->peer);
-        if (is_open(call) && peer_is_over(call->peer)) {
-            conclude(call);
+        if (phone_call_is_open(call) && peer_is_over(call->peer)) {
+            phone_conclude(call);
             peer_settle(call->peer);
         }
         if (call->told &&
@@ -724,7 +335,7 @@ static bool finished(void *context)
     if (!phone->leaving) {
         return false;
     }
-    bool all_gone = rendezvous_client_idle(machine(phone));
+    bool all_gone = rendezvous_client_idle(phone_machine(phone));
     for (size_t i = 0; i < CALLS_MAX; i++) {
         all_gone = all_gone && !phone->calls[i].in_use;
     }
@@ -810,23 +421,23 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
     bool any = false;
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
-        if (is_open(call)) {
+        if (phone_call_is_open(call)) {
             any = true;
             peer_hang_up(call->peer, EXIT_DEGRADED, "the call was interrupted");
         }
     }
     if (!any && phone->options->call.keep) {
-        leave(phone, EXIT_OK);
+        phone_leave(phone, EXIT_OK);
     } else if (!any) {
         failure_set(&failure, EXIT_NO_CONNECTION, "interrupted before there was a call");
-        give_up(phone, &failure);
+        phone_give_up(phone, &failure);
     }
     shell_run(phone->shell, user, monotime_add_ms(clock_now(), GOODBYE_MS));
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
-        if (is_open(call)) {
+        if (phone_call_is_open(call)) {
             peer_abort(call->peer, EXIT_DEGRADED, "the call was interrupted", "");
-            conclude(call);
+            phone_conclude(call);
             rendezvous_flush(phone->rendezvous);
         }
     }
@@ -872,7 +483,7 @@ enum exit_status phone_run(const struct options *options, bool caller)
     if (prepare(phone, &failure)) {
         run(phone);
     } else {
-        give_up(phone, &failure);
+        phone_give_up(phone, &failure);
     }
     enum exit_status status = phone->status;
     clean_up(phone);
