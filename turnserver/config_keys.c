@@ -150,7 +150,8 @@ const struct config_key config_keys[] = {
     {"peers.allow", CONFIG_STRINGS, RELOAD, 0, 10000, "(none)", NULL, AT(allow)},
     {"peers.deny", CONFIG_STRINGS, RELOAD, 0, 10000, "(none)", NULL, AT(deny)},
 
-    {"nat_behavior", CONFIG_GROUP, RESTART, 0, 0, "(off)", NULL, 0},
+    {"nat_behavior", CONFIG_GROUP, RESTART, 0, 0, "(where two public addresses are listeners)", NULL, 0},
+    {"nat_behavior.enabled", CONFIG_BOOLEAN, RESTART, 0, 0, "true", NULL, AT(nat_behavior)},
     {"nat_behavior.alternate_address", CONFIG_ADDRESS, RESTART, 0, 0, "(none)", NULL, AT(alternate_address)},
     {"nat_behavior.alternate_addresses", CONFIG_ADDRESSES, RESTART, 1, 2, "(none)", NULL, AT(alternate_addresses)},
     {"nat_behavior.alternate_port", CONFIG_INTEGER, RESTART, 1, 65535, "3479", NULL, AT(alternate_port)},

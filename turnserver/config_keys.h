@@ -141,8 +141,8 @@ struct config_draft {
     const char *user, *group, *pid_file;
     const char *log_file;
     uint32_t log_level;
-    bool log_json, username_anonymity, relay_tcp, relay_shared_ports, relay_ip_fields, mobility,
-        classic_stun;
+    bool log_json, username_anonymity, nat_behavior, relay_tcp, relay_shared_ports, relay_ip_fields,
+        mobility, classic_stun;
 };
 
 /* ---- the table --------------------------------------------------------------------------------

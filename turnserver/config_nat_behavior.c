@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* NAT behavior discovery (RFC 5780): a second address for a family, or for each of both. */
+/*
+ * NAT behavior discovery (RFC 5780): a second address for a family, or for each of both; named in
+ * the configuration, or found among the listeners.
+ */
 #include "base/address.h"
 #include "turnserver/config_build.h"
 #include "turnserver/config_host.h"
+#include "turnserver/turn/peer_rules.h"
 
 static const char one_key[] = "nat_behavior.alternate_address";
 static const char both_key[] = "nat_behavior.alternate_addresses";
@@ -70,12 +74,65 @@ static void read_both(struct config_boot *boot, const struct config_draft *draft
     }
 }
 
+/* Whether clients anywhere can come to this address. */
+static bool is_public(const struct peer_rules *rules, const struct stun_address *address)
+{
+    return !address_is_unspecified(address) && peer_rules_check(rules, address) == PEER_ALLOWED;
+}
+
+/* The listener that has the same port as the first one, at a second address; or NULL. */
+static const struct config_listener *find_second(const struct config_boot *boot,
+                                                 const struct peer_rules *rules,
+                                                 const struct config_listener *primary)
+{
+    for (size_t i = 0; i < boot->listener_count; i++) {
+        const struct config_listener *listener = &boot->listeners[i];
+        if (listener->udp && listener->address.family == primary->address.family &&
+            listener->address.port == primary->address.port &&
+            !address_equal_ip(&listener->address, &primary->address) &&
+            is_public(rules, &listener->address))
+            return listener;
+    }
+    return NULL;
+}
+
+/* Whether the alternate port serves something else already. */
+static bool alternate_port_is_taken(const struct config_boot *boot)
+{
+    for (size_t i = 0; i < boot->listener_count; i++)
+        if (boot->listeners[i].address.port == boot->alternate_port)
+            return true;
+    return false;
+}
+
+/* Two public addresses of a family make the four endpoints, without being asked. */
+static void find_alternates(struct config_boot *boot)
+{
+    static const uint8_t families[] = {STUN_FAMILY_IPV4, STUN_FAMILY_IPV6};
+    struct peer_rules *rules = peer_rules_new();
+    for (size_t i = 0; rules && i < 2 && !alternate_port_is_taken(boot); i++) {
+        const struct config_listener *primary = config_boot_primary(boot, families[i]);
+        const struct config_listener *second = primary && is_public(rules, &primary->address)
+                                                   ? find_second(boot, rules, primary)
+                                                   : NULL;
+        if (second) {
+            boot->alternates[boot->alternate_count] = second->address;
+            boot->alternates[boot->alternate_count++].port = 0;
+        }
+    }
+    peer_rules_free(rules);
+}
+
 void config_nat_behavior_build(struct config_boot *boot, const struct config_draft *draft)
 {
     bool one = config_draft_has(draft, one_key);
     bool both = config_draft_has(draft, both_key);
     boot->alternate_port = (uint16_t)draft->alternate_port;
-    if (!config_draft_has(draft, "nat_behavior"))
+    if (!draft->nat_behavior)
+        return;
+    if (!one && !both)
+        find_alternates(boot);
+    if (!config_draft_has(draft, "nat_behavior") || boot->alternate_count > 0)
         return;
     if (one == both)
         config_report_error(draft->report, config_draft_place(draft, "nat_behavior"),

@@ -121,6 +121,27 @@ def pads_no_more_than_was_sent():
         tap.true(0 < len(answer.get(stunwire.PADDING)) <= size, f"{len(answer.get(stunwire.PADDING))} of {size}")
 
 
+PUBLIC = ("11.0.0.1", "11.0.0.2")
+
+
+@tap.test
+def is_on_with_two_public_addresses():
+    """Two public addresses with the same port are enough; nat_behavior.enabled says no"""
+    own_network.need()
+    for address in PUBLIC:
+        own_network.ip("address", "add", f"{address}/32", "dev", "lo")
+    for more, on in (("", True), ("nat_behavior = { enabled = false; };\n", False)):
+        port = postern.free_port()
+        with postern.Server(postern.config(port, addresses=PUBLIC, users=False, more=more)):
+            way = e2e.peer("0.0.0.0")
+            flags = stunwire.CHANGE_IP | stunwire.CHANGE_PORT
+            answer, source = ask(way, (PUBLIC[0], port), [change(flags)])
+            if on:
+                tap.equal((source, answer.address(stunwire.RESPONSE_ORIGIN)), ((PUBLIC[1], 3479),) * 2)
+            else:
+                tap.equal(answer.error()[0], 420)
+
+
 @tap.test
 def is_off_without_a_second_address():
     """Without nat_behavior there is no OTHER-ADDRESS, and CHANGE-REQUEST is refused"""

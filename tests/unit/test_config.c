@@ -524,6 +524,52 @@ static void test_transports_of_later_versions(void **state)
         "is not in this version\n");
 }
 
+static struct config *load_two(const char *first, const char *second, const char *more)
+{
+    char text[512];
+    snprintf(text, sizeof(text), "listeners = ( { address = \"%s\"; }, { address = \"%s\"; } ); %s",
+             first, second, more);
+    struct test_files none = {0};
+    char *diagnostics = NULL; /* this host need not have the addresses, and is said to lack them */
+    struct config *config = load_with(text, &none, NULL, &diagnostics);
+    free(diagnostics);
+    assert_non_null(config);
+    return config;
+}
+
+/* How many alternate addresses there are, found or named. */
+static size_t alternates_of(const char *first, const char *second, const char *more)
+{
+    struct config *config = load_two(first, second, more);
+    size_t count = config->boot.alternate_count;
+    config_free(config);
+    return count;
+}
+
+static void test_nat_behavior_is_on_with_two_public_addresses(void **state)
+{
+    (void)state;
+    struct config *config = load_two("11.0.0.1", "11.0.0.2", "");
+    assert_int_equal(config->boot.alternate_count, 1);
+    assert_ip(&config->boot.alternates[0], "11.0.0.2");
+    assert_int_equal(config->boot.alternate_port, 3479);
+    config_free(config);
+    assert_int_equal(alternates_of("2a0b::1", "2a0b::2", ""), 1);
+    assert_int_equal(alternates_of("11.0.0.1", "11.0.0.2", "nat_behavior = { enabled = false; };"),
+                     0);
+    assert_int_equal(
+        alternates_of("11.0.0.1", "11.0.0.2", "nat_behavior = { alternate_port = 9; };"), 1);
+    assert_int_equal(alternates_of("11.0.0.1", "2a0b::2", ""), 0);
+    assert_int_equal(alternates_of("11.0.0.1", "10.0.0.2", ""), 0);
+    assert_int_equal(alternates_of("10.0.0.1", "11.0.0.2", ""), 0);
+    assert_int_equal(alternates_of("127.0.0.1", "127.0.0.2", ""), 0);
+    assert_int_equal(alternates_of("0.0.0.0", "11.0.0.2", ""), 0);
+    assert_int_equal(alternates_of("11.0.0.1", "11.0.0.2\"; port = 3477; }, { address = \"::1", ""),
+                     0);
+    assert_int_equal(alternates_of("11.0.0.1", "11.0.0.2\"; }, { port = 3479; address = \"::1", ""),
+                     0);
+}
+
 static void test_nat_behavior_needs_two_addresses(void **state)
 {
     (void)state;
@@ -686,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_shared_ports_are_enough),
         cmocka_unit_test(test_listeners_differ),
         cmocka_unit_test(test_transports_of_later_versions),
+        cmocka_unit_test(test_nat_behavior_is_on_with_two_public_addresses),
         cmocka_unit_test(test_nat_behavior_needs_two_addresses),
         cmocka_unit_test(test_server_names_of_realms),
         cmocka_unit_test(test_relay),
