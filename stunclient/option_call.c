@@ -3,8 +3,11 @@
 
 #include "base/text.h"
 #include "net/interface.h"
+#include "wire/signal.h"
 
 #include <string.h>
+
+_Static_assert(CALL_CALLERS_MAX <= SIGNAL_ALLOW_MAX, "what a hello may list");
 
 const char *option_set_server(struct options *options, char *value)
 {
@@ -78,6 +81,17 @@ const char *option_set_allow(struct options *options, char *value)
         return "HOST:PORT, at most 16 times";
     }
     call->allowed[call->allowed_count++] = value;
+    return NULL;
+}
+
+const char *option_set_from(struct options *options, char *value)
+{
+    struct call_options *call = &options->call;
+    size_t size = strlen(value);
+    if (size == 0 || size > SIGNAL_NAME_MAX || call->caller_count == CALL_CALLERS_MAX) {
+        return "a name of at most 255 bytes, at most 16 times";
+    }
+    call->callers[call->caller_count++] = value;
     return NULL;
 }
 

@@ -13,6 +13,7 @@ const char *option_set_no_relay(struct options *options, char *value);
 const char *option_set_lite(struct options *options, char *value);
 const char *option_set_keep(struct options *options, char *value);
 const char *option_set_allow(struct options *options, char *value);
+const char *option_set_from(struct options *options, char *value);
 const char *option_set_forward(struct options *options, char *value);
 const char *option_set_connect(struct options *options, char *value);
 const char *option_set_report(struct options *options, char *value);

@@ -417,6 +417,8 @@ const struct option_entry option_entries[] = {
     {"keep", NULL, "go on after the first call", option_set_keep, VERB_LISTEN, 0},
     {"allow", "HOST:PORT", "let callers be connected there; may be repeated", option_set_allow,
      VERB_LISTEN, 0},
+    {"from", "NAME", "take calls from this name or account only; may be repeated", option_set_from,
+     VERB_LISTEN, 0},
     {"forward", "PORT:HOST:PORT", "connect who comes to PORT here with HOST:PORT there",
      option_set_forward, VERB_CALL, 'L'},
     {"connect", "HOST:PORT", "have the peer connect standard input and output to HOST:PORT",

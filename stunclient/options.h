@@ -39,6 +39,7 @@ enum client_color {
 
 #define CALL_INTERFACES_MAX 16
 #define CALL_FORWARDS_MAX 16
+#define CALL_CALLERS_MAX 16
 
 /* -L: who connects to `port` here is connected to `target` by the peer. */
 struct forward_option {
@@ -60,6 +61,8 @@ struct call_options {
         *connect; /* HOST:PORT that the peer connects standard input and output to; or NULL */
     const char *allowed[CALL_FORWARDS_MAX]; /* targets that a caller may be connected to */
     unsigned allowed_count;
+    const char *callers[CALL_CALLERS_MAX]; /* who may call; none: whoever the service lets */
+    unsigned caller_count;
 };
 
 struct options {

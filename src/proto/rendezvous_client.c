@@ -5,6 +5,7 @@
 #include "proto/rendezvous_client_internal.h"
 #include "wire/signal_proof.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct rendezvous_client *rendezvous_client_new(const struct rendezvous_client_s
         return NULL;
     }
     client->setup = *setup;
+    assert(setup->caller_count <= SIGNAL_ALLOW_MAX);
     client->due = client->turn_due = MONOTIME_NEVER;
     if (setup->private_key != NULL) {
         memcpy(client->private_key, setup->private_key, sizeof client->private_key);
@@ -315,8 +317,13 @@ static bool build_hello(struct rendezvous_client *client, const struct signal_me
         .hello = {.version = SIGNAL_VERSION,
                   .name = client->name,
                   .method = method,
-                  .resume = resume},
+                  .resume = resume,
+                  .allow_count = client->setup.caller_count,
+                  .has_allow = client->setup.caller_count > 0},
     };
+    for (size_t i = 0; i < client->setup.caller_count; i++) {
+        hello.hello.allow[i] = client->setup.callers[i];
+    }
     struct signal_claim claim = {.method = method,
                                  .nonce = welcome->welcome.nonce,
                                  .realm = welcome->welcome.realm,

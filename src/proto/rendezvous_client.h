@@ -38,6 +38,10 @@ struct rendezvous_client_setup {
     const char *user, *password;
     const char *token;
     const uint8_t *private_key; /* Ed25519, 32 bytes, copied */
+    /* Names and accounts that may call us, borrowed, at most SIGNAL_ALLOW_MAX; 0: whoever the
+     * server lets. */
+    const char *const *callers;
+    size_t caller_count;
 };
 
 /* `setup` is copied. Nothing happens before rendezvous_client_start. NULL when memory is out. */

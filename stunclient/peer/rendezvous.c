@@ -259,6 +259,8 @@ static struct rendezvous_client *new_client(const struct rendezvous_setup *setup
         .user = credentials->given ? credentials->user : NULL,
         .password = credentials->given ? credentials->password : NULL,
         .private_key = setup->key == NULL ? NULL : setup->key->private_key,
+        .callers = setup->options->call.callers,
+        .caller_count = setup->options->call.caller_count,
     };
     return rendezvous_client_new(&client);
 }

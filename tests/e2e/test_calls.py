@@ -182,6 +182,17 @@ def nobody_there():
     tap.true("refused" in told["reason"], str(told))
 
 
+@tap.test(settings=["", 'callers = "listed";'])
+def takes_calls_from(settings):
+    """listen --from lets only those call who are named, and is how a listener is reached where the service lists callers"""
+    world = World(settings=settings)
+    for name, status in (("carol", client.NO_CONNECTION), ("alice", 0)):
+        bob = world.listen("--from", "dave", "--from", name, "--keep")
+        told = world.call().wait(status)
+        tap.true(status == 0 or "whom you may call" in told["reason"], str(told))
+        bob.end()
+
+
 @tap.test(timeout=90)
 def no_way():
     """where no pair can work the call ends with status 9 and says so"""
