@@ -315,6 +315,49 @@ def service_restarted():
     bob.end()
 
 
+# ---- files of the user ----------------------------------------------------------------------------
+
+
+@tap.test
+def prints_its_key():
+    """stunclient key makes a key once, prints it in words and JSON, and keeps it from others"""
+    folder = postern.temporary_folder()
+    env = {"XDG_CONFIG_HOME": str(folder)}
+    words = client.run("key", env=env).out.split()
+    told = client.run_json("key", env=env)
+    tap.equal(words, ["ed25519", told["public_key"]])
+    tap.equal(told["file"], str(folder / "postern/key"))
+    tap.equal((folder / "postern/key").stat().st_mode & 0o777, 0o600)
+    tap.true(client.run("key", "--key", folder / "other", env=env).out.split()[1] != words[1], "another file, another key")
+    (folder / "postern/key").chmod(0o644)
+    told = client.run_json("key", status=client.USAGE, env=env)
+    tap.true("can be read by others" in told["error"]["text"], str(told))
+
+
+@tap.test
+def account_from_file():
+    """server, user and password come from ~/.config/postern/account, which others must not read; options go before it"""
+    world = World()
+    folder = world.folder / "config"
+    account = folder / "postern/account"
+    account.parent.mkdir(parents=True)
+    account.write_text(f"# mine\nserver {world.uri}\nuser alice\npassword wonder\n")
+    account.chmod(0o600)
+    env = {**client.CLEAN, "POSTERN_SERVER": "", "XDG_CONFIG_HOME": str(folder)}
+    call = ("call", "bob", "--iface", "lo")
+    bob = world.listen("--keep")
+    client.run(*call, env=env)
+    client.run(*call, "--user", "bob", status=client.USAGE, env=env)  # the password is alice's
+    client.run(*call, "--password", "wrong", status=client.AUTHENTICATION, env=env)
+    client.run(*call, status=client.NO_REPLY, env={**env, "POSTERN_SERVER": f"tcp://127.0.0.1:{postern.free_port()}"})
+    account.chmod(0o644)
+    tap.true("chmod 600" in client.run(*call, status=client.USAGE, env=env).err, "told")
+    account.chmod(0o600)
+    account.write_text("sever x\n")
+    tap.true("line 1" in client.run(*call, status=client.USAGE, env=env).err, "told")
+    bob.end()
+
+
 # ---- connections of TCP -------------------------------------------------------------------------
 
 
