@@ -65,6 +65,26 @@ static int add_key(struct auth_policy *policy, const struct config_draft *draft,
     return result == -ENOMEM ? result : 0;
 }
 
+/*
+ * What a challenge has room for in realm and server name, each padded to four bytes. The smallest
+ * Allocate has 28 bytes, and is answered with at most ten times as many (turn/reply.c), of which
+ * 120 are the rest of the challenge.
+ */
+#define CHALLENGE_ROOM 160
+
+static void check_challenge(const struct config_draft *draft, const char *realm,
+                            const char *server_name)
+{
+    size_t size = ((strlen(realm) + 3) & ~(size_t)3) + ((strlen(server_name) + 3) & ~(size_t)3);
+    if (size > CHALLENGE_ROOM)
+        config_report_error(
+            draft->report, config_draft_place(draft, "oauth"),
+            "expected realm and server_name to have at most %d bytes together, each "
+            "rounded up to four, got %zu: clients over UDP would get no challenge, "
+            "since it may not be more than ten times as large as their request",
+            CHALLENGE_ROOM, size);
+}
+
 bool config_oauth_build(struct auth_policy *policy, const struct config_draft *draft)
 {
     if (!config_draft_has(draft, "oauth"))
@@ -77,6 +97,8 @@ bool config_oauth_build(struct auth_policy *policy, const struct config_draft *d
     for (size_t i = 0; i < draft->token_key_count; i++)
         if (add_key(policy, draft, i) < 0)
             return false;
-    return auth_policy_set_oauth(policy, draft->oauth_server_name ? draft->oauth_server_name
-                                                                  : auth_policy_realm(policy)) == 0;
+    const char *realm = auth_policy_realm(policy);
+    const char *server_name = draft->oauth_server_name ? draft->oauth_server_name : realm;
+    check_challenge(draft, realm, server_name);
+    return auth_policy_set_oauth(policy, server_name) == 0;
 }

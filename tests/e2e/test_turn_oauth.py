@@ -166,4 +166,20 @@ def checks_the_configuration():
         tap.true(words in done.err and secret not in done.err, done.err)
 
 
+@tap.test
+def challenges_have_room():
+    """The longest realm and server name that are accepted still reach a client over UDP in a challenge"""
+    keys = f'keys = ( {entry("north", *KEYS["north"])} );'
+    realm = len(postern.REALM) + -len(postern.REALM) % 4
+    for size, good in ((160 - realm, True), (160 - realm + 1, False), (255, False)):
+        more = f'oauth = {{ server_name = "{"x" * size}"; {keys} }};\n'
+        if good:
+            _, port = e2e.serve(more=more)
+            message = stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, [stunwire.requested_transport()])
+            answer = stunwire.Client(e2e.udp(port)).exchange(message, 2)
+            tap.equal(answer.get(stunwire.THIRD_PARTY_AUTHORIZATION), b"x" * size)
+        done = service.check(postern.config(3478, more=more))
+        tap.equal((done.status, "at most 160 bytes" in done.err), (0, False) if good else (2, True), done.err)
+
+
 tap.main()
