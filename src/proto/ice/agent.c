@@ -45,6 +45,7 @@ static void begin_session(struct ice_agent *agent)
     agent->used_nominated = false;
     agent->informed = MONOTIME_NEVER;
     agent->remote_known = MONOTIME_NEVER;
+    agent->described = MONOTIME_NEVER;
     agent->first_valid = MONOTIME_NEVER;
     agent->first_nominated = MONOTIME_NEVER;
     agent->suspect_due = MONOTIME_NEVER;

@@ -227,6 +227,8 @@ static void tell(struct ice_agent *agent, struct monotime now, const struct ice_
     struct ice_event_entry *entry = ice_event_add(agent, ICE_LOCAL_CANDIDATE);
     describe_local(agent, local, &entry->local);
     agent->bases[local->base].told = now;
+    agent->described = monotime_earlier(agent->described, now);
+    ice_checklist_review_openers(agent, now);
 }
 
 int ice_local_add(struct ice_agent *agent, struct monotime now, int base,

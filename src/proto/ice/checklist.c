@@ -214,9 +214,6 @@ static uint32_t first_wait_ms(const struct ice_agent *agent)
 
 static int64_t wait_ms(const struct ice_pair *pair)
 {
-    if (pair->hops != 0) {
-        return ice_opener_wait_ms(pair);
-    }
     if (pair->sends >= SENDS_MAX) {
         return PATIENT_WAIT_MS;
     }
@@ -238,7 +235,7 @@ static void tell_first(struct ice_agent *agent, struct ice_pair *pair, bool enti
 static void send(struct ice_agent *agent, struct monotime now, struct ice_pair *pair, bool again,
                  struct outbox *outbox)
 {
-    uint8_t hops = ice_opener_hops(agent, pair);
+    uint8_t hops = ice_opener_hops(agent, now, pair);
     if (!ice_check_send(agent, now, pair, again, hops, outbox)) {
         pair->due = monotime_add_ms(now, RTO_MAX_MS);
         pair->sends++;
@@ -250,8 +247,8 @@ static void send(struct ice_agent *agent, struct monotime now, struct ice_pair *
     } else {
         pair->sends++;
     }
-    tell_first(agent, pair, !ice_opener_is_unexpected(agent, pair));
-    pair->due = monotime_add_ms(now, wait_ms(pair));
+    tell_first(agent, pair, !ice_opener_is_unexpected(agent, now, pair));
+    pair->due = hops != 0 ? ice_opener_due(agent, now, pair) : monotime_add_ms(now, wait_ms(pair));
 }
 
 static void begin(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,
@@ -393,9 +390,10 @@ void ice_checklist_review_openers(struct ice_agent *agent, struct monotime now)
 {
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         struct ice_pair *pair = &agent->pairs[i];
-        if (pair->in_use && pair->state == PAIR_IN_PROGRESS && pair->hops != 0 &&
-            ice_opener_hops(agent, pair) == 0) {
-            pair->due = now;
+        if (pair->in_use && pair->state == PAIR_IN_PROGRESS && pair->hops != 0) {
+            struct monotime end = ice_opener_end(agent, &agent->bases[pair->base]);
+            end = monotime_before(end, now) ? now : end;
+            pair->due = monotime_earlier(pair->due, end);
         }
     }
 }

@@ -177,9 +177,10 @@ struct ice_agent {
     uint32_t next_trigger;
     int selected; /* index of the pair in use, or ICE_NONE */
 
-    struct monotime informed;                     /* last ice_remote_informed, or NEVER */
-    struct monotime remote_known;                 /* when the peer's credentials came, or NEVER */
-    struct monotime patience_end;                 /* RFC 8863 */
+    struct monotime informed;     /* last ice_remote_informed, or NEVER */
+    struct monotime remote_known; /* when the peer's credentials came, or NEVER */
+    struct monotime described;    /* when it was first told of a candidate, or NEVER */
+    struct monotime patience_end; /* RFC 8863 */
     struct monotime first_valid, first_nominated; /* or NEVER */
     struct monotime consent_due;
     struct monotime suspect_due, suspect_since; /* of the selected pair's silence */
@@ -379,11 +380,16 @@ void ice_role_switch(struct ice_agent *agent, enum ice_role role);
 /* ---- opener.c -------------------------------------------------------------------------------- */
 
 /* The hop limit for the next sending on the pair: 0 for none. */
-uint8_t ice_opener_hops(const struct ice_agent *agent, const struct ice_pair *pair);
-/* How long until an opener is followed by another packet, in milliseconds. */
-uint32_t ice_opener_wait_ms(const struct ice_pair *pair);
+uint8_t ice_opener_hops(const struct ice_agent *agent, struct monotime now,
+                        const struct ice_pair *pair);
+/* When an opener that is sent now is followed by another packet. */
+struct monotime ice_opener_due(const struct ice_agent *agent, struct monotime now,
+                               const struct ice_pair *pair);
+/* When the peer surely sends to the sockets of `base`, as far as we were told; or NEVER. */
+struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_base *base);
 /* Whether the peer, as far as we know, has not begun to send by this pair. */
-bool ice_opener_is_unexpected(const struct ice_agent *agent, const struct ice_pair *pair);
+bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now,
+                              const struct ice_pair *pair);
 
 /* ---- nomination.c ---------------------------------------------------------------------------- */
 

@@ -9,9 +9,11 @@
  *   - Only pairs of a socket with a public server-reflexive candidate are in question. A host
  *     candidate with a public address has no translator before it, a relay neither.
  *   - Who may take it that the peer sends too speaks out at once: the controlling agent when the
- *     peer's credentials came after it had told of the socket's candidates (the answer to an
- *     offer); anybody who was told that the peer has them (ice_remote_informed), who has heard the
- *     peer on the pair, or whose NAT is symmetric, so that the peer must learn the port from us.
+ *     peer's credentials have come (the answer to an offer); anybody who was told that the peer has
+ *     our candidates (ice_remote_informed), who has heard the peer on the pair, or whose NAT is
+ *     symmetric, so that the peer must learn the port from us. But a candidate that was told after
+ *     the offer may have crossed the answer: it is given half the time that the answer took, and a
+ *     little for the peer to send.
  *   - Anybody else begins with two hops: past the nearest NAT and no further. Then one hop more a
  *     time, for a second NAT of ours, but late, for the peer's NAT may be that near.
  *   - After the last of these comes the full check. So two agents that both think they are first
@@ -25,15 +27,36 @@
 #define FIRST_HOPS 2
 #define NO_OPENERS 255
 
+/* A peer that took longer to answer was asked by somebody. */
+#define WAY_MAX_US (500 * MONOTIME_MILLISECOND)
+/* From a candidate's arrival until the peer's first packet has passed its own NAT. */
+#define PEER_SENDS_US (10 * MONOTIME_MILLISECOND)
+
 static const uint16_t waits_ms[OPENERS_MAX] = {350, 150, 150, 150};
 
-static bool was_told_before(const struct ice_base *base, struct monotime when)
+struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_base *base)
 {
-    return when.us != INT64_MAX && !monotime_before(when, base->told);
+    struct monotime known = agent->informed;
+    int64_t way_us = 0;
+
+    if (agent->role == ICE_CONTROLLING) {
+        known = monotime_earlier(known, agent->remote_known);
+    }
+    if (known.us == INT64_MAX || base->told.us == INT64_MAX) {
+        return MONOTIME_NEVER;
+    }
+    if (monotime_before(agent->described, base->told)) {
+        way_us = monotime_difference_us(known, agent->described) / 2;
+        way_us = way_us < 0 ? 0 : way_us < WAY_MAX_US ? way_us : WAY_MAX_US;
+        way_us += PEER_SENDS_US;
+    }
+    struct monotime heeded = monotime_add_us(base->told, way_us);
+    return monotime_before(known, heeded) ? heeded : known;
 }
 
 /* Whether the peer, as far as we know, has not begun to send to this socket. */
-bool ice_opener_is_unexpected(const struct ice_agent *agent, const struct ice_pair *pair)
+bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now,
+                              const struct ice_pair *pair)
 {
     const struct ice_base *base = &agent->bases[pair->base];
     const struct ice_remote *remote = &agent->remotes[pair->remote];
@@ -44,22 +67,27 @@ bool ice_opener_is_unexpected(const struct ice_agent *agent, const struct ice_pa
     if (base->reflexive_pending) {
         return true;
     }
-    return !was_told_before(base, agent->informed) &&
-           !(agent->role == ICE_CONTROLLING && was_told_before(base, agent->remote_known));
+    return monotime_before(now, ice_opener_end(agent, base));
 }
 
-uint8_t ice_opener_hops(const struct ice_agent *agent, const struct ice_pair *pair)
+uint8_t ice_opener_hops(const struct ice_agent *agent, struct monotime now,
+                        const struct ice_pair *pair)
 {
     if (agent->setup.opener_hops == NO_OPENERS || pair->openers >= OPENERS_MAX ||
         agent->remotes[pair->remote].type != ICE_SERVER_REFLEXIVE ||
-        agent->bases[pair->base].mappings > 1 || !ice_opener_is_unexpected(agent, pair)) {
+        agent->bases[pair->base].mappings > 1 || !ice_opener_is_unexpected(agent, now, pair)) {
         return 0;
     }
     return agent->setup.opener_hops != 0 ? agent->setup.opener_hops
                                          : (uint8_t)(FIRST_HOPS + pair->openers);
 }
 
-uint32_t ice_opener_wait_ms(const struct ice_pair *pair)
+struct monotime ice_opener_due(const struct ice_agent *agent, struct monotime now,
+                               const struct ice_pair *pair)
 {
-    return waits_ms[pair->openers > 0 && pair->openers <= OPENERS_MAX ? pair->openers - 1 : 0];
+    bool counted = pair->openers > 0 && pair->openers <= OPENERS_MAX;
+    struct monotime next = monotime_add_ms(now, waits_ms[counted ? pair->openers - 1 : 0]);
+    struct monotime end = ice_opener_end(agent, &agent->bases[pair->base]);
+
+    return monotime_before(now, end) ? monotime_earlier(next, end) : next;
 }
