@@ -290,6 +290,11 @@ struct outbox *shell_outbox(struct shell *shell)
     return &shell->outbox;
 }
 
+void shell_flush(struct shell *shell)
+{
+    shell->outbox.flush(&shell->outbox, shell->outbox.context);
+}
+
 bool shell_run(struct shell *shell, const struct shell_user *user, struct monotime give_up)
 {
     shell->user = user;

@@ -42,6 +42,9 @@ struct event_base *shell_base(struct shell *shell);
 /* What is put here before shell_run is sent when it begins. */
 struct outbox *shell_outbox(struct shell *shell);
 
+/* Sends it now. */
+void shell_flush(struct shell *shell);
+
 /*
  * Opens a UDP socket on `local` (an unspecified IP: any; port 0: a free one). Errors that ICMP
  * reports come to `failed`. Returns 0 and sets `via`, or -errno.

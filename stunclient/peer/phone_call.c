@@ -199,6 +199,8 @@ static void answer(struct call *call, bool again)
         rendezvous_client_describe(phone_machine(phone), clock_now(), call->number, "answer", sdp);
     } else {
         call->answered = true;
+        /* Our checks have passed our own NAT when the peer learns from the answer where to send. */
+        shell_flush(phone->shell);
         rendezvous_client_accept(phone_machine(phone), clock_now(), call->number, sdp);
         peer_use_servers(call->peer, &phone->servers);
     }
