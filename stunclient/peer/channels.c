@@ -27,7 +27,8 @@ struct channel {
     struct channels *channels;
     bool in_use;
     bool is_pipe;
-    bool closing; /* data_channel_close was called */
+    bool tells_end; /* the peer has opened it as a stunclient: its input ends by a message */
+    bool closing;   /* data_channel_close was called */
     uint16_t id;
     struct joint *joint;
     /* A forward at the listening side, until it is connected. */
@@ -192,6 +193,9 @@ static void joint_ended(void *context, enum joint_end how)
         end(channels, CHANNELS_END_BROKEN,
             "the peer did not connect us there, or that connection broke: its --allow must name "
             "it");
+    } else if (joint_is_cut(channel->joint) && channel->tells_end) {
+        end(channels, CHANNELS_END_BROKEN,
+            "the peer ended the call before its input had ended: what came is cut short");
     } else {
         end(channels, input_ended ? CHANNELS_END_DONE : CHANNELS_END_CUT, "");
     }
@@ -430,6 +434,7 @@ static void on_opened(struct channels *channels, const struct data_event *event)
         tell(channels, "one channel too many was closed: ", event->label);
         close_channel(channel);
     } else {
+        channel->tells_end = strcmp(event->protocol, CHANNEL_PIPE) == 0;
         tell(channels, "the peer has opened the channel ", event->label);
         join_pipe(channel);
     }

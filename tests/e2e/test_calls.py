@@ -283,6 +283,20 @@ def interrupted():
 
 
 @tap.test
+def cut_short():
+    """who has nothing to say himself learns that what he got is not all: the caller was interrupted before its input ended"""
+    world = World()
+    bob = world.listen()
+    alice = world.call(input=subprocess.PIPE)
+    alice.child.stdin.write(b"half of it")
+    alice.child.stdin.flush()
+    tap.true(postern.until(lambda: bob.output == b"half of it"), bob.errors)
+    alice.child.send_signal(signal.SIGINT)
+    alice.wait(client.DEGRADED)
+    tap.true("cut short" in bob.wait(client.DEGRADED)["reason"], bob.errors)
+
+
+@tap.test
 def service_lost():
     """a call goes on when the rendezvous service is lost"""
     world = World()
