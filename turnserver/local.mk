@@ -122,6 +122,7 @@ turnserver_libusers_la_LIBADD = $(SQLITE_LIBS) $(HIREDIS_LIBS) $(LIBCRYPTO_LIBS)
 noinst_LTLIBRARIES += turnserver/libdatapath.la
 turnserver_libdatapath_la_SOURCES = \
 	turnserver/datapath/datapath.h \
+	turnserver/datapath/link_scopes.h \
 	turnserver/datapath/packet_ring.c turnserver/datapath/packet_ring.h \
 	turnserver/datapath/socket.c \
 	turnserver/datapath/socket_batch.c turnserver/datapath/socket_batch.h \

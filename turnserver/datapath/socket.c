@@ -109,6 +109,7 @@ static void hand_up(struct datapath *datapath, struct socket_slot *slot, unsigne
     struct packet packet = packet_ring_packet(&datapath->ring, index);
     struct stun_address remote = socket_address_read(&datapath->ring.names[index].any);
     struct stun_address local = slot->local;
+    link_scopes_learn(&datapath->batch.scopes, &datapath->ring.names[index]);
     if (slot->has_control) {
         read_control(&datapath->ring.messages[index].msg_hdr, &local, &packet);
     }

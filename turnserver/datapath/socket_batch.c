@@ -109,6 +109,7 @@ void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *ent
         .msg_iovlen = 1,
         .msg_control = batch->controls[number],
     };
+    link_scopes_apply(&batch->scopes, &batch->names[number]);
     if (with_source) {
         put_source(header, &entry->flow.local);
     }

@@ -8,12 +8,14 @@
 
 #include "net/socket_address.h"
 #include "turnserver/datapath/datapath.h"
+#include "turnserver/datapath/link_scopes.h"
 
 #define SOCKET_BATCH_CONTROL_SIZE 136 /* packet information, IP fields and a segment size */
 
 struct socket_batch {
     struct datapath_counters *counters;
     bool segmentation; /* the kernel takes UDP_SEGMENT */
+    struct link_scopes scopes;
     unsigned message_count, entry_count;
     const struct outbox_entry *previous; /* the newest message's first datagram */
     struct mmsghdr messages[OUTBOX_ENTRIES_MAX];
