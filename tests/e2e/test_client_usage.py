@@ -131,6 +131,15 @@ def the_manual_tells_every_option():
 
 
 @tap.test
+def the_manual_tells_what_is_used():
+    """stunclient.1 names what turn uses where the server offers it, and what it reports of TLS"""
+    text = MAN.read_text()
+    words = ("MESSAGE-INTEGRITY-SHA256", "USERHASH", "ALPN", "ALTERNATE-SERVER", "ADDITIONAL-ADDRESS-FAMILY", "RFC 6062", "RFC 8016",
+             "RFC 7635", "RFC 5928", "relays to private addresses")
+    tap.equal([word for word in words if word not in text], [])
+
+
+@tap.test
 def the_manual_tells_every_status():
     """the exit statuses of the manual are those of the schemas"""
     section = re.search(r"^\.Sh EXIT STATUS\n(.*?)^\.Sh", MAN.read_text(), re.M | re.S).group(1)
