@@ -48,7 +48,7 @@ struct allocation {
     uint32_t first_lifetime_s;  /* what Allocate was answered: a repeated one is answered alike */
     uint32_t policy_generation; /* the one that the verdicts in the tables are of */
     uint8_t transaction_id[STUN_TRANSACTION_ID_SIZE]; /* of Allocate */
-    uint8_t refusals_reported;                        /* a bit for each enum peer_verdict */
+    uint8_t refusals_reported; /* a bit for each enum peer_verdict, and one */
     bool bandwidth_reported;
     bool attached;          /* `flow` leads to the client, and finds the allocation */
     uint8_t refused_family; /* ADDRESS-ERROR-CODE of Allocate's answer; STUN_FAMILY_NONE: none */

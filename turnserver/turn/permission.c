@@ -23,19 +23,25 @@ static const char *forbidden_reason(enum peer_verdict verdict)
     }
 }
 
+#define REPORTED_AMBIGUOUS 0x80 /* beside the bits of the verdicts */
+_Static_assert(PEER_REFUSED_SPECIAL < 7, "a bit for each verdict");
+
 /* Once a class of addresses and allocation: a browser offers every address that it has. */
-static void report_refused_peer(struct turn_request *request, const struct stun_address *peer,
-                                enum peer_verdict verdict)
+static void report_once(struct turn_request *request, uint8_t bit, const struct turn_event *event)
 {
     struct allocation *allocation = request->allocation;
-    uint8_t bit = (uint8_t)(1u << verdict);
 
     if ((allocation->refusals_reported & bit) == 0) {
         allocation->refusals_reported |= bit;
-        allocation_report(
-            request->server, allocation,
-            &(struct turn_event){.type = TURN_PEER_REFUSED, .peer = *peer, .verdict = verdict});
+        allocation_report(request->server, allocation, event);
     }
+}
+
+static void report_refused_peer(struct turn_request *request, const struct stun_address *peer,
+                                enum peer_verdict verdict)
+{
+    report_once(request, (uint8_t)(1u << verdict),
+                &(struct turn_event){.type = TURN_PEER_REFUSED, .peer = *peer, .verdict = verdict});
 }
 
 bool request_may_permit(struct turn_request *request, const struct stun_address *peer,
@@ -77,8 +83,8 @@ bool request_claim(struct turn_request *request, const struct stun_address *peer
     if (port->shared == NULL || shared_port_claim(request->now, port, peer)) {
         return true;
     }
-    allocation_report(request->server, request->allocation,
-                      &(struct turn_event){.type = TURN_PEER_AMBIGUOUS, .peer = *peer});
+    report_once(request, REPORTED_AMBIGUOUS,
+                &(struct turn_event){.type = TURN_PEER_AMBIGUOUS, .peer = *peer});
     reply_error(request, 508, "Insufficient Capacity: another client of the port has this peer");
     return false;
 }
