@@ -130,19 +130,19 @@ def quota_of_a_realm():
 
 @tap.test(workers=e2e.WORKERS)
 def quota_of_all(workers):
-    """quotas.total.allocations counts everybody over all workers; a reload changes it"""
+    """quotas.total.allocations counts everybody over all workers; a reload changes it; more is 508"""
     server, port = serve("quotas = { total = { allocations = 4; }; };\n", workers=workers)
     ones = [e2e.allocated(port) for _ in range(3)]
     client(port, "carol", "word").allocate()
-    tap.equal(code_of(e2e.client(port)), 486)
-    tap.equal(code_of(client(port, "carol", "word")), 486)
+    tap.equal(code_of(e2e.client(port)), 508)
+    tap.equal(code_of(client(port, "carol", "word")), 508)
     ones[0].refresh(0)
     tap.equal(code_of(e2e.client(port)), 0)
-    tap.equal(code_of(e2e.client(port)), 486)
+    tap.equal(code_of(e2e.client(port)), 508)
     server.rewrite(postern.config(port, workers=workers, more=REALMS % "" + "quotas = { total = { allocations = 5; }; };\n"))
     service.reload(server)
     tap.equal(code_of(e2e.client(port)), 0)
-    tap.equal(code_of(e2e.client(port)), 486)
+    tap.equal(code_of(e2e.client(port)), 508)
 
 
 @tap.test
@@ -192,7 +192,7 @@ def quotas_of_ports(workers):
     service.logged(server, 'realms[].ports')
     second.allocate()
     e2e.allocated(port)
-    tap.equal(code_of(client(port, "alice", "secret", None)), 486)
+    tap.equal(code_of(client(port, "alice", "secret", None)), 508)
     service.logged(server, 'key=quotas.total.ports')
     first.refresh(0)
     tap.equal(code_of(client(port, "alice", "secret", None)), 0)

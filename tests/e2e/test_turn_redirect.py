@@ -54,4 +54,14 @@ def only_when_full():
     one.refresh(600)
 
 
+@tap.test(key=["allocations", "ports"])
+def the_total_quota_is_full_too(key):
+    """What is above quotas.total goes to the other server; what is above quotas.user is 486, since it is the user's"""
+    text = f'alternate_servers = ( {alternate("127.0.0.1", 9)} );\nalternate_when = "full";\n'
+    for whose, code in (("total", 300), ("user", 486)):
+        _, port = e2e.serve(more=text + f"quotas = {{ {whose} = {{ {key} = 1; }}; }};\n")
+        e2e.allocated(port)
+        tap.equal(tap.raises(stunwire.Refused, e2e.client(port).allocate).code, code)
+
+
 tap.main()

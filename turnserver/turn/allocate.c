@@ -382,9 +382,27 @@ static struct turn_holding holding_of_wish(const struct turn_server *server,
     return (struct turn_holding){1, server->setup.shared_ports > 0 ? 0 : ports};
 }
 
-/* Takes what the user is charged. Answers 486 and reports it when that is above a limit. */
-static bool quota_reserve(struct turn_request *request, struct account *account,
-                          struct turn_holding holding)
+/* Another server may have room, but not what was reserved here. */
+static void refuse_capacity(struct turn_request *request, const struct allocate_wish *wish,
+                            const char *reason)
+{
+    if (wish->token != RESERVATION_TOKEN_NONE || !request_redirect(request)) {
+        reply_error(request, 508, reason);
+    }
+}
+
+/* RFC 8656 §19: 486 is for "this username", 508 for the server, whoever asks. */
+static bool limit_is_of_server(const char *key)
+{
+    static const char total[] = "quotas.total.";
+
+    return strncmp(key, total, sizeof total - 1) == 0;
+}
+
+/* Takes what the user is charged. When that is above a limit: reports it, and answers 486, or what
+ * a full server does. */
+static bool quota_reserve(struct turn_request *request, const struct allocate_wish *wish,
+                          struct account *account, struct turn_holding holding)
 {
     struct turn_server *server = request->server;
     struct turn_event reached = {
@@ -404,17 +422,12 @@ static bool quota_reserve(struct turn_request *request, struct account *account,
     }
     server->counters.events_lost +=
         !event_queue_add(&server->events, &server->accounts, &reached, account);
-    reply_error(request, 486, NULL);
-    return false;
-}
-
-/* Another server may have room, but not what was reserved here. */
-static void refuse_capacity(struct turn_request *request, const struct allocate_wish *wish,
-                            const char *reason)
-{
-    if (wish->token != RESERVATION_TOKEN_NONE || !request_redirect(request)) {
-        reply_error(request, 508, reason);
+    if (limit_is_of_server(reached.limit)) {
+        refuse_capacity(request, wish, "Insufficient Capacity: the server is full");
+    } else {
+        reply_error(request, 486, NULL);
     }
+    return false;
 }
 
 static void allocate_for(struct turn_request *request, const struct allocate_wish *wish,
@@ -424,7 +437,7 @@ static void allocate_for(struct turn_request *request, const struct allocate_wis
     struct turn_holding holding = holding_of_wish(server, wish);
     struct allocation *allocation;
 
-    if (!quota_reserve(request, account, holding)) {
+    if (!quota_reserve(request, wish, account, holding)) {
         account_release(&server->accounts, account);
         return;
     }

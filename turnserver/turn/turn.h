@@ -131,8 +131,8 @@ struct turn_holding {
 };
 
 /* How many allocations and ports an account holds, over all workers. reserve returns NULL, or the
- * key of the limit that is reached, which lives for ever: 486. `user` is a time-limited name
- * without its expiry. Both may be NULL: no quota. */
+ * key of the limit that is reached, which lives for ever: 486, or 508 for quotas.total. `user` is a
+ * time-limited name without its expiry. Both may be NULL: no quota. */
 struct turn_quota {
     void *context;
     const char *(*reserve)(void *context, const char *user, struct turn_holding holding);
