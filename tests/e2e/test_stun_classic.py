@@ -50,6 +50,17 @@ def refuses_to_reflect():
 
 
 @tap.test
+def knows_that_no_change_is_wished():
+    """CHANGE-REQUEST without flags, which many of these clients send, is answered; a change cannot be made: 420"""
+    _, port = e2e.serve(more="classic_stun = true;\n")
+    for flags, kind in ((0, 0x0101), (stunwire.CHANGE_PORT, 0x0111), (stunwire.CHANGE_IP | stunwire.CHANGE_PORT, 0x0111)):
+        found = ask(e2e.udp(port), struct.pack("!HHI", stunwire.CHANGE_REQUEST, 4, flags))
+        tap.equal(found["class"], kind, f"flags {flags}")
+    answer = stunwire.Client(e2e.udp(port)).binding([(stunwire.CHANGE_REQUEST, stunwire.u32(0))])
+    tap.equal(answer.error()[0], 420, "of RFC 5780 there is nothing here")
+
+
+@tap.test
 def is_off_by_default():
     """Silence"""
     _, port = e2e.serve()

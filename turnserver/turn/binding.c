@@ -151,12 +151,22 @@ static void binding_answer_behavior(struct turn_request *request, struct endpoin
     reply_send_to(request, &builder, &flow);
 }
 
+/* RFC 3489 clients knew CHANGE-REQUEST from the start, and say with it that they wish no change. */
+static bool is_classic_without_change(const struct stun_view *view)
+{
+    uint32_t change = 0;
+
+    return view->classic && stun_view_u32(view, STUN_CHANGE_REQUEST, &change) == STUN_OK &&
+           (change & (STUN_CHANGE_IP | STUN_CHANGE_PORT)) == 0;
+}
+
 void binding_handle(struct turn_request *request)
 {
-    struct endpoint here;
+    struct endpoint here = {0};
     bool behavior = endpoint_find(request->server, request->flow, &here);
+    size_t known = is_classic_without_change(request->view) ? 1 : 0; /* CHANGE-REQUEST */
 
-    if (request_refuse_unknown(request, behavior_known, behavior ? BEHAVIOR_KNOWN : 0)) {
+    if (request_refuse_unknown(request, behavior_known, behavior ? BEHAVIOR_KNOWN : known)) {
         return;
     }
     request->server->counters.binding_requests++;
