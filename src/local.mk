@@ -33,12 +33,19 @@ src_libbase_la_SOURCES = \
 	src/base/json_writer.c src/base/json_writer.h \
 	src/base/log.c src/base/log.h \
 	src/base/monotime.h \
+	src/base/normal_form.h \
 	src/base/outbox.c src/base/outbox.h \
 	src/base/siphash.c src/base/siphash.h \
 	src/base/source_limit.c src/base/source_limit.h \
 	src/base/text.c src/base/text.h \
 	src/base/timer_wheel.c src/base/timer_wheel.h \
 	src/base/token_bucket.h
+if HAVE_UNISTRING
+src_libbase_la_SOURCES += src/base/normal_form.c
+src_libbase_la_LIBADD = $(UNISTRING_LIBS)
+else
+src_libbase_la_SOURCES += src/base/normal_form_absent.c
+endif
 
 src_libproto_la_SOURCES = \
 	src/proto/ice/agent.c src/proto/ice/candidate_table.c src/proto/ice/check.c src/proto/ice/check_in.c \

@@ -2,6 +2,7 @@
 #include "stunclient/credentials.h"
 
 #include "base/base64.h"
+#include "base/normal_form.h"
 #include "stunclient/verbs.h"
 
 #include <errno.h>
@@ -222,6 +223,9 @@ bool credentials_load(struct credentials *credentials, const struct options *opt
              "secret", secret, failure);
     if (ok) {
         fill_in(credentials, otherwise);
+        /* What is no UTF-8 is sent as it was given. */
+        (void)normal_form_apply(credentials->user, sizeof credentials->user);
+        (void)normal_form_apply(credentials->password, sizeof credentials->password);
         ok = combine(credentials, secret, unix_seconds, failure);
     }
     OPENSSL_cleanse(secret, sizeof secret);

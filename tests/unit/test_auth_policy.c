@@ -2,6 +2,7 @@
 /* Policies, the user table, and what names and passwords can be. */
 #include "stun_test.h"
 
+#include "base/normal_form.h"
 #include "turnserver/auth/opaque_string.h"
 #include "turnserver/auth/policy.h"
 
@@ -38,6 +39,21 @@ static void test_prepares_strings(void **state)
         assert_string_equal(prepared, table[i][1]);
         free(prepared);
     }
+}
+
+/* e and a combining acute accent are one letter, whoever typed it; a ring made of Angstrom's sign.
+ */
+static void test_normal_form(void **state)
+{
+    (void)state;
+    char *prepared = opaque_string_prepare("caf"
+                                           "e\xcc\x81 \xe2\x84\xab");
+
+    assert_non_null(prepared);
+    assert_string_equal(prepared, normal_form_present() ? "caf\xc3\xa9 \xc3\x85"
+                                                        : "caf"
+                                                          "e\xcc\x81 \xe2\x84\xab");
+    free(prepared);
 }
 
 static void test_refuses_strings(void **state)
@@ -200,13 +216,10 @@ static void test_finds_each_of_many_users(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prepares_strings),
-        cmocka_unit_test(test_refuses_strings),
-        cmocka_unit_test(test_realms),
-        cmocka_unit_test(test_users_and_keys),
-        cmocka_unit_test(test_secrets),
-        cmocka_unit_test(test_username_anonymity),
-        cmocka_unit_test(test_finds_each_of_many_users),
+        cmocka_unit_test(test_prepares_strings),   cmocka_unit_test(test_normal_form),
+        cmocka_unit_test(test_refuses_strings),    cmocka_unit_test(test_realms),
+        cmocka_unit_test(test_users_and_keys),     cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_username_anonymity), cmocka_unit_test(test_finds_each_of_many_users),
     };
 
     return cmocka_run_group_tests_name("auth/policy", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/auth/opaque_string.h"
 
+#include "base/normal_form.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ char *opaque_string_prepare(const char *text)
         errno = EINVAL;
         return NULL;
     }
-    char *out = malloc(size + 1); /* it never grows */
+    char *out = malloc(size * NORMAL_FORM_GROWTH + 1);
     if (out == NULL) {
         errno = ENOMEM;
         return NULL;
@@ -57,5 +58,10 @@ char *opaque_string_prepare(const char *text)
         at += length;
     }
     out[written] = '\0';
+    if (!normal_form_apply(out, size * NORMAL_FORM_GROWTH + 1)) {
+        free(out);
+        errno = ENOMEM;
+        return NULL;
+    }
     return out;
 }

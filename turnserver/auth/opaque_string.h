@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * User names and passwords as the OpaqueString profile (RFC 8265 §4.2) wants them, as far as it
- * goes without tables of Unicode: ASCII stays as it is; other text must be well-formed UTF-8
- * without control characters or marks of direction, and its other spaces become U+0020. It is not
- * brought to normalization form C: text typed on another system may have to be written in that
- * form.
+ * User names and passwords as the OpaqueString profile (RFC 8265 §4.2) wants them, but
+ * for the table of letters that Unicode has not assigned: ASCII stays as it is; other text must be
+ * well-formed UTF-8 without control characters or marks of direction, its other spaces become
+ * U+0020, and it is brought to normalization form C where the build can (base/normal_form.h).
  */
 #ifndef AUTH_OPAQUE_STRING_H
 #define AUTH_OPAQUE_STRING_H
