@@ -29,7 +29,7 @@ static const struct scheme *find_scheme(const char *text)
 static const char *parse_path(struct message_uri *uri, const char *text)
 {
     if (*text == '\0' || strcmp(text, "/") == 0) {
-        strcpy(uri->path, "/");
+        memcpy(uri->path, "/", 2);
         return NULL;
     }
     if (!uri->websocket) {
@@ -43,7 +43,7 @@ static const char *parse_path(struct message_uri *uri, const char *text)
             return "has a character in its path that must be written as %XX";
         }
     }
-    strcpy(uri->path, text);
+    memcpy(uri->path, text, strlen(text) + 1);
     return NULL;
 }
 

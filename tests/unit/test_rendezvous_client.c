@@ -367,9 +367,9 @@ static void calls(void **state)
     rendezvous_client_bye(client, now, call, "done");
     expect_sent("{\"type\":\"bye\",\"rid\":\"4\",\"call\":\"c1\",\"reason\":\"done\"}");
     assert_false(rendezvous_client_idle(client));
-    for (char rid = '2'; rid <= '4'; rid++) {
+    for (unsigned rid = 2; rid <= 4; rid++) {
         char ok[64];
-        snprintf(ok, sizeof ok, "{\"type\":\"ok\",\"rid\":\"%c\"}", rid);
+        snprintf(ok, sizeof ok, "{\"type\":\"ok\",\"rid\":\"%u\"}", rid);
         receive(ok);
     }
     assert_true(rendezvous_client_idle(client));
