@@ -57,9 +57,10 @@ PURE_FUNCTIONS = set("""
     strerrordesc_np strlen strncasecmp strncmp strncpy strndup strnlen strpbrk strrchr strspn strstr
     strtod strtol strtoll strtoul strtoull vsnprintf
     inet_ntop inet_pton""".split())
-# What one file may do beyond that: write to a FILE that it is given, or ask jansson.
+# What one file may do beyond that: write to a FILE that it is given, or ask jansson or libunistring.
 MORE_FUNCTIONS = {
     "src/base/json_writer.c": {"fflush", "fwrite", "putc", "_IO_putc"},
+    "src/base/normal_form.c": {"u8_normalize", "uninorm_nfc"},
     "src/wire/signal_parse.c": set("""
         json_loadb json_delete json_object_get json_object_size json_array_get json_array_size
         json_string_value json_string_length json_integer_value json_number_value json_real_value""".split()),

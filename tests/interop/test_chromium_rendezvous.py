@@ -11,8 +11,11 @@ import queue
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "e2e"))
 
 import pki
 import postern
