@@ -144,7 +144,7 @@ class Outcome:
     words: str
 
 
-HOLD = 1.0  # seconds that a call goes on after its data: a relay may be quicker than a direct way
+HOLD = 1.5  # seconds that a call goes on after its data: a relay may be quicker than a direct way
 
 
 def call(net, caller="alice", options=(), listen_options=(), size=2000, timeout=30, server=None, hold=HOLD):
