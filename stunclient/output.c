@@ -95,7 +95,7 @@ void output_tell(const struct output *output, int level, const char *format, ...
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void put_failure(struct json_writer *json, const struct failure *failure)
+void output_put_failure(struct json_writer *json, const struct failure *failure)
 {
     json_put_key(json, "error");
     if (failure == NULL || failure->status == EXIT_OK) {
@@ -119,7 +119,7 @@ void output_object_begin(struct output_object *object, const char *verb, const c
     json_begin_object(&object->json);
     json_member_string(&object->json, "schema", schema);
     json_member_i64(&object->json, "exit_status", status);
-    put_failure(&object->json, failure);
+    output_put_failure(&object->json, failure);
     json_member_string(&object->json, "server", server);
 }
 

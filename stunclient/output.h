@@ -51,6 +51,8 @@ struct output_object {
     struct json_writer json;
 };
 
+/* The member "error": null for no failure (NULL, or EXIT_OK). */
+void output_put_failure(struct json_writer *json, const struct failure *failure);
 void output_object_begin(struct output_object *object, const char *verb, const char *server,
                          enum exit_status status, const struct failure *failure);
 void output_object_end(struct output_object *object);

@@ -222,6 +222,10 @@ void signal_message_free(struct signal_message *message);
  */
 size_t signal_message_build(const struct signal_message *message, char *out, size_t capacity);
 
+struct json_writer;
+/* Writes one server as a browser's RTCIceServer, an element of a list that the caller has begun. */
+void signal_put_ice_server(struct json_writer *json, const struct signal_ice_server *server);
+
 /* "hello", "unavailable", "SHA-256"; valid for every value below the count. */
 const char *signal_type_name(enum signal_type type);
 const char *signal_code_name(enum signal_code code);

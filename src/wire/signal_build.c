@@ -138,7 +138,7 @@ static void put_candidate(struct json_writer *json, const struct signal_message 
     json_end_object(json);
 }
 
-static void put_ice_server(struct json_writer *json, const struct signal_ice_server *server)
+void signal_put_ice_server(struct json_writer *json, const struct signal_ice_server *server)
 {
     json_begin_object(json);
     json_put_key(json, "urls");
@@ -164,7 +164,7 @@ static void put_ice_servers(struct json_writer *json, const struct signal_messag
     json_put_key(json, field->key);
     json_begin_array(json);
     for (size_t i = 0; i < ice->count; i++) {
-        put_ice_server(json, &ice->servers[i]);
+        signal_put_ice_server(json, &ice->servers[i]);
     }
     json_end_array(json);
 }

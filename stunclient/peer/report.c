@@ -110,27 +110,13 @@ static void put_pair(struct json_writer *json, const struct report *report)
     put_candidate(json, "remote", &pair->remote, NULL);
 }
 
-static void put_error(struct json_writer *json, const struct failure *failure)
-{
-    json_put_key(json, "error");
-    if (failure->status == EXIT_OK) {
-        json_put_null(json);
-        return;
-    }
-    json_begin_object(json);
-    json_member_string(json, "code", failure->code);
-    json_member_string(json, "text", failure->text);
-    json_member_string(json, "advice", failure->advice[0] == '\0' ? NULL : failure->advice);
-    json_end_object(json);
-}
-
 static void put_object(struct json_writer *json, const struct report *report)
 {
     bool failed = report->failure.status != EXIT_OK;
     json_begin_object(json);
     json_member_string(json, "schema", "postern.stunclient.call/1");
     json_member_i64(json, "exit_status", (int64_t)report->failure.status);
-    put_error(json, &report->failure);
+    output_put_failure(json, &report->failure);
     json_member_string(json, "server", report->server);
     json_member_string(json, "role", report->caller ? "caller" : "callee");
     json_member_string(json, "name", report->name[0] == '\0' ? NULL : report->name);

@@ -103,22 +103,6 @@ void credentials_answer(struct request *request)
 
 /* ---- for web back ends ----------------------------------------------------------------------- */
 
-static void put_server(struct json_writer *json, const struct signal_ice_server *server)
-{
-    json_begin_object(json);
-    json_put_key(json, "urls");
-    json_begin_array(json);
-    for (size_t i = 0; i < server->url_count; i++) {
-        json_put_string(json, server->urls[i]);
-    }
-    json_end_array(json);
-    if (server->username != NULL) {
-        json_member_string(json, "username", server->username);
-        json_member_string(json, "credential", server->credential);
-    }
-    json_end_object(json);
-}
-
 bool rendezvous_put_credentials(struct rendezvous *rendezvous, struct monotime now,
                                 const char *account, const struct stun_address *local,
                                 struct text_buffer *out)
@@ -136,7 +120,7 @@ bool rendezvous_put_credentials(struct rendezvous *rendezvous, struct monotime n
     json_put_key(&json, "iceServers");
     json_begin_array(&json);
     for (size_t i = 0; i < credentials.ice.count; i++) {
-        put_server(&json, &credentials.ice.servers[i]);
+        signal_put_ice_server(&json, &credentials.ice.servers[i]);
     }
     json_end_array(&json);
     json_member_u64(&json, "ttl", credentials.ice.ttl_s);
