@@ -104,6 +104,46 @@ def tally_counts():
         tap.equal((done.stdout.splitlines()[-1], done.returncode), (last, status), f"of {text!r}: {done.stderr}")
 
 
+def tally_of(stage, checked=()):
+    """What the tally tells of a stage's TAP and of the programs of its `make check`: (name, log, result)."""
+    folder = postern.temporary_folder()
+    (folder / "skips").write_text("*a: * | no * | because\n")
+    for name in ("results", "sanitizers/tests"):
+        (folder / name).mkdir(parents=True)
+    (folder / "results/sanitizers.tap").write_text(stage)
+    for name, log, result in checked:
+        (folder / f"sanitizers/tests/{name}.log").write_text(log)
+        (folder / f"sanitizers/tests/{name}.trs").write_text(f":global-test-result: {result}\n")
+    done = subprocess.run([sys.executable, "-B", postern.source / "tests/lib/tally.py", "--skips", folder / "skips",
+                           folder, "sanitizers"], capture_output=True, text=True, timeout=30)
+    return done.stdout.splitlines(), done.returncode
+
+
+@tap.test
+def tally_tells_what_failed():
+    """The tally tells a failed program before the `make check` that sums it up, in few lines, and all names at the end"""
+    log = ("ok 1 - fine\nPASS: b 1 - fine\nnot ok 2 - breaks\nFAIL: b 2 - breaks\n" +
+           "".join(f"# line {number}\n" for number in range(100)) + "1..2\nERROR: b - exited with status 1\n")
+    lines, status = tally_of("ok - make\nnot ok - make check\n# FAIL: tests/b 2 - breaks\n", [
+        ("a", "ok 1 - one # SKIP no way\nok 2 - two # SKIP no way\nok 3 - three # SKIP no hope\n1..3\n", "PASS"),
+        ("b", log, "ERROR")])
+    tap.equal(lines[:4], ["skipped: sanitizers/tests/a (2 tests): no way", "skipped: sanitizers/tests/a (1 test): no hope",
+                          "FAILED: sanitizers/tests/b: breaks", "    line 0"])
+    tap.equal(lines[-8:], ["    line 99", "FAILED: sanitizers: make check", "    FAIL: tests/b 2 - breaks", "", "In short:",
+                           "FAILED: sanitizers/tests/b: breaks", "FAILED: sanitizers: make check",
+                           "2 passed, 2 failed, 3 skipped"])
+    tap.equal((len(lines), status), (35, 1), "lines, exit status")
+
+
+@tap.test
+def tally_tells_crashes():
+    """Of a program that ended too early, the tally tells the last that it said"""
+    lines, status = tally_of("ok - make\n", [("b", "ok 1 - fine\nPASS: b 1 - fine\nERROR: AddressSanitizer: heap\n", "ERROR")])
+    tap.equal(lines[:4], ["FAILED: sanitizers/tests/b", "    planned None tests, ran 1", "    ok 1 - fine",
+                          "    ERROR: AddressSanitizer: heap"])
+    tap.equal(status, 1, "exit status")
+
+
 @tap.test
 def schemas_are_obeyed():
     """the validator of JSON schemas refuses what it should, and keywords that it does not know"""
