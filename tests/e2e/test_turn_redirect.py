@@ -39,8 +39,8 @@ def only_when_full():
     """alternate_when = "full": the first is served here, the second sent away; a reload brings it back"""
     text = f'alternate_servers = ( {alternate("127.0.0.1", 9)} );\nalternate_when = "full";\n'
     port = postern.free_port()
-    config = postern.config(port).replace("unauthenticated_per_source = 0;",
-                                          "unauthenticated_per_source = 0; allocations_per_worker = 1;")
+    config = postern.config(port, workers=1).replace("unauthenticated_per_source = 0;",
+                                                     "unauthenticated_per_source = 0; allocations_per_worker = 1;")
     server = postern.server(config + text)
     one = e2e.allocated(port)
     tap.equal(tap.raises(stunwire.Refused, e2e.client(port).allocate).code, 300)
