@@ -60,7 +60,11 @@ stunclient_libpeer_la_SOURCES = \
 stunclient_libpeer_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(LIBCRYPTO_CFLAGS)
 stunclient_libpeer_la_LIBADD =
 if HAVE_USRSCTP
-stunclient_libpeer_la_SOURCES += stunclient/peer/sctp_peer.c
+stunclient_libpeer_la_SOURCES += \
+	stunclient/peer/sctp_events.c \
+	stunclient/peer/sctp_options.c \
+	stunclient/peer/sctp_peer.c stunclient/peer/sctp_peer_internal.h \
+	stunclient/peer/sctp_stack.c
 stunclient_libpeer_la_CFLAGS += $(USRSCTP_CFLAGS)
 stunclient_libpeer_la_LIBADD += $(USRSCTP_LIBS)
 else
