@@ -63,6 +63,7 @@ src_libproto_la_SOURCES = \
 	src/proto/relay_service.c src/proto/relay_service.h \
 	src/proto/rendezvous_client.c src/proto/rendezvous_client.h \
 	src/proto/rendezvous_client_call.c src/proto/rendezvous_client_internal.h \
+	src/proto/rendezvous_client_hello.c src/proto/rendezvous_client_output.c \
 	src/proto/stun_transaction.c src/proto/stun_transaction.h \
 	src/proto/stun_uri.c src/proto/stun_uri.h \
 	src/proto/turn_client.c src/proto/turn_client.h src/proto/turn_client_internal.h \

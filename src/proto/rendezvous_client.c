@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "proto/rendezvous_client_internal.h"
-#include "wire/signal_proof.h"
 
 #include <assert.h>
 #include <openssl/crypto.h>
@@ -16,8 +15,6 @@
 #define PING_DEFAULT_S 30
 #define RETRY_FIRST_MS 250 /* doubled with each attempt that fails */
 #define RETRY_MAX_MS 30000
-#define RID_HELLO "hello"
-#define RID_TURN "turn"
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -70,11 +67,7 @@ void rendezvous_client_free(struct rendezvous_client *client)
         return;
     }
     rendezvous_calls_free(client);
-    while (client->kept != NULL) {
-        struct kept_message *next = client->kept->next;
-        free(client->kept);
-        client->kept = next;
-    }
+    rendezvous_output_free(client);
     for (size_t i = 0; i < client->event_count; i++) {
         free_event(client->events[(client->event_head + i) % EVENTS_MAX]);
     }
@@ -202,13 +195,9 @@ static uint32_t retry_wait_ms(struct rendezvous_client *client)
 /* The connection is no more, whoever ended it. */
 static void lose(struct rendezvous_client *client, struct monotime now, const char *why)
 {
-    client->open_due = client->pong_due = client->ping_due = client->turn_wanted = false;
+    rendezvous_output_restart(client);
     client->pinged = false;
-    client->hello_size = 0;
     client->turn_due = MONOTIME_NEVER;
-    for (struct kept_message *kept = client->kept; kept != NULL; kept = kept->next) {
-        kept->sent = false;
-    }
     if (client->refused) {
         client->state = CONNECTION_IDLE;
         client->due = MONOTIME_NEVER;
@@ -245,110 +234,6 @@ static void refuse(struct rendezvous_client *client, struct monotime now, enum s
 
 /* ---- who we are ------------------------------------------------------------------------------ */
 
-static bool offers(const struct signal_message *welcome, enum signal_method method)
-{
-    for (size_t i = 0; i < welcome->welcome.method_count; i++) {
-        if (welcome->welcome.methods[i] == method) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool choose_method(const struct rendezvous_client *client,
-                          const struct signal_message *welcome, enum signal_method *out)
-{
-    const bool has[SIGNAL_METHOD_COUNT] = {
-        [SIGNAL_METHOD_SHA256] = client->user != NULL && client->password != NULL,
-        [SIGNAL_METHOD_MD5] = client->user != NULL && client->password != NULL,
-        [SIGNAL_METHOD_TOKEN] = client->token != NULL,
-        [SIGNAL_METHOD_ED25519] = client->setup.private_key != NULL,
-    };
-    for (int method = 0; method < SIGNAL_METHOD_COUNT; method++) {
-        if (has[method] && offers(welcome, (enum signal_method)method)) {
-            *out = (enum signal_method)method;
-            return true;
-        }
-    }
-    return false;
-}
-
-struct hello_texts {
-    char proof[SIGNAL_PROOF_TEXT_SIZE];
-    char pub[SIGNAL_PUBLIC_KEY_TEXT_SIZE];
-    char sig[SIGNAL_SIGNATURE_TEXT_SIZE];
-};
-
-static bool prove_password(const struct rendezvous_client *client, struct signal_claim *claim,
-                           struct signal_message *hello, struct hello_texts *texts)
-{
-    enum stun_password_algorithm algorithm =
-        claim->method == SIGNAL_METHOD_MD5 ? STUN_PASSWORD_MD5 : STUN_PASSWORD_SHA256;
-    struct stun_key key;
-    claim->user = hello->hello.user = client->user;
-    if (stun_key_long_term(client->setup.crypto, &key, algorithm, client->user, claim->realm,
-                           client->password) != STUN_OK) {
-        return false;
-    }
-    bool made = signal_proof_make(claim, &key, texts->proof);
-    OPENSSL_cleanse(&key, sizeof key);
-    hello->hello.proof = texts->proof;
-    return made;
-}
-
-static bool prove_key(const struct rendezvous_client *client, struct signal_claim *claim,
-                      struct signal_message *hello, struct hello_texts *texts)
-{
-    if (!signal_public_key(client->private_key, texts->pub)) {
-        return false;
-    }
-    claim->user = hello->hello.pub = texts->pub;
-    hello->hello.sig = texts->sig;
-    return signal_sign(claim, client->private_key, texts->sig);
-}
-
-static bool build_hello(struct rendezvous_client *client, const struct signal_message *welcome,
-                        enum signal_method method)
-{
-    const char *resume = client->resume[0] != '\0' ? client->resume : NULL;
-    struct signal_message hello = {
-        .type = SIGNAL_HELLO,
-        .rid = RID_HELLO,
-        .hello = {.version = SIGNAL_VERSION,
-                  .name = client->name,
-                  .method = method,
-                  .resume = resume,
-                  .allow_count = client->setup.caller_count,
-                  .has_allow = client->setup.caller_count > 0},
-    };
-    for (size_t i = 0; i < client->setup.caller_count; i++) {
-        hello.hello.allow[i] = client->setup.callers[i];
-    }
-    struct signal_claim claim = {.method = method,
-                                 .nonce = welcome->welcome.nonce,
-                                 .realm = welcome->welcome.realm,
-                                 .name = client->name,
-                                 .resume = resume};
-    struct hello_texts texts;
-    bool proved = true;
-    switch (method) {
-    case SIGNAL_METHOD_SHA256:
-    case SIGNAL_METHOD_MD5:
-        proved = prove_password(client, &claim, &hello, &texts);
-        break;
-    case SIGNAL_METHOD_ED25519:
-        proved = prove_key(client, &claim, &hello, &texts);
-        break;
-    case SIGNAL_METHOD_TOKEN:
-    case SIGNAL_METHOD_COUNT:
-        hello.hello.token = client->token;
-        break;
-    }
-    client->hello_size =
-        proved ? signal_message_build(&hello, client->hello, sizeof client->hello) : 0;
-    return client->hello_size > 0;
-}
-
 static void on_welcome(struct rendezvous_client *client, struct monotime now,
                        const struct signal_message *welcome)
 {
@@ -358,10 +243,10 @@ static void on_welcome(struct rendezvous_client *client, struct monotime now,
         return;
     }
     client->ping_s = welcome->welcome.ping_s > 0 ? welcome->welcome.ping_s : PING_DEFAULT_S;
-    if (!choose_method(client, welcome, &method)) {
+    if (!rendezvous_choose_method(client, welcome, &method)) {
         refuse(client, now, SIGNAL_UNAUTHORIZED,
                "the service asks who we are in a way that needs other credentials than the given");
-    } else if (!build_hello(client, welcome, method)) {
+    } else if (!rendezvous_build_hello(client, welcome, method)) {
         refuse(client, now, SIGNAL_CODE_UNKNOWN, "name or password cannot be used");
     } else {
         client->state = CONNECTION_GREETING;
@@ -446,26 +331,10 @@ static void on_session_error(struct rendezvous_client *client, struct monotime n
     }
 }
 
-static struct kept_message *take_kept(struct rendezvous_client *client, const char *rid)
-{
-    if (rid == NULL) {
-        return NULL;
-    }
-    for (struct kept_message **at = &client->kept; *at != NULL; at = &(*at)->next) {
-        struct kept_message *kept = *at;
-        if (kept->sent && strcmp(kept->rid, rid) == 0) {
-            *at = kept->next;
-            client->kept_count--;
-            return kept;
-        }
-    }
-    return NULL;
-}
-
 static void on_answer(struct rendezvous_client *client, struct monotime now,
                       struct signal_message *message)
 {
-    struct kept_message *kept = take_kept(client, message->rid);
+    struct kept_message *kept = rendezvous_take_kept(client, message->rid);
     if (kept != NULL) {
         rendezvous_call_answered(client, kept, message);
         free(kept);
@@ -540,100 +409,6 @@ void rendezvous_client_input(struct rendezvous_client *client, struct monotime n
     if (client->state < CONNECTION_REGISTERED) {
         refuse(client, now, fault.code, "what answers does not speak the rendezvous protocol");
     }
-}
-
-/* ---- what we say ----------------------------------------------------------------------------- */
-
-void rendezvous_keep(struct rendezvous_client *client, uint32_t call,
-                     struct signal_message *message)
-{
-    char rid[RID_SIZE];
-    snprintf(rid, sizeof rid, "%u", ++client->last_rid);
-    message->rid = rid;
-    size_t size = signal_message_build(message, client->lent, sizeof client->lent);
-    struct kept_message *kept = size == 0 || client->kept_count == RENDEZVOUS_MESSAGES_MAX
-                                    ? NULL
-                                    : malloc(sizeof *kept + size + 1);
-    if (kept == NULL) {
-        client->counters.overflowing++;
-        return;
-    }
-    *kept =
-        (struct kept_message){.call = call, .size = size, .is_call = message->type == SIGNAL_CALL};
-    memcpy(kept->rid, rid, sizeof rid);
-    memcpy(kept->text, client->lent, size + 1);
-    struct kept_message **end = &client->kept;
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = kept;
-    client->kept_count++;
-}
-
-static size_t build_plain(struct rendezvous_client *client, const struct signal_message *message)
-{
-    return signal_message_build(message, client->lent, sizeof client->lent);
-}
-
-/* What is not of a call: the flags, in the order of their urgency. */
-static size_t next_control(struct rendezvous_client *client)
-{
-    if (client->open_due) {
-        client->open_due = false;
-        return build_plain(client, &(struct signal_message){.type = SIGNAL_OPEN,
-                                                            .open = {.version = SIGNAL_VERSION}});
-    }
-    if (client->hello_size > 0) {
-        size_t size = client->hello_size;
-        memcpy(client->lent, client->hello, size + 1);
-        client->hello_size = 0;
-        return size;
-    }
-    if (client->pong_due) {
-        client->pong_due = false;
-        const char *rid = client->pong_rid[0] == '\0' ? NULL : client->pong_rid;
-        return build_plain(client, &(struct signal_message){.type = SIGNAL_PONG, .rid = rid});
-    }
-    if (client->ping_due) {
-        client->ping_due = false;
-        return build_plain(client, &(struct signal_message){.type = SIGNAL_PING});
-    }
-    if (client->turn_wanted) {
-        client->turn_wanted = false;
-        return build_plain(client, &(struct signal_message){.type = SIGNAL_TURN, .rid = RID_TURN});
-    }
-    return 0;
-}
-
-static size_t next_kept(struct rendezvous_client *client)
-{
-    if (client->state != CONNECTION_REGISTERED) {
-        return 0;
-    }
-    for (struct kept_message *kept = client->kept; kept != NULL; kept = kept->next) {
-        if (!kept->sent) {
-            kept->sent = true;
-            memcpy(client->lent, kept->text, kept->size + 1);
-            return kept->size;
-        }
-    }
-    return 0;
-}
-
-const char *rendezvous_client_output(struct rendezvous_client *client, size_t *size)
-{
-    if (client->state < CONNECTION_OPENING) {
-        return NULL;
-    }
-    *size = next_control(client);
-    if (*size == 0) {
-        *size = next_kept(client);
-    }
-    if (*size == 0) {
-        return NULL;
-    }
-    client->counters.messages_sent++;
-    return client->lent;
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

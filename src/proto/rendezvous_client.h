@@ -5,8 +5,10 @@
  * and events out. The shell makes connections when it is asked to and carries one message at a
  * time.
  *
- *   rendezvous_client.c       the connection: open, hello, pings, coming back
- *   rendezvous_client_call.c  calls, and what is said in them
+ *   rendezvous_client.c         the connection: open, registered, pings, coming back
+ *   rendezvous_client_hello.c   who we are
+ *   rendezvous_client_output.c  what is sent, and what is kept until it has been acknowledged
+ *   rendezvous_client_call.c    calls, and what is said in them
  *
  * What is said in a call while the connection is broken, or was not acknowledged when it broke,
  * goes out once the session has been resumed. A call that is connected does not need the service.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the two files of the rendezvous client share. */
+/* What the files of the rendezvous client share. */
 #ifndef PROTO_RENDEZVOUS_CLIENT_INTERNAL_H
 #define PROTO_RENDEZVOUS_CLIENT_INTERNAL_H
 
@@ -89,9 +89,24 @@ struct rendezvous_client {
 struct rendezvous_client_event *rendezvous_push(struct rendezvous_client *client,
                                                 enum rendezvous_client_event_type type,
                                                 uint32_t call, struct signal_message *message);
+
+/* rendezvous_client_hello.c: who we are. */
+/* The first way of ours that the service takes; false: none. */
+bool rendezvous_choose_method(const struct rendezvous_client *client,
+                              const struct signal_message *welcome, enum signal_method *out);
+/* Makes the hello that is sent next. False: name or password cannot be used. */
+bool rendezvous_build_hello(struct rendezvous_client *client, const struct signal_message *welcome,
+                            enum signal_method method);
+
+/* rendezvous_client_output.c: what we say. */
 /* Appends to the kept messages; gives it a rid. */
 void rendezvous_keep(struct rendezvous_client *client, uint32_t call,
                      struct signal_message *message);
+/* Takes out what `rid` answers, to be freed; NULL: nothing kept. */
+struct kept_message *rendezvous_take_kept(struct rendezvous_client *client, const char *rid);
+/* The connection is gone: what is kept will be sent again on the next, all else not. */
+void rendezvous_output_restart(struct rendezvous_client *client);
+void rendezvous_output_free(struct rendezvous_client *client);
 
 /* rendezvous_client_call.c: what concerns calls. */
 void rendezvous_call_input(struct rendezvous_client *client, struct monotime now,
