@@ -308,11 +308,12 @@ void associations_expire(struct associations *associations, struct monotime now)
 {
     struct timer_node *node;
 
-    while ((node = timer_wheel_expire(&associations->resends, now)) != NULL) {
-        on_resend(container_of(node, struct association, resend), now);
-    }
+    /* Deadlines first: what ends now sends nothing again. */
     while ((node = timer_wheel_expire(&associations->deadlines, now)) != NULL) {
         on_deadline(container_of(node, struct association, deadline), now);
+    }
+    while ((node = timer_wheel_expire(&associations->resends, now)) != NULL) {
+        on_resend(container_of(node, struct association, resend), now);
     }
     associations_flush(associations);
     associations_arm(associations, now);
