@@ -3,6 +3,7 @@
 
 #include "net/clock.h"
 #include "net/stream.h"
+#include "net/timer.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>
@@ -16,14 +17,7 @@
 static void arm(struct shell *shell)
 {
     struct monotime due = shell->user->due(shell->user->context);
-    if (due.us == MONOTIME_NEVER.us) {
-        evtimer_del(shell->timer);
-        return;
-    }
-    int64_t wait_us = monotime_difference_us(due, clock_now());
-    wait_us = wait_us < 0 ? 0 : wait_us;
-    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
-    evtimer_add(shell->timer, &wait);
+    timer_arm(shell->timer, clock_now(), due);
 }
 
 void shell_settle(struct shell *shell)
@@ -301,12 +295,7 @@ bool shell_run(struct shell *shell, const struct shell_user *user, struct monoti
     shell->interrupted = false;
     evsignal_add(shell->interrupt, NULL);
     evsignal_add(shell->terminate, NULL);
-    if (give_up.us != MONOTIME_NEVER.us) {
-        int64_t left_us = monotime_difference_us(give_up, clock_now());
-        left_us = left_us < 0 ? 0 : left_us;
-        struct timeval left = {left_us / MONOTIME_SECOND, left_us % MONOTIME_SECOND};
-        evtimer_add(shell->limit, &left);
-    }
+    timer_arm(shell->limit, clock_now(), give_up);
     shell_send(&shell->outbox, shell);
     if (!user->finished(user->context)) {
         arm(shell);

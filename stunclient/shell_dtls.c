@@ -2,6 +2,7 @@
 #include "stunclient/shell_internal.h"
 
 #include "base/address.h"
+#include "net/timer.h"
 #include "net/tls_context.h"
 
 #include <errno.h>
@@ -31,9 +32,8 @@ static void note_status(struct way *way)
 {
     char text[TLS_TEXT_SIZE];
     int64_t wait_us = dtls_due_us(way->dtls);
-    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
     if (wait_us >= 0) {
-        evtimer_add(way->resend, &wait);
+        (void)timer_arm_us(way->resend, wait_us);
     } else {
         evtimer_del(way->resend);
     }
@@ -125,7 +125,7 @@ int shell_open_dtls(struct shell *shell, const struct stun_address *remote,
         return status;
     }
     int64_t wait_us = dtls_due_us(way->dtls);
-    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
-    evtimer_add(way->resend, &wait);
+    /* If it has failed already, that is told from the loop. */
+    (void)timer_arm_us(way->resend, wait_us < 0 ? 0 : wait_us);
     return 0;
 }

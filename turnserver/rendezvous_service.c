@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "net/clock.h"
+#include "net/timer.h"
 #include "turnserver/ops/rendezvous_events.h"
 
 #include <errno.h>
@@ -57,13 +58,7 @@ static void set_timer(struct rendezvous_service *service)
     if (due.us == service->timer_due.us)
         return;
     service->timer_due = due;
-    if (due.us == MONOTIME_NEVER.us) {
-        event_del(service->timer);
-        return;
-    }
-    struct monotime now = clock_now();
-    int64_t us = monotime_reached(now, due) ? 0 : monotime_difference_us(due, now);
-    event_add(service->timer, &(struct timeval){us / MONOTIME_SECOND, us % MONOTIME_SECOND});
+    timer_arm(service->timer, clock_now(), due);
 }
 
 void rendezvous_service_turn(struct rendezvous_service *service)

@@ -3,6 +3,7 @@
 
 #include "base/hash_map.h"
 #include "net/clock.h"
+#include "net/timer.h"
 #include "turnserver/tcp_sockets.h"
 
 #include <errno.h>
@@ -177,7 +178,7 @@ static bool send_message(struct tcp_relay *relay, struct tcp_relay_message *mess
             last = &(*last)->next;
         }
         *last = message;
-        (void)event_add(relay->retry, &(struct timeval){.tv_usec = RETRY_MS * 1000L});
+        (void)timer_arm_us(relay->retry, RETRY_MS * MONOTIME_MILLISECOND);
         return true;
     }
     if (status != 0) {

@@ -3,6 +3,7 @@
 
 #include "base/hash_map.h"
 #include "net/tcp_socket.h"
+#include "net/timer.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -198,7 +199,7 @@ static bool accept_one(struct listener *listener)
     case -ENOMEM:
         /* The socket stays readable: without a pause the loop would spin. */
         event_del(listener->readable);
-        event_add(listener->resume, &(struct timeval){.tv_usec = PAUSE_MS * 1000L});
+        (void)timer_arm_us(listener->resume, PAUSE_MS * MONOTIME_MILLISECOND);
         return false;
     case -EAGAIN:
         return false;

@@ -2,6 +2,7 @@
 #include "turnserver/worker.h"
 
 #include "net/clock.h"
+#include "net/timer.h"
 #include "turnserver/listener.h"
 #include "turnserver/worker_internal.h"
 
@@ -101,12 +102,6 @@ static void flush(void *context)
     drain_events(worker);
 }
 
-static struct timeval timeval_until(struct monotime now, struct monotime due)
-{
-    int64_t us = monotime_reached(now, due) ? 0 : monotime_difference_us(due, now);
-    return (struct timeval){us / MONOTIME_SECOND, us % MONOTIME_SECOND};
-}
-
 static void set_timer(struct worker *worker)
 {
     struct monotime due = turn_server_due(worker->turn);
@@ -114,12 +109,7 @@ static void set_timer(struct worker *worker)
         return;
     }
     worker->timer_due = due;
-    if (due.us == MONOTIME_NEVER.us) {
-        (void)event_del(worker->timer);
-    } else {
-        struct timeval delay = timeval_until(worker->now, due);
-        (void)event_add(worker->timer, &delay);
-    }
+    timer_arm(worker->timer, worker->now, due);
 }
 
 static void on_end_of_turn(evutil_socket_t descriptor, short what, void *context)

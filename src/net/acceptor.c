@@ -3,6 +3,7 @@
 
 #include "net/clock.h"
 #include "net/tcp_socket.h"
+#include "net/timer.h"
 #include "net/udp_socket.h"
 
 #include <errno.h>
@@ -34,13 +35,7 @@ static void arm(struct acceptor *acceptor, struct monotime now)
         return;
     }
     acceptor->armed = due;
-    if (due.us == MONOTIME_NEVER.us) {
-        event_del(acceptor->tick);
-        return;
-    }
-    int64_t us = monotime_difference_us(due, now);
-    us = us < 0 ? 0 : us;
-    event_add(acceptor->tick, &(struct timeval){us / MONOTIME_SECOND, us % MONOTIME_SECOND});
+    timer_arm(acceptor->tick, now, due);
 }
 
 void acceptor_set_deadline(struct connection *connection, struct monotime now)
@@ -165,7 +160,7 @@ static bool accept_one(const struct listening *listening)
         /* The socket stays readable: without a pause the loop would spin. */
         acceptor->counters.accept_failures++;
         accept_on(acceptor, false);
-        event_add(acceptor->resume, &(struct timeval){.tv_usec = PAUSE_MS * 1000L});
+        (void)timer_arm_us(acceptor->resume, PAUSE_MS * MONOTIME_MILLISECOND);
         return false;
     case -EAGAIN:
         return false;

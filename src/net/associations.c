@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "net/associations_internal.h"
 #include "net/clock.h"
+#include "net/timer.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -70,13 +71,7 @@ static void associations_arm(struct associations *associations, struct monotime 
         return;
     }
     associations->timer_due = due;
-    if (due.us == MONOTIME_NEVER.us) {
-        (void)event_del(associations->timer);
-        return;
-    }
-    int64_t us = monotime_reached(now, due) ? 0 : monotime_difference_us(due, now);
-    struct timeval wait = {us / MONOTIME_SECOND, us % MONOTIME_SECOND};
-    (void)event_add(associations->timer, &wait);
+    timer_arm(associations->timer, now, due);
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */

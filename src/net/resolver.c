@@ -3,6 +3,7 @@
 
 #include "net/resolver_backend.h"
 #include "net/socket_address.h"
+#include "net/timer.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -62,14 +63,14 @@ void resolver_free(struct resolver *resolver)
 int resolver_start(struct resolver *resolver, const struct resolver_request *request,
                    resolver_done *done, void *context)
 {
-    struct timeval limit = {request->timeout_ms / 1000, (request->timeout_ms % 1000) * 1000};
     resolver->request = *request;
     resolver->result = (struct resolver_result){0};
     resolver->done = done;
     resolver->context = context;
     resolver->busy = true;
-    if (evtimer_add(resolver->limit, &limit) != 0) {
-        return -ENOMEM;
+    int status = timer_arm_us(resolver->limit, request->timeout_ms * MONOTIME_MILLISECOND);
+    if (status != 0) {
+        return status;
     }
     resolver_backend_start(resolver);
     return 0;
@@ -106,10 +107,9 @@ void resolver_add_naptr(struct resolver *resolver, const struct resolver_naptr *
 
 void resolver_finish(struct resolver *resolver, const char *problem)
 {
-    struct timeval now = {0, 0};
     evtimer_del(resolver->limit);
     if (resolver->result.count == 0) {
         snprintf(resolver->result.problem, sizeof resolver->result.problem, "%s", problem);
     }
-    evtimer_add(resolver->finished, &now);
+    (void)timer_arm_us(resolver->finished, 0);
 }

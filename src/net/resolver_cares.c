@@ -3,6 +3,7 @@
 #include "net/resolver_backend.h"
 
 #include "base/address.h"
+#include "net/timer.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>
@@ -189,8 +190,7 @@ static void advance(struct resolver *resolver)
     if (backend->srv_pending) {
         if (!backend->host.pending && backend->host.count > 0 &&
             !evtimer_pending(backend->srv_limit, NULL)) {
-            struct timeval wait = {SRV_EXTRA_MS / 1000, (SRV_EXTRA_MS % 1000) * 1000};
-            evtimer_add(backend->srv_limit, &wait);
+            (void)timer_arm_us(backend->srv_limit, SRV_EXTRA_MS * MONOTIME_MILLISECOND);
         }
         return;
     }

@@ -2,6 +2,7 @@
 #include "net/tunnel.h"
 
 #include "net/tcp_socket.h"
+#include "net/timer.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -72,12 +73,10 @@ static bool pass_end(struct side *to)
 
 static void pause_reading(struct tunnel *tunnel, int64_t us)
 {
-    struct timeval wait = {us / 1000000, us % 1000000};
-
     tunnel->paused = true;
     bufferevent_disable(tunnel->client.bufferevent, EV_READ);
     bufferevent_disable(tunnel->upstream.bufferevent, EV_READ);
-    event_add(tunnel->resume, &wait);
+    (void)timer_arm_us(tunnel->resume, us);
 }
 
 static void resume_side(const struct side *side)

@@ -6,6 +6,7 @@
 #include "net/message_stream.h"
 #include "net/resolver.h"
 #include "net/tcp_socket.h"
+#include "net/timer.h"
 #include "net/tls_context.h"
 #include "stunclient/random.h"
 #include "stunclient/secure.h"
@@ -178,14 +179,7 @@ static void take_events(struct rendezvous *rendezvous)
 static void arm(struct rendezvous *rendezvous)
 {
     struct monotime due = rendezvous_client_due(rendezvous->client);
-    if (due.us == MONOTIME_NEVER.us) {
-        evtimer_del(rendezvous->timer);
-        return;
-    }
-    int64_t wait_us = monotime_difference_us(due, clock_now());
-    wait_us = wait_us < 0 ? 0 : wait_us;
-    struct timeval wait = {wait_us / MONOTIME_SECOND, wait_us % MONOTIME_SECOND};
-    evtimer_add(rendezvous->timer, &wait);
+    timer_arm(rendezvous->timer, clock_now(), due);
 }
 
 void rendezvous_flush(struct rendezvous *rendezvous)

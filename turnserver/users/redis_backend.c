@@ -17,6 +17,7 @@
 #include "base/address.h"
 #include "base/text.h"
 #include "net/clock.h"
+#include "net/timer.h"
 
 #include <event2/event.h>
 #include <hiredis/adapters/libevent.h>
@@ -60,9 +61,7 @@ static bool is_available(void)
 
 static void set_timer(struct event *timer, unsigned ms)
 {
-    const struct timeval delay = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
-
-    (void)event_add(timer, &delay);
+    (void)timer_arm_us(timer, ms * MONOTIME_MILLISECOND);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
