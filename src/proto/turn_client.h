@@ -74,12 +74,16 @@ void turn_client_forget(struct turn_client *client, struct monotime now,
 /*
  * Sends a datagram to `peer`: framed in place, as ChannelData when a channel is bound, else as a
  * Send indication. TURN_CLIENT_HEADROOM and TURN_CLIENT_TAILROOM always do; with a channel four
- * bytes before the data are enough. `packet` stays borrowed until the outbox is sent. Returns 0,
- * -ENOTCONN without an allocation, -EACCES without a permission for `peer`, -EMSGSIZE, -ENOBUFS
- * when head- or tailroom is missing.
+ * bytes before the data are enough. The first data need not wait for the answer that permits them:
+ * they follow the request, and are lost with it. `packet` stays borrowed until the outbox is sent.
+ * Returns 0, -ENOTCONN without an allocation, -EACCES when no permission for `peer` is there or
+ * asked for, -EMSGSIZE, -ENOBUFS when head- or tailroom is missing.
  */
 int turn_client_send(struct turn_client *client, struct monotime now,
                      const struct stun_address *peer, struct packet *packet, struct outbox *outbox);
+/* Whether turn_client_send has an allocation and a permission for `peer`, or one under way. */
+bool turn_client_may_send(const struct turn_client *client, struct monotime now,
+                          const struct stun_address *peer);
 /*
  * RFC 6062. connect asks an allocation that relays TCP for a connection to `peer`, one at a time:
  * TURN_CLIENT_CONNECTED or TURN_CLIENT_PEER_FAILED follows. join makes a client that allocates

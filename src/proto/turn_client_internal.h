@@ -131,7 +131,8 @@ void turn_request_cancel_all(struct turn_client *client);
 /* Begins what is due, as far as requests are free. */
 void turn_peer_tick(struct turn_client *client, struct monotime now, struct outbox *outbox);
 struct monotime turn_peer_due(const struct turn_client *client);
-/* Whether there is a permission for that IP address. */
+/* Whether the server lets data pass to and from that IP address, or will when it has read what we
+ * have sent already: it deals with one client's packets in their order. */
 bool turn_peer_permits(const struct turn_client *client, struct monotime now,
                        const struct stun_address *address);
 /* The peer with a bound channel and that address, or NULL. */

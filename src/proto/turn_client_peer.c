@@ -107,8 +107,9 @@ bool turn_peer_permits(const struct turn_client *client, struct monotime now,
                        const struct stun_address *address)
 {
     for (size_t i = 0; i < client->peer_count; i++) {
-        if (is_permitted(&client->peers[i], now) &&
-            address_equal_ip(&client->peers[i].address, address)) {
+        const struct turn_peer *peer = &client->peers[i];
+        if ((peer->asking || is_permitted(peer, now)) &&
+            address_equal_ip(&peer->address, address)) {
             return true;
         }
     }

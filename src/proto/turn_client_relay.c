@@ -105,6 +105,12 @@ int turn_client_send(struct turn_client *client, struct monotime now,
     return status;
 }
 
+bool turn_client_may_send(const struct turn_client *client, struct monotime now,
+                          const struct stun_address *peer)
+{
+    return client->state == CLIENT_ALLOCATED && turn_peer_permits(client, now, peer);
+}
+
 /* ---- what peers send ------------------------------------------------------------------------- */
 
 /* `data` lies inside `packet`; what is around it becomes room. */

@@ -43,7 +43,7 @@ enum leg_state {
 
 struct relay_peer {
     struct stun_address address;
-    bool ready;
+    bool ready; /* what is sent there passes, or will when the server has read our request */
     bool preferred, refused; /* a channel was asked for; the server would not have it */
 };
 

@@ -251,7 +251,9 @@ void ice_relay_prepare(struct ice_agent *agent, struct monotime now, int base,
     if (turn_client_permit(relay->client, now, remote, outbox) != 0) {
         return;
     }
-    relay->peers[relay->peer_count++] = (struct relay_peer){.address = *remote};
+    /* A check follows the request at once: the server reads them in this order. */
+    relay->peers[relay->peer_count++] = (struct relay_peer){
+        .address = *remote, .ready = turn_client_may_send(relay->client, now, remote)};
     /* The machine may know the answer already; the agent is in the midst of making the pair. */
     agent->gather->poke = now;
 }
