@@ -79,6 +79,7 @@ noinst_LTLIBRARIES += src/libwire.la
 src_libwire_la_SOURCES = \
 	src/wire/candidate.c src/wire/candidate.h \
 	src/wire/client_hello.c src/wire/client_hello.h \
+	src/wire/ed25519.c src/wire/ed25519.h \
 	src/wire/http_head.c src/wire/http_head.h \
 	src/wire/proxy_header.c src/wire/proxy_header.h \
 	src/wire/session_description.c src/wire/session_description.h \

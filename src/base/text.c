@@ -132,6 +132,22 @@ bool text_is_printable(uint32_t code_point)
     return true;
 }
 
+size_t text_put_terminated(void *out, size_t capacity, const char *const *texts, size_t count)
+{
+    size_t written = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *text = texts[i] != NULL ? texts[i] : "";
+        size_t size = strlen(text) + 1;
+        if (size > capacity - written) {
+            return 0;
+        }
+        memcpy((char *)out + written, text, size);
+        written += size;
+    }
+    return written;
+}
+
 /* ---- a buffer whose failure sticks -------------------------------------------------------------
  */
 

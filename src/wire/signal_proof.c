@@ -2,9 +2,9 @@
 #include "wire/signal_proof.h"
 
 #include "base/base64.h"
+#include "base/text.h"
 
 #include <openssl/evp.h>
-#include <string.h>
 
 static const char label[] = "postern-rendezvous-1";
 
@@ -16,18 +16,8 @@ size_t signal_proved_text(const struct signal_claim *claim, uint8_t *out, size_t
         claim->user,   claim->name,
         claim->resume,
     };
-    size_t written = 0;
 
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const char *text = texts[i] != NULL ? texts[i] : "";
-        size_t size = strlen(text) + 1;
-        if (size > capacity - written) {
-            return 0;
-        }
-        memcpy(out + written, text, size);
-        written += size;
-    }
-    return written;
+    return text_put_terminated(out, capacity, texts, sizeof texts / sizeof texts[0]);
 }
 
 bool signal_proof_make(const struct signal_claim *claim, const struct stun_key *key,
@@ -46,36 +36,28 @@ bool signal_proof_make(const struct signal_claim *claim, const struct stun_key *
     return true;
 }
 
-bool signal_public_key(const uint8_t private_key[32], char out[SIGNAL_PUBLIC_KEY_TEXT_SIZE])
+bool signal_public_key(const uint8_t private_key[ED25519_KEY_SIZE],
+                       char out[SIGNAL_PUBLIC_KEY_TEXT_SIZE])
 {
-    uint8_t raw[SIGNAL_PUBLIC_KEY_SIZE];
-    size_t size = sizeof raw;
-    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, private_key, 32);
-    bool made = key != NULL && EVP_PKEY_get_raw_public_key(key, raw, &size) == 1;
+    uint8_t public_key[ED25519_KEY_SIZE];
 
-    if (made) {
-        base64_encode(raw, sizeof raw, out);
+    if (!ed25519_public_key(private_key, public_key)) {
+        return false;
     }
-    EVP_PKEY_free(key);
-    return made;
+    base64_encode(public_key, sizeof public_key, out);
+    return true;
 }
 
-bool signal_sign(const struct signal_claim *claim, const uint8_t private_key[32],
+bool signal_sign(const struct signal_claim *claim, const uint8_t private_key[ED25519_KEY_SIZE],
                  char out[SIGNAL_SIGNATURE_TEXT_SIZE])
 {
     uint8_t text[SIGNAL_PROVED_SIZE_MAX];
-    uint8_t signature[SIGNAL_SIGNATURE_SIZE];
-    size_t size = signal_proved_text(claim, text, sizeof text), written = sizeof signature;
-    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, private_key, 32);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool made = size > 0 && key != NULL && context != NULL &&
-                EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
-                EVP_DigestSign(context, signature, &written, text, size) == 1;
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    size_t size = signal_proved_text(claim, text, sizeof text);
 
-    if (made) {
-        base64_encode(signature, sizeof signature, out);
+    if (size == 0 || !ed25519_sign(private_key, text, size, signature)) {
+        return false;
     }
-    EVP_MD_CTX_free(context);
-    EVP_PKEY_free(key);
-    return made;
+    base64_encode(signature, sizeof signature, out);
+    return true;
 }

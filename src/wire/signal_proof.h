@@ -15,15 +15,14 @@
 #ifndef WIRE_SIGNAL_PROOF_H
 #define WIRE_SIGNAL_PROOF_H
 
+#include "wire/ed25519.h"
 #include "wire/signal.h"
 
 #include <postern/stun.h>
 
 #define SIGNAL_PROOF_SIZE 32
 #define SIGNAL_PROOF_TEXT_SIZE 44 /* base64url of it and a zero */
-#define SIGNAL_PUBLIC_KEY_SIZE 32
 #define SIGNAL_PUBLIC_KEY_TEXT_SIZE 44
-#define SIGNAL_SIGNATURE_SIZE 64
 #define SIGNAL_SIGNATURE_TEXT_SIZE 87
 
 /* Room for the text of the longest names. */
@@ -45,8 +44,9 @@ size_t signal_proved_text(const struct signal_claim *claim, uint8_t *out, size_t
 bool signal_proof_make(const struct signal_claim *claim, const struct stun_key *key,
                        char out[SIGNAL_PROOF_TEXT_SIZE]);
 /* Client: `pub` of a raw private key, and `sig`, for which claim->user is pub. */
-bool signal_public_key(const uint8_t private_key[32], char out[SIGNAL_PUBLIC_KEY_TEXT_SIZE]);
-bool signal_sign(const struct signal_claim *claim, const uint8_t private_key[32],
+bool signal_public_key(const uint8_t private_key[ED25519_KEY_SIZE],
+                       char out[SIGNAL_PUBLIC_KEY_TEXT_SIZE]);
+bool signal_sign(const struct signal_claim *claim, const uint8_t private_key[ED25519_KEY_SIZE],
                  char out[SIGNAL_SIGNATURE_TEXT_SIZE]);
 
 #endif

@@ -2,18 +2,17 @@
 #include "stunclient/peer/host_key.h"
 
 #include "base/base64.h"
+#include "base/text.h"
 #include "stunclient/peer/home.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SIGNATURE_SIZE 64
-#define SIGNATURE_TEXT_SIZE 87
+#define SIGNATURE_TEXT_SIZE BASE64_TEXT_SIZE(ED25519_SIGNATURE_SIZE)
 #define SIGNED_SIZE_MAX 1024
 #define HEAD "postern ed25519 private key 1\n" /* the first line of the file */
 
@@ -44,23 +43,14 @@ void host_key_wipe(struct host_key *key)
     OPENSSL_cleanse(key, sizeof *key);
 }
 
-static EVP_PKEY *private_key(const struct host_key *key)
-{
-    return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->private_key, HOST_KEY_SIZE);
-}
-
 static bool derive(struct host_key *key)
 {
-    uint8_t bytes[HOST_KEY_SIZE];
-    size_t size = sizeof bytes;
-    EVP_PKEY *pkey = private_key(key);
-    bool ok = pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, bytes, &size) == 1 &&
-              size == sizeof bytes;
-    if (ok) {
-        base64_encode(bytes, sizeof bytes, key->public_text);
+    uint8_t public_key[ED25519_KEY_SIZE];
+    if (!ed25519_public_key(key->private_key, public_key)) {
+        return false;
     }
-    EVP_PKEY_free(pkey);
-    return ok;
+    base64_encode(public_key, sizeof public_key, key->public_text);
+    return true;
 }
 
 static bool read_key(struct host_key *key, FILE *file)
@@ -69,7 +59,7 @@ static bool read_key(struct host_key *key, FILE *file)
     char line[64];
     bool ok = fgets(head, sizeof head, file) != NULL && strcmp(head, HEAD) == 0 &&
               fgets(line, sizeof line, file) != NULL &&
-              decode(key->private_key, HOST_KEY_SIZE, line, strcspn(line, "\n"));
+              decode(key->private_key, ED25519_KEY_SIZE, line, strcspn(line, "\n"));
     OPENSSL_cleanse(line, sizeof line);
     return ok && derive(key);
 }
@@ -89,7 +79,7 @@ static int write_key(const struct host_key *key, const char *path)
     if (descriptor < 0) {
         return -errno;
     }
-    base64_encode(key->private_key, HOST_KEY_SIZE, encoded);
+    base64_encode(key->private_key, ED25519_KEY_SIZE, encoded);
     ssize_t size = snprintf(text, sizeof text, "%s%s\n", HEAD, encoded);
     if (write(descriptor, text, (size_t)size) != size || link(temporary, path) != 0) {
         status = errno == EEXIST ? -EEXIST : errno != 0 ? -errno : -EIO;
@@ -103,7 +93,7 @@ static int write_key(const struct host_key *key, const char *path)
 
 static bool make_key(struct host_key *key, const char *path, struct failure *failure)
 {
-    if (RAND_priv_bytes(key->private_key, HOST_KEY_SIZE) != 1 || !derive(key)) {
+    if (RAND_priv_bytes(key->private_key, ED25519_KEY_SIZE) != 1 || !derive(key)) {
         failure_set(failure, EXIT_USAGE, "OpenSSL makes no Ed25519 key");
         return false;
     }
@@ -150,61 +140,39 @@ static size_t put_signed(uint8_t out[SIGNED_SIZE_MAX], const struct host_key_cla
 {
     const char *const texts[] = {"postern-identity-1", claim->type, claim->fingerprint,
                                  claim->other};
-    size_t size = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        size_t length = strlen(texts[i]) + 1;
-        if (size + length > SIGNED_SIZE_MAX) {
-            return 0;
-        }
-        memcpy(out + size, texts[i], length);
-        size += length;
-    }
-    return size;
+    return text_put_terminated(out, SIGNED_SIZE_MAX, texts, sizeof texts / sizeof texts[0]);
 }
 
 bool host_key_sign(const struct host_key *key, const struct host_key_claim *claim,
                    char out[HOST_KEY_IDENTITY_SIZE])
 {
     uint8_t text[SIGNED_SIZE_MAX];
-    uint8_t signature[SIGNATURE_SIZE];
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
     char encoded[SIGNATURE_TEXT_SIZE];
     size_t size = put_signed(text, claim);
-    size_t signature_size = sizeof signature;
-    EVP_PKEY *pkey = private_key(key);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = size > 0 && pkey != NULL && context != NULL &&
-              EVP_DigestSignInit(context, NULL, NULL, NULL, pkey) == 1 &&
-              EVP_DigestSign(context, signature, &signature_size, text, size) == 1;
-    if (ok) {
-        base64_encode(signature, sizeof signature, encoded);
-        snprintf(out, HOST_KEY_IDENTITY_SIZE, "ed25519 %s %s", key->public_text, encoded);
+    if (size == 0 || !ed25519_sign(key->private_key, text, size, signature)) {
+        return false;
     }
-    EVP_MD_CTX_free(context);
-    EVP_PKEY_free(pkey);
-    return ok;
+    base64_encode(signature, sizeof signature, encoded);
+    snprintf(out, HOST_KEY_IDENTITY_SIZE, "ed25519 %s %s", key->public_text, encoded);
+    return true;
 }
 
-static bool is_signed(const uint8_t public_key[HOST_KEY_SIZE],
-                      const uint8_t signature[SIGNATURE_SIZE], const struct host_key_claim *claim)
+static bool is_signed(const uint8_t public_key[ED25519_KEY_SIZE],
+                      const uint8_t signature[ED25519_SIGNATURE_SIZE],
+                      const struct host_key_claim *claim)
 {
     uint8_t text[SIGNED_SIZE_MAX];
     size_t size = put_signed(text, claim);
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, HOST_KEY_SIZE);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = size > 0 && pkey != NULL && context != NULL &&
-              EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1 &&
-              EVP_DigestVerify(context, signature, SIGNATURE_SIZE, text, size) == 1;
-    EVP_MD_CTX_free(context);
-    EVP_PKEY_free(pkey);
-    return ok;
+    return size > 0 && ed25519_verify(public_key, signature, text, size);
 }
 
 const char *host_key_verify(const char *identity, const struct host_key_claim *claim,
                             char *public_text)
 {
     static const char scheme[] = "ed25519 ";
-    uint8_t public_key[HOST_KEY_SIZE];
-    uint8_t signature[SIGNATURE_SIZE];
+    uint8_t public_key[ED25519_KEY_SIZE];
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
     if (strncmp(identity, scheme, strlen(scheme)) != 0) {
         return "is of a kind that is not known here";
     }

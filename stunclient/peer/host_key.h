@@ -14,17 +14,17 @@
 #define STUNCLIENT_PEER_HOST_KEY_H
 
 #include "stunclient/failure.h"
+#include "wire/ed25519.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define HOST_KEY_SIZE 32
 #define HOST_KEY_TEXT_SIZE 44 /* base64url and a zero */
 #define HOST_KEY_IDENTITY_SIZE 192
 
 struct host_key {
-    uint8_t private_key[HOST_KEY_SIZE];
+    uint8_t private_key[ED25519_KEY_SIZE];
     char public_text[HOST_KEY_TEXT_SIZE];
 };
 

@@ -179,25 +179,6 @@ static void test_issued_is_this_servers(void **state)
     auth_test_close(&other);
 }
 
-/* RFC 8032 §7.1, test 2. */
-static void test_signatures(void **state)
-{
-    uint8_t key[32], signature[64], text = 0x72;
-
-    (void)state;
-    from_hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", key, 32);
-    from_hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-             "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
-             signature, 64);
-    assert_true(auth_verify_signature(key, signature, &text, 1));
-    assert_false(auth_verify_signature(key, signature, &text, 0));
-    signature[63] ^= 1;
-    assert_false(auth_verify_signature(key, signature, &text, 1));
-    signature[63] ^= 1;
-    key[0] ^= 1;
-    assert_false(auth_verify_signature(key, signature, &text, 1));
-}
-
 static void test_realms(void **state)
 {
     struct auth_test test;
@@ -233,7 +214,6 @@ int main(void)
         cmocka_unit_test(test_bearer_tokens),
         cmocka_unit_test(test_issued),
         cmocka_unit_test(test_issued_is_this_servers),
-        cmocka_unit_test(test_signatures),
         cmocka_unit_test(test_realms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,9 +232,6 @@ void auth_check_proof(struct auth *auth, struct monotime now, const struct auth_
  */
 void auth_check_bearer(struct auth *auth, struct monotime now, const char *realm, const char *token,
                        struct auth_answer *answer);
-/* Whether an Ed25519 signature (RFC 8032) is one of the raw public key's over the text. */
-bool auth_verify_signature(const uint8_t public_key[32], const uint8_t signature[64],
-                           const uint8_t *text, size_t size);
 
 #define AUTH_ISSUED_PASSWORD_SIZE 45
 struct auth_issued {

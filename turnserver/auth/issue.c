@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,22 +112,6 @@ void auth_check_bearer(struct auth *auth, struct monotime now, const char *realm
     answer->identity.lifetime_max_s = UINT32_MAX;
     answer->identity.account_offset = (uint16_t)rest.account_offset;
     auth_write_account(auth, policy, name, answer->identity.user);
-}
-
-/* ---- signatures ------------------------------------------------------------------------------ */
-
-bool auth_verify_signature(const uint8_t public_key[32], const uint8_t signature[64],
-                           const uint8_t *text, size_t size)
-{
-    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, 32);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = key != NULL && context != NULL &&
-                EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
-                EVP_DigestVerify(context, signature, 64, text, size) == 1;
-
-    EVP_MD_CTX_free(context);
-    EVP_PKEY_free(key);
-    return good;
 }
 
 /* ---- credentials that we make ---------------------------------------------------------------- */

@@ -140,7 +140,7 @@ static const char *find_key(const struct rendezvous_policy *policy, const uint8_
                             const char *own)
 {
     for (size_t i = 0; i < policy->key_count; i++) {
-        if (memcmp(policy->keys[i].public_key, key, SIGNAL_PUBLIC_KEY_SIZE) == 0) {
+        if (memcmp(policy->keys[i].public_key, key, ED25519_KEY_SIZE) == 0) {
             return policy->keys[i].account;
         }
     }
@@ -153,7 +153,7 @@ static bool check_signature(struct request *request, struct person *person)
     const struct signal_message *message = request->message;
     struct auth *auth = request->rendezvous->auth;
     uint8_t text[SIGNAL_PROVED_SIZE_MAX];
-    uint8_t key[SIGNAL_PUBLIC_KEY_SIZE], signature[SIGNAL_SIGNATURE_SIZE];
+    uint8_t key[ED25519_KEY_SIZE], signature[ED25519_SIGNATURE_SIZE];
     char own[sizeof "key:" + SIGNAL_PUBLIC_KEY_TEXT_SIZE] = "key:";
     size_t size = proved_text(request, message->hello.pub, text);
 
@@ -163,7 +163,7 @@ static bool check_signature(struct request *request, struct person *person)
     }
     base64_encode(key, sizeof key, own + strlen(own));
     const char *account = find_key(request->rendezvous->policy, key, own);
-    if (!auth_verify_signature(key, signature, text, size) || account == NULL) {
+    if (!ed25519_verify(key, signature, text, size) || account == NULL) {
         return false;
     }
     const char *realm = strrchr(account, '\\');
