@@ -1,6 +1,9 @@
 # One cmocka program a module: tests/unit/test_X.c. Each has one group, since its output is TAP.
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 UNIT_LIBS = src/libcodec.la $(CMOCKA_LIBS)
+# For tests in which memory runs out.
+SHORT_MEMORY_FILES = tests/unit/short_memory.c tests/unit/short_memory.h
+SHORT_MEMORY_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 # ---- base -------------------------------------------------------------------------------------
 EXTRA_DIST += tests/unit/seeded.h
@@ -76,9 +79,10 @@ tests_unit_test_net_mailbox_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_mailbox_LDADD = $(NET_TEST_LIBS)
 
 unit_tests += tests/unit/test_net_message_memory
+tests_unit_test_net_message_memory_SOURCES = tests/unit/test_net_message_memory.c $(SHORT_MEMORY_FILES)
 tests_unit_test_net_message_memory_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_net_message_memory_LDADD = $(NET_TEST_LIBS) $(OPENSSL_LIBS)
-tests_unit_test_net_message_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+tests_unit_test_net_message_memory_LDFLAGS = $(SHORT_MEMORY_LINK)
 
 unit_tests += tests/unit/test_net_message_stream
 tests_unit_test_net_message_stream_CFLAGS = $(UNIT_CFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
@@ -212,10 +216,10 @@ tests_unit_test_turn_icmp_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_turn_icmp_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_turn_memory
+tests_unit_test_turn_memory_SOURCES = tests/unit/test_turn_memory.c $(SHORT_MEMORY_FILES)
 tests_unit_test_turn_memory_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_memory_LDADD = $(TURN_SHELL_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_turn_memory_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+tests_unit_test_turn_memory_LDFLAGS = $(SHORT_MEMORY_LINK)
 
 unit_tests += tests/unit/test_turn_mobility
 tests_unit_test_turn_mobility_CFLAGS = $(UNIT_CFLAGS) $(LIBCRYPTO_CFLAGS)
@@ -289,9 +293,10 @@ unit_tests += tests/unit/test_rendezvous_call tests/unit/test_rendezvous_hello \
 endif
 tests_unit_test_rendezvous_call_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rendezvous_call_LDADD = $(RENDEZVOUS_TEST_LIBS)
+tests_unit_test_rendezvous_memory_SOURCES = tests/unit/test_rendezvous_memory.c $(SHORT_MEMORY_FILES)
 tests_unit_test_rendezvous_memory_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rendezvous_memory_LDADD = $(RENDEZVOUS_TEST_LIBS)
-tests_unit_test_rendezvous_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=free
+tests_unit_test_rendezvous_memory_LDFLAGS = $(SHORT_MEMORY_LINK)
 tests_unit_test_rendezvous_limits_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rendezvous_limits_LDADD = $(RENDEZVOUS_TEST_LIBS)
 tests_unit_test_rendezvous_hello_CFLAGS = $(UNIT_CFLAGS)
@@ -355,6 +360,10 @@ unit_tests += tests/unit/test_http_head
 tests_unit_test_http_head_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_http_head_LDADD = src/libwire.la $(CMOCKA_LIBS)
 
+unit_tests += tests/unit/test_ed25519
+tests_unit_test_ed25519_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ed25519_LDADD = src/libwire.la $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/test_candidate
 tests_unit_test_candidate_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_candidate_LDADD = src/libwire.la $(CMOCKA_LIBS)
@@ -413,7 +422,7 @@ tests_unit_test_ice_paths_LDADD = $(ICE_TEST_LIBS)
 
 unit_tests += tests/unit/test_host_key
 tests_unit_test_host_key_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_host_key_LDADD = stunclient/libstunclient.la src/libproto.la src/libbase.la \
+tests_unit_test_host_key_LDADD = stunclient/libstunclient.la src/libproto.la src/libwire.la src/libbase.la \
 	src/libcodec.la $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += tests/unit/test_long_term

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Memory runs out at the first, second, third … allocation of a message stream: it ends, or is not
- * made, and says so once; nothing leaks (under sanitizers). The linker gives our own malloc and
- * calloc to the functions here; libevent, which does not survive that itself
- * (bufferevent_setwatermark), and wslay keep theirs.
+ * made, and says so once; nothing leaks (under sanitizers). libevent, which does not survive that
+ * itself (bufferevent_setwatermark), and wslay keep their memory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +12,7 @@
 #include <cmocka.h>
 
 #include "net/message_stream.h"
+#include "short_memory.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -24,40 +24,6 @@
 #include <unistd.h>
 
 #define ALLOCATIONS_MAX 500
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static struct {
-    bool armed;
-    unsigned allowed; /* so many succeed, all later ones fail */
-    unsigned refused;
-} memory;
-
-static bool memory_is_out(void)
-{
-    if (!memory.armed) {
-        return false;
-    }
-    if (memory.allowed > 0) {
-        memory.allowed--;
-        return false;
-    }
-    memory.refused++;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return memory_is_out() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return memory_is_out() ? NULL : __real_calloc(count, size);
-}
 
 /* ---- a stream that echoes ----------------------------------------------------------------------
  */

@@ -1,60 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Memory: how much an idle session and a call take, and what happens when there is none. The linker
- * gives every malloc, calloc and free of the machine to the functions here, which count and refuse.
- */
+/* Memory: how much an idle session and a call take, and what happens when there is none. */
 #include "rendezvous_test.h"
-
-#include <malloc.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void __wrap_free(void *memory);
-
-static struct {
-    bool armed;
-    unsigned allowed; /* so many succeed, all later ones fail */
-    unsigned refused;
-    size_t live; /* bytes; only differences mean something, since strdup is not seen */
-} memory;
-
-static bool memory_is_out(void)
-{
-    if (!memory.armed) {
-        return false;
-    }
-    if (memory.allowed > 0) {
-        memory.allowed--;
-        return false;
-    }
-    memory.refused++;
-    return true;
-}
-
-static void *counted(void *given)
-{
-    memory.live += given != NULL ? malloc_usable_size(given) : 0;
-    return given;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return memory_is_out() ? NULL : counted(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return memory_is_out() ? NULL : counted(__real_calloc(count, size));
-}
-
-void __wrap_free(void *given)
-{
-    memory.live -= given != NULL ? malloc_usable_size(given) : 0;
-    __real_free(given);
-}
+#include "short_memory.h"
 
 static struct world world;
 

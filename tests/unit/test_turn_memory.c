@@ -1,52 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Memory: how much an allocation takes, and what happens when there is none. The linker gives every
- * malloc, calloc and realloc of the machine to the functions here, which count and refuse.
- */
+/* Memory: how much an allocation takes, and what happens when there is none. */
+#include "tests/unit/short_memory.h"
 #include "tests/unit/turn_test.h"
 
 #include <malloc.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static struct {
-    bool armed;
-    unsigned allowed; /* so many succeed, all later ones fail */
-    unsigned refused;
-} memory;
-
-static bool memory_is_out(void)
-{
-    if (!memory.armed) {
-        return false;
-    }
-    if (memory.allowed > 0) {
-        memory.allowed--;
-        return false;
-    }
-    memory.refused++;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return memory_is_out() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return memory_is_out() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return memory_is_out() ? NULL : __real_realloc(old, size);
-}
 
 /* Hands over with memory short; only the machine's own calls count, not the shell's. */
 static void short_input(struct bench *bench, const struct shell_client *client)
