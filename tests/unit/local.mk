@@ -394,10 +394,10 @@ PROTO_TEST_LIBS = src/libproto.la src/libbase.la src/libcodec.la $(CMOCKA_LIBS)
 EXTRA_DIST += tests/unit/machine_test.h
 
 # Agents on a network of a few lines.
-check_LTLIBRARIES += tests/unit/libiceworld.la
-tests_unit_libiceworld_la_SOURCES = tests/unit/ice_world.c tests/unit/ice_world.h
-tests_unit_libiceworld_la_CFLAGS = $(UNIT_CFLAGS)
-ICE_TEST_LIBS = tests/unit/libiceworld.la $(PROTO_TEST_LIBS)
+check_LTLIBRARIES += tests/unit/libsmallworld.la
+tests_unit_libsmallworld_la_SOURCES = tests/unit/small_world.c tests/unit/small_world.h
+tests_unit_libsmallworld_la_CFLAGS = $(UNIT_CFLAGS)
+ICE_TEST_LIBS = tests/unit/libsmallworld.la $(PROTO_TEST_LIBS)
 
 unit_tests += tests/unit/test_ice_agent
 tests_unit_test_ice_agent_CFLAGS = $(UNIT_CFLAGS)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Two agents that find each other: roles, lite, what comes early, restart, patience. */
-#include "ice_world.h"
+#include "small_world.h"
 
 #include <errno.h>
 
-static struct ice_world world;
+static struct small_world world;
 
 static void connect_both(int64_t ms)
 {
@@ -232,7 +232,7 @@ static void restart_that_leads_nowhere(void **state)
     world_free(&world);
 }
 
-static bool drop_all(struct ice_world *in, struct world_packet *packet)
+static bool drop_all(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     (void)packet;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Candidates and pairs: priorities, order, foundations, what is redundant, and the bounds. */
-#include "ice_world.h"
+#include "small_world.h"
 
 #include "proto/ice/ice_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-static struct ice_world world;
+static struct small_world world;
 
 static struct ice_agent *begin(const struct ice_setup *changed)
 {

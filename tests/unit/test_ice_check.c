@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The bytes of connectivity checks, and an agent against a peer that says anything. */
-#include "ice_world.h"
+#include "small_world.h"
 
 #include <stdio.h>
 
@@ -54,7 +54,7 @@ static const uint8_t good_response[64] = {
 
 #define PASSWORD "a password of the peer"
 
-static struct ice_world world;
+static struct small_world world;
 static struct stun_address ours, theirs;
 
 static uint64_t constant_random(void *context)
@@ -67,7 +67,7 @@ static uint64_t constant_random(void *context)
 static struct world_packet caught[64];
 static size_t caught_count;
 
-static bool catch_all(struct ice_world *in, struct world_packet *packet)
+static bool catch_all(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     assert_true(caught_count < 64);
@@ -75,7 +75,7 @@ static bool catch_all(struct ice_world *in, struct world_packet *packet)
     return false;
 }
 
-static bool drop_all(struct ice_world *in, struct world_packet *packet)
+static bool drop_all(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     (void)packet;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which path is in use as time goes on: nomination, upgrade, consent, openers. */
-#include "ice_world.h"
+#include "small_world.h"
 
 #include "proto/ice/ice_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-static struct ice_world world;
+static struct small_world world;
 
 static void connect_all(void)
 {
@@ -22,13 +22,13 @@ static void connect_all(void)
 /* Two paths; the better one, by 198.51.100.0/24, as `better` says. */
 static struct monotime better_from;
 
-static bool better_opens_late(struct ice_world *in, struct world_packet *packet)
+static bool better_opens_late(struct small_world *in, struct world_packet *packet)
 {
     bool better = packet->to.ip[0] == 198;
     return !better || monotime_reached(in->now, better_from);
 }
 
-static void two_paths(bool (*route)(struct ice_world *, struct world_packet *))
+static void two_paths(bool (*route)(struct small_world *, struct world_packet *))
 {
     world_pair(&world);
     world_add_socket(&world, 0, "198.51.100.1:1001", 60000);
@@ -47,7 +47,7 @@ static unsigned paths_in_use(void)
     return a.local.address.ip[0];
 }
 
-static bool mixed_is_dropped(struct ice_world *in, struct world_packet *packet)
+static bool mixed_is_dropped(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     return packet->from.ip[0] == packet->to.ip[0];
@@ -71,7 +71,7 @@ static void best_pair_is_nominated_once(void **state)
     world_free(&world);
 }
 
-static bool late_and_not_mixed(struct ice_world *in, struct world_packet *packet)
+static bool late_and_not_mixed(struct small_world *in, struct world_packet *packet)
 {
     return mixed_is_dropped(in, packet) && better_opens_late(in, packet);
 }
@@ -152,7 +152,7 @@ static void repeated_nomination(void **state)
     world_free(&world);
 }
 
-static bool only_worse(struct ice_world *in, struct world_packet *packet)
+static bool only_worse(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     return packet->to.ip[0] == 192 && packet->from.ip[0] == 192;
@@ -239,7 +239,7 @@ static void socket_lost_and_no_other(void **state)
 
 /* ---- consent --------------------------------------------------------------------------------- */
 
-static bool nothing(struct ice_world *in, struct world_packet *packet)
+static bool nothing(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     (void)packet;
@@ -281,7 +281,7 @@ static void comes_back_before_consent_ends(void **state)
     world_free(&world);
 }
 
-static bool one_way_only(struct ice_world *in, struct world_packet *packet)
+static bool one_way_only(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     return packet->sender == 1;
@@ -352,7 +352,7 @@ struct router {
 static struct router routers[2];
 static unsigned between;
 
-static bool masquerade(struct ice_world *in, struct world_packet *packet)
+static bool masquerade(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     struct router *ours = &routers[packet->sender], *theirs = &routers[1 - packet->sender];
@@ -512,7 +512,7 @@ static void informed_agent_speaks_out(void **state)
 
 static unsigned limited;
 
-static bool count_limited(struct ice_world *in, struct world_packet *packet)
+static bool count_limited(struct small_world *in, struct world_packet *packet)
 {
     (void)in;
     limited += packet->hops != 0;
@@ -539,7 +539,7 @@ static void no_openers_to_host_candidates(void **state)
     world_free(&world);
 }
 
-static bool stateful_firewalls(struct ice_world *in, struct world_packet *packet)
+static bool stateful_firewalls(struct small_world *in, struct world_packet *packet)
 {
     bool *sent = in->context;
     sent[packet->sender] = true;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ice_world.h"
+#include "small_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* ---- network --------------------------------------------------------------------------------- */
 
-static void put_packet(struct ice_world *world, const struct world_packet *packet)
+static void put_packet(struct small_world *world, const struct world_packet *packet)
 {
     assert_true(world->packet_count < WORLD_PACKETS);
     world->packets[world->packet_count] = *packet;
@@ -17,7 +17,7 @@ static void put_packet(struct ice_world *world, const struct world_packet *packe
 static void flush(struct outbox *outbox, void *context)
 {
     struct world_side *side = context;
-    struct ice_world *world = side->world;
+    struct small_world *world = side->world;
     for (size_t i = 0; i < outbox->count; i++) {
         const struct outbox_entry *entry = &outbox->entries[i];
         struct world_packet packet = {
@@ -41,7 +41,7 @@ static void flush(struct outbox *outbox, void *context)
     outbox_clear(outbox);
 }
 
-static void keep_event(struct ice_world *world, struct world_side *side,
+static void keep_event(struct small_world *world, struct world_side *side,
                        const struct ice_event *event)
 {
     assert_true(side->event_count < WORLD_EVENTS);
@@ -53,7 +53,7 @@ static void keep_event(struct ice_world *world, struct world_side *side,
     }
 }
 
-void world_settle(struct ice_world *world, int index)
+void world_settle(struct small_world *world, int index)
 {
     struct world_side *side = &world->sides[index];
     struct ice_event event;
@@ -75,7 +75,7 @@ static bool find_socket(const struct world_side *side, const struct stun_address
     return false;
 }
 
-static void deliver(struct ice_world *world, const struct world_packet *packet)
+static void deliver(struct small_world *world, const struct world_packet *packet)
 {
     for (int i = 0; i < 2; i++) {
         struct world_side *side = &world->sides[i];
@@ -100,7 +100,7 @@ static void deliver(struct ice_world *world, const struct world_packet *packet)
     }
 }
 
-static int next_packet(const struct ice_world *world)
+static int next_packet(const struct small_world *world)
 {
     int next = -1;
     for (size_t i = 0; i < world->packet_count; i++) {
@@ -114,7 +114,7 @@ static int next_packet(const struct ice_world *world)
     return next;
 }
 
-static void take_packet(struct ice_world *world, int index)
+static void take_packet(struct small_world *world, int index)
 {
     static struct world_packet packet;
     packet = world->packets[index];
@@ -122,13 +122,13 @@ static void take_packet(struct ice_world *world, int index)
     deliver(world, &packet);
 }
 
-static struct monotime side_due(const struct ice_world *world, int side)
+static struct monotime side_due(const struct small_world *world, int side)
 {
     return world->sides[side].agent == NULL ? MONOTIME_NEVER : ice_due(world->sides[side].agent);
 }
 
 /* One step, not past `end`. */
-static bool step(struct ice_world *world, struct monotime end)
+static bool step(struct small_world *world, struct monotime end)
 {
     int packet = next_packet(world);
     struct monotime due = monotime_earlier(side_due(world, 0), side_due(world, 1));
@@ -152,14 +152,14 @@ static bool step(struct ice_world *world, struct monotime end)
     return true;
 }
 
-void world_run_ms(struct ice_world *world, int64_t ms)
+void world_run_ms(struct small_world *world, int64_t ms)
 {
     struct monotime end = monotime_add_ms(world->now, ms);
     while (step(world, end)) {
     }
 }
 
-bool world_run_until(struct ice_world *world, int side, enum ice_event_type type, unsigned nth,
+bool world_run_until(struct small_world *world, int side, enum ice_event_type type, unsigned nth,
                      int64_t ms)
 {
     struct monotime end = monotime_add_ms(world->now, ms);
@@ -168,7 +168,7 @@ bool world_run_until(struct ice_world *world, int side, enum ice_event_type type
     return world_count(world, side, type) >= nth;
 }
 
-void world_inject(struct ice_world *world, int sender, const struct stun_address *from,
+void world_inject(struct small_world *world, int sender, const struct stun_address *from,
                   const struct stun_address *to, const uint8_t *bytes, size_t size)
 {
     struct world_packet packet = {
@@ -184,7 +184,7 @@ void world_inject(struct ice_world *world, int sender, const struct stun_address
 
 /* ---- agents ---------------------------------------------------------------------------------- */
 
-struct ice_setup world_setup(struct ice_world *world, int side)
+struct ice_setup world_setup(struct small_world *world, int side)
 {
     return (struct ice_setup){
         .crypto = world->crypto,
@@ -194,7 +194,7 @@ struct ice_setup world_setup(struct ice_world *world, int side)
     };
 }
 
-void world_init(struct ice_world *world)
+void world_init(struct small_world *world)
 {
     memset(world, 0, sizeof *world);
     world->now = at_ms(1000);
@@ -208,20 +208,21 @@ void world_init(struct ice_world *world)
     }
 }
 
-void world_free(struct ice_world *world)
+void world_free(struct small_world *world)
 {
     ice_agent_free(world->sides[0].agent);
     ice_agent_free(world->sides[1].agent);
     stun_crypto_free(world->crypto);
 }
 
-void world_make(struct ice_world *world, int side, const struct ice_setup *setup)
+void world_make(struct small_world *world, int side, const struct ice_setup *setup)
 {
     world->sides[side].agent = ice_agent_new(setup);
     assert_non_null(world->sides[side].agent);
 }
 
-void world_add_socket(struct ice_world *world, int index, const char *address, uint16_t preference)
+void world_add_socket(struct small_world *world, int index, const char *address,
+                      uint16_t preference)
 {
     struct world_side *side = &world->sides[index];
     uint32_t via = (uint32_t)side->socket_count;
@@ -233,7 +234,7 @@ void world_add_socket(struct ice_world *world, int index, const char *address, u
     world_settle(world, index);
 }
 
-void world_pair(struct ice_world *world)
+void world_pair(struct small_world *world)
 {
     world_init(world);
     for (int i = 0; i < 2; i++) {
@@ -244,7 +245,7 @@ void world_pair(struct ice_world *world)
     world_add_socket(world, 1, "192.0.2.2:2000", 100);
 }
 
-void world_tell_credentials(struct ice_world *world, int from, bool lite)
+void world_tell_credentials(struct small_world *world, int from, bool lite)
 {
     const struct ice_agent *teller = world->sides[from].agent;
     struct world_side *side = &world->sides[1 - from];
@@ -253,7 +254,7 @@ void world_tell_credentials(struct ice_world *world, int from, bool lite)
     world_settle(world, 1 - from);
 }
 
-void world_tell_candidates(struct ice_world *world, int from)
+void world_tell_candidates(struct small_world *world, int from)
 {
     const struct world_side *teller = &world->sides[from];
     struct world_side *side = &world->sides[1 - from];
@@ -264,7 +265,7 @@ void world_tell_candidates(struct ice_world *world, int from)
     world_settle(world, 1 - from);
 }
 
-void world_tell(struct ice_world *world, int from)
+void world_tell(struct small_world *world, int from)
 {
     world_tell_credentials(world, from, false);
     world_tell_candidates(world, from);
@@ -272,7 +273,7 @@ void world_tell(struct ice_world *world, int from)
 
 /* ---- what came of it ------------------------------------------------------------------------- */
 
-unsigned world_count(const struct ice_world *world, int side, enum ice_event_type type)
+unsigned world_count(const struct small_world *world, int side, enum ice_event_type type)
 {
     unsigned count = 0;
     for (size_t i = 0; i < world->sides[side].event_count; i++) {
@@ -281,7 +282,7 @@ unsigned world_count(const struct ice_world *world, int side, enum ice_event_typ
     return count;
 }
 
-const struct ice_event *world_last(const struct ice_world *world, int side,
+const struct ice_event *world_last(const struct small_world *world, int side,
                                    enum ice_event_type type)
 {
     const struct ice_event *last = NULL;
@@ -294,7 +295,7 @@ const struct ice_event *world_last(const struct ice_world *world, int side,
     return last;
 }
 
-int world_send(struct ice_world *world, int index, const char *text)
+int world_send(struct small_world *world, int index, const char *text)
 {
     struct world_side *side = &world->sides[index];
     uint8_t room[ICE_HEADROOM + 64 + ICE_TAILROOM];
@@ -310,7 +311,7 @@ int world_send(struct ice_world *world, int index, const char *text)
     return status;
 }
 
-void world_assert_data(struct ice_world *world)
+void world_assert_data(struct small_world *world)
 {
     for (int i = 0; i < 2; i++) {
         struct world_side *peer = &world->sides[1 - i];

@@ -3,8 +3,8 @@
  * Two ICE agents and a network of a few lines on virtual time: every packet takes `delay_us`,
  * unless the test's `route` drops it, changes its addresses, or answers in place of somebody.
  */
-#ifndef TESTS_ICE_WORLD_H
-#define TESTS_ICE_WORLD_H
+#ifndef TESTS_UNIT_SMALL_WORLD_H
+#define TESTS_UNIT_SMALL_WORLD_H
 
 #include "machine_test.h"
 
@@ -17,7 +17,7 @@
 #define WORLD_CANDIDATES 64
 #define WORLD_ROOM 64
 
-struct ice_world;
+struct small_world;
 
 struct world_packet {
     struct monotime when;
@@ -30,7 +30,7 @@ struct world_packet {
 };
 
 struct world_side {
-    struct ice_world *world;
+    struct small_world *world;
     struct ice_agent *agent;
     struct outbox outbox;
     struct stun_address sockets[WORLD_SOCKETS]; /* by via */
@@ -45,7 +45,7 @@ struct world_side {
     char last_data[64];
 };
 
-struct ice_world {
+struct small_world {
     struct monotime now;
     uint64_t seed;
     int64_t delay_us;
@@ -57,37 +57,38 @@ struct ice_world {
     uint64_t order;
     unsigned sent[2];
     /* NULL: all pass. May change the packet; false drops it. */
-    bool (*route)(struct ice_world *world, struct world_packet *packet);
+    bool (*route)(struct small_world *world, struct world_packet *packet);
     void *context;
 };
 
 /* Defaults of the setup of side 0 (controlling) or 1. */
-struct ice_setup world_setup(struct ice_world *world, int side);
-void world_init(struct ice_world *world);
-void world_free(struct ice_world *world);
-void world_make(struct ice_world *world, int side, const struct ice_setup *setup);
+struct ice_setup world_setup(struct small_world *world, int side);
+void world_init(struct small_world *world);
+void world_free(struct small_world *world);
+void world_make(struct small_world *world, int side, const struct ice_setup *setup);
 /* A socket with a host candidate; its via is its index. */
-void world_add_socket(struct ice_world *world, int side, const char *address, uint16_t preference);
+void world_add_socket(struct small_world *world, int side, const char *address,
+                      uint16_t preference);
 /* Two agents, full, a socket each: 192.0.2.1:1000 and 192.0.2.2:2000. */
-void world_pair(struct ice_world *world);
+void world_pair(struct small_world *world);
 /* What one side's description says, to the other: credentials, or all candidates so far. */
-void world_tell_credentials(struct ice_world *world, int from, bool lite);
-void world_tell_candidates(struct ice_world *world, int from);
-void world_tell(struct ice_world *world, int from);
+void world_tell_credentials(struct small_world *world, int from, bool lite);
+void world_tell_candidates(struct small_world *world, int from);
+void world_tell(struct small_world *world, int from);
 /* Sends what waits, drains events. */
-void world_settle(struct ice_world *world, int side);
-void world_run_ms(struct ice_world *world, int64_t ms);
+void world_settle(struct small_world *world, int side);
+void world_run_ms(struct small_world *world, int64_t ms);
 /* Until that side has had the event (for the `nth` time, from 1), or `ms` are over. */
-bool world_run_until(struct ice_world *world, int side, enum ice_event_type type, unsigned nth,
+bool world_run_until(struct small_world *world, int side, enum ice_event_type type, unsigned nth,
                      int64_t ms);
-unsigned world_count(const struct ice_world *world, int side, enum ice_event_type type);
-const struct ice_event *world_last(const struct ice_world *world, int side,
+unsigned world_count(const struct small_world *world, int side, enum ice_event_type type);
+const struct ice_event *world_last(const struct small_world *world, int side,
                                    enum ice_event_type type);
 /* A packet of the test's own, that arrives after the delay. */
-void world_inject(struct ice_world *world, int sender, const struct stun_address *from,
+void world_inject(struct small_world *world, int sender, const struct stun_address *from,
                   const struct stun_address *to, const uint8_t *bytes, size_t size);
-int world_send(struct ice_world *world, int side, const char *text);
+int world_send(struct small_world *world, int side, const char *text);
 /* Both send and get a text by what is in use. */
-void world_assert_data(struct ice_world *world);
+void world_assert_data(struct small_world *world);
 
 #endif
