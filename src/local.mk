@@ -60,6 +60,7 @@ src_libproto_la_SOURCES = \
 	src/proto/nat_lifetime.c src/proto/nat_lifetime.h \
 	src/proto/nat_probe.c src/proto/nat_probe.h src/proto/nat_probe_internal.h \
 	src/proto/nat_report.h src/proto/nat_verdict.c \
+	src/proto/negotiation.c src/proto/negotiation.h \
 	src/proto/relay_service.c src/proto/relay_service.h \
 	src/proto/rendezvous_client.c src/proto/rendezvous_client.h \
 	src/proto/rendezvous_client_call.c src/proto/rendezvous_client_internal.h \

@@ -266,6 +266,7 @@ struct peer *peer_new(const struct peer_setup *setup, struct failure *failure)
     }
     peer->setup = *setup;
     peer->repair_by = MONOTIME_NEVER;
+    negotiation_init(&peer->negotiation, setup->caller);
     peer->agent = new_agent(setup);
     const struct servers_setup servers = {.shell = setup->shell,
                                           .options = setup->options,

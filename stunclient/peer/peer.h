@@ -28,8 +28,10 @@ struct peer_user {
     void *context;
     /* To be told to the peer; only after peer_describe. */
     void (*candidate)(void *context, const struct signal_candidate *candidate);
-    /* The way to the peer does not work any more; a new offer (RFC 8445 §9) to be told. */
+    /* A new offer (RFC 8445 §9) to be told, since the way to the peer does not work any more. */
     void (*offer)(void *context, const char *sdp);
+    /* Whether anything can be told to the peer: the service still knows the call. */
+    bool (*can_tell)(void *context);
     /* Nothing is heard from the peer: the service may be out of reach as well. */
     void (*trouble)(void *context);
     /* The peer shows this key (NULL: none). False with the failure filled: nothing to do with it.
@@ -61,11 +63,25 @@ void peer_free(struct peer *peer); /* NULL is allowed */
 /* ---- what is told to the peer and by it --------------------------------------------------------
  */
 
-/* Writes our offer, or our answer to the offer that was taken. Further candidates come one by one.
+/* Writes an offer, or our answer to the offer that was taken. Further candidates come one by one.
  * Returns the bytes, or 0 when it does not fit. */
-size_t peer_describe(struct peer *peer, char *sdp, size_t capacity);
-/* The peer's offer or answer; again: it has restarted. NULL, or what is wrong: a whole sentence. */
-const char *peer_take_description(struct peer *peer, const char *type, const char *sdp);
+size_t peer_describe(struct peer *peer, bool offer, char *sdp, size_t capacity);
+
+enum peer_taking {
+    PEER_TAKES,   /* an offer is to be answered now */
+    PEER_IGNORES, /* it is not meant for now (proto/negotiation.h) */
+    PEER_REFUSES, /* it cannot be used; before the first one was taken: the call cannot be */
+};
+/* The peer's offer or answer; again: its ICE restarts, or it just describes itself once more. With
+ * other than PEER_TAKES, `*why` is a whole sentence. */
+enum peer_taking peer_take_description(struct peer *peer, bool is_offer, const char *sdp,
+                                       const char **why);
+/* The peer does not take our offer. */
+void peer_take_refusal(struct peer *peer);
+/* Whether a description of the peer was taken. */
+bool peer_is_met(const struct peer *peer);
+/* Looks for a way anew, as after a change of the network: an ICE restart. */
+void peer_look_again(struct peer *peer);
 void peer_take_candidate(struct peer *peer, const struct signal_candidate *candidate);
 /* STUN and TURN servers to use. Once. */
 void peer_use_servers(struct peer *peer, const struct server_list *list);

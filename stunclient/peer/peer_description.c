@@ -7,17 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void sign(const struct peer *peer, struct session_description *local)
+static void sign(const struct peer *peer, bool offer, struct session_description *local)
 {
     char other[FINGERPRINT_TEXT_SIZE] = "";
     if (peer->setup.key == NULL) {
         return;
     }
-    if (!peer->setup.caller) {
+    if (!offer) {
         session_fingerprint_format(&peer->remote.fingerprints[0], other, sizeof other);
     }
     const struct host_key_claim claim = {
-        .type = peer->setup.caller ? "offer" : "answer",
+        .type = offer ? "offer" : "answer",
         .fingerprint = identity_fingerprint(peer->setup.identity),
         .other = other,
     };
@@ -26,16 +26,15 @@ static void sign(const struct peer *peer, struct session_description *local)
     }
 }
 
-static enum session_setup our_setup(const struct peer *peer)
+static enum session_setup our_setup(const struct peer *peer, bool offer)
 {
-    if (peer->setup.caller) {
+    if (offer) {
         return SESSION_SETUP_ACTPASS;
     }
-    return peer->remote.setup == SESSION_SETUP_ACTIVE ? SESSION_SETUP_PASSIVE
-                                                      : SESSION_SETUP_ACTIVE;
+    return peer->dtls_client ? SESSION_SETUP_ACTIVE : SESSION_SETUP_PASSIVE;
 }
 
-size_t peer_describe(struct peer *peer, char *sdp, size_t capacity)
+size_t peer_describe(struct peer *peer, bool offer, char *sdp, size_t capacity)
 {
     struct session_description *local = &peer->local;
     const char *fingerprint = identity_fingerprint(peer->setup.identity);
@@ -46,19 +45,21 @@ size_t peer_describe(struct peer *peer, char *sdp, size_t capacity)
     local->fingerprint_count =
         session_fingerprint_parse(&local->fingerprints[0], fingerprint, strlen(fingerprint)) ? 1
                                                                                              : 0;
-    local->setup = our_setup(peer);
-    if (!peer->setup.caller) {
+    local->setup = our_setup(peer, offer);
+    if (peer->mirrors) {
         snprintf(local->mid, sizeof local->mid, "%s", peer->remote.mid);
         local->section_index = peer->remote.section_index;
     }
-    sign(peer, local);
+    sign(peer, offer, local);
     peer->described = true;
-    return session_description_format(local, peer->setup.caller ? NULL : &peer->remote, sdp,
-                                      capacity);
+    if (offer) {
+        negotiation_offer(&peer->negotiation, clock_now());
+    }
+    return session_description_format(local, peer->mirrors ? &peer->remote : NULL, sdp, capacity);
 }
 
 /* Judges who the peer is. With a signature, only the certificate that is signed counts. */
-static const char *take_identity(struct peer *peer, const char *type)
+static const char *take_identity(struct peer *peer, bool is_offer)
 {
     struct report *report = peer->setup.report;
     struct session_description *remote = &peer->remote;
@@ -72,9 +73,9 @@ static const char *take_identity(struct peer *peer, const char *type)
     if (remote->identity[0] != '\0') {
         session_fingerprint_format(&remote->fingerprints[0], fingerprint, sizeof fingerprint);
         const struct host_key_claim claim = {
-            .type = type,
+            .type = is_offer ? "offer" : "answer",
             .fingerprint = fingerprint,
-            .other = peer->setup.caller ? identity_fingerprint(peer->setup.identity) : "",
+            .other = is_offer ? "" : identity_fingerprint(peer->setup.identity),
         };
         problem = host_key_verify(remote->identity, &claim, report->peer_key);
         remote->fingerprint_count = 1;
@@ -106,11 +107,12 @@ static bool tell_session(struct peer *peer)
 }
 
 /* What the first description decides: roles, the session, the channels. */
-static const char *begin(struct peer *peer, const char *type)
+static const char *begin(struct peer *peer, bool is_offer)
 {
-    bool client = peer->setup.caller ? peer->remote.setup == SESSION_SETUP_PASSIVE
-                                     : peer->remote.setup != SESSION_SETUP_ACTIVE;
-    const char *problem = take_identity(peer, type);
+    bool client = is_offer ? peer->remote.setup != SESSION_SETUP_ACTIVE
+                           : peer->remote.setup == SESSION_SETUP_PASSIVE;
+    const char *problem = take_identity(peer, is_offer);
+    peer->dtls_client = client;
     if (problem != NULL) {
         return problem;
     }
@@ -121,7 +123,6 @@ static const char *begin(struct peer *peer, const char *type)
     if (!tell_session(peer)) {
         return "its certificate is named in a way that is too weak or not known";
     }
-    peer->remote_known = true;
     return peer_make_channels(peer) ? NULL : "no channel can be opened";
 }
 
@@ -139,21 +140,39 @@ static void take_candidates(struct peer *peer)
     }
 }
 
-const char *peer_take_description(struct peer *peer, const char *type, const char *sdp)
+/* A later description; the certificate stays that of the first. An answer has fewer words about
+ * sections than the offer that they must be like from now on. */
+static void take_anew(struct peer *peer, bool is_offer, struct session_description *remote)
 {
-    struct session_description *remote = calloc(1, sizeof *remote);
+    const struct session_description *old = &peer->remote;
+    memcpy(remote->fingerprints, old->fingerprints, sizeof remote->fingerprints);
+    remote->fingerprint_count = old->fingerprint_count;
+    if (!is_offer && peer->mirrors) {
+        memcpy(remote->sections, old->sections, sizeof remote->sections);
+        memcpy(remote->mid, old->mid, sizeof remote->mid);
+        remote->section_count = old->section_count;
+        remote->section_index = old->section_index;
+        remote->bundled = old->bundled;
+    }
+    peer->remote = *remote;
+}
+
+static const char *take(struct peer *peer, bool is_offer, enum negotiation_verdict verdict,
+                        struct session_description *remote)
+{
     struct outbox *outbox = shell_outbox(peer->setup.shell);
-    const char *problem =
-        remote == NULL ? "memory is out" : session_description_parse(remote, sdp, strlen(sdp));
-    peer->busy++;
-    if (problem == NULL && !peer->remote_known) {
+    const char *problem = NULL;
+    if (verdict == NEGOTIATION_FIRST) {
         peer->remote = *remote;
-        problem = begin(peer, type);
-    } else if (problem == NULL) { /* the certificate stays that of the first description */
-        if (!peer->setup.caller && strcmp(peer->remote.ufrag, remote->ufrag) != 0) {
-            peer_restart(peer);
-        }
-        peer->remote = *remote;
+        peer->mirrors = is_offer;
+        problem = begin(peer, is_offer);
+    } else {
+        take_anew(peer, is_offer, remote);
+        peer->mirrors = peer->mirrors || is_offer;
+    }
+    if (problem == NULL && verdict == NEGOTIATION_RESTART) {
+        peer->restarted = clock_now();
+        peer_restart(peer);
     }
     if (problem == NULL &&
         ice_remote_credentials(peer->agent, clock_now(), remote->ufrag, remote->password,
@@ -163,10 +182,49 @@ const char *peer_take_description(struct peer *peer, const char *type, const cha
     if (problem == NULL) {
         take_candidates(peer);
     }
-    free(remote);
-    peer->busy--;
-    peer_settle(peer);
     return problem;
+}
+
+enum peer_taking peer_take_description(struct peer *peer, bool is_offer, const char *sdp,
+                                       const char **why)
+{
+    static const char *const words[] = {
+        [NEGOTIATION_COLLIDE] = "both sides offered at once, and ours counts",
+        [NEGOTIATION_STRAY] = "it answers no offer of ours",
+        [NEGOTIATION_REFUSE] = "it names another certificate than the one that the call has",
+    };
+    struct session_description *remote = calloc(1, sizeof *remote);
+    enum negotiation_verdict verdict = NEGOTIATION_REFUSE;
+    *why = remote == NULL ? "memory is out" : session_description_parse(remote, sdp, strlen(sdp));
+    if (*why == NULL) {
+        verdict = negotiation_take(&peer->negotiation, clock_now(), is_offer, remote);
+        *why = verdict >= NEGOTIATION_COLLIDE ? words[verdict] : NULL;
+    }
+    if (*why == NULL) {
+        peer->busy++;
+        *why = take(peer, is_offer, verdict, remote);
+        peer->busy--;
+    }
+    free(remote);
+    peer_settle(peer);
+    if (*why == NULL) {
+        return PEER_TAKES;
+    }
+    return verdict == NEGOTIATION_COLLIDE || verdict == NEGOTIATION_STRAY ? PEER_IGNORES
+                                                                          : PEER_REFUSES;
+}
+
+void peer_take_refusal(struct peer *peer)
+{
+    if (negotiation_refused(&peer->negotiation)) {
+        trace_say(peer->setup.trace, clock_now(), "refused", "%s does not take our offer",
+                  peer_name(peer));
+    }
+}
+
+bool peer_is_met(const struct peer *peer)
+{
+    return peer->negotiation.established;
 }
 
 void peer_take_candidate(struct peer *peer, const struct signal_candidate *signal)

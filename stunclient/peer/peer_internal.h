@@ -3,6 +3,7 @@
 #ifndef STUNCLIENT_PEER_PEER_INTERNAL_H
 #define STUNCLIENT_PEER_PEER_INTERNAL_H
 
+#include "proto/negotiation.h"
 #include "stunclient/peer/channels.h"
 #include "stunclient/peer/data_channel.h"
 #include "stunclient/peer/peer.h"
@@ -33,15 +34,17 @@ struct peer {
     size_t socket_count;
 
     struct session_description local, remote;
-    bool has_stun;             /* STUN servers were given to the agent */
-    bool described;            /* our description is out: candidates follow one by one */
-    bool remote_known;         /* the peer's has come */
-    bool has_path, ready;      /* a pair is valid; the association stands */
-    bool closing;              /* data_session_close was called */
-    bool over, gone;           /* gone: the agent has nothing to say any more */
-    bool cut;                  /* the peer closed before our input had ended */
+    struct negotiation negotiation;
+    bool mirrors;         /* the sections of `remote` are those of an offer: ours have the same */
+    bool dtls_client;     /* of the association, for as long as the call lasts */
+    bool has_stun;        /* STUN servers were given to the agent */
+    bool described;       /* our description is out: candidates follow one by one */
+    bool has_path, ready; /* a pair is valid; the association stands */
+    bool closing;         /* data_session_close was called */
+    bool over, gone;      /* gone: the agent has nothing to say any more */
+    bool cut;             /* the peer closed before our input had ended */
     struct monotime repair_by; /* there is no way, and the call ends then; NEVER: there is one */
-    struct monotime restarted; /* the last time; us 0: never */
+    struct monotime restarted; /* by either side, the last time; us 0: never */
     struct early_datagram early[EARLY_MAX];
     size_t early_count;
     unsigned busy; /* inside of a machine: events wait */

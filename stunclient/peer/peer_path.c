@@ -97,13 +97,13 @@ void peer_restart(struct peer *peer)
     ice_agent_restart(peer->agent, clock_now(), shell_outbox(peer->setup.shell));
 }
 
+/* Either side may: where both do, one offer counts (proto/negotiation.h). */
 static void offer_anew(struct peer *peer)
 {
     char sdp[SIGNAL_SDP_MAX + 1];
     struct monotime now = clock_now();
-    if (!peer->setup.caller ||
-        (peer->restarted.us != 0 &&
-         !monotime_reached(now, monotime_add_ms(peer->restarted, RESTART_PAUSE_MS)))) {
+    if (!negotiation_may_offer(&peer->negotiation, now) ||
+        !peer->setup.user.can_tell(peer->setup.user.context)) {
         return;
     }
     peer->restarted = now;
@@ -112,8 +112,24 @@ static void offer_anew(struct peer *peer)
     peer_restart(peer);
     while (peer_take_path_events(peer)) {
     }
-    if (peer_describe(peer, sdp, sizeof sdp) > 0) {
+    if (peer_describe(peer, true, sdp, sizeof sdp) > 0) {
         peer->setup.user.offer(peer->setup.user.context, sdp);
+    }
+}
+
+static bool has_restarted_lately(const struct peer *peer)
+{
+    return peer->restarted.us != 0 &&
+           !monotime_reached(clock_now(), monotime_add_ms(peer->restarted, RESTART_PAUSE_MS));
+}
+
+void peer_look_again(struct peer *peer)
+{
+    if (peer->ready && !peer->closing && !peer->over) {
+        peer->setup.user.trouble(peer->setup.user.context);
+        peer_add_sockets(peer);
+        offer_anew(peer);
+        peer_settle(peer);
     }
 }
 
@@ -128,7 +144,9 @@ static void repair(struct peer *peer)
     }
     peer->setup.user.trouble(peer->setup.user.context);
     peer_add_sockets(peer);
-    offer_anew(peer);
+    if (!has_restarted_lately(peer)) {
+        offer_anew(peer);
+    }
 }
 
 void peer_end_without_way(struct peer *peer)
@@ -145,8 +163,8 @@ static void on_ice_failed(struct peer *peer)
         peer_end_without_way(peer);
     } else {
         peer_abort(peer, EXIT_NO_CONNECTION,
-                   peer->remote_known ? "no way to the peer works, direct or by a relay"
-                                      : "the peer did not answer",
+                   peer_is_met(peer) ? "no way to the peer works, direct or by a relay"
+                                     : "the peer did not answer",
                    peer->setup.options->call.no_relay
                        ? "Without --no-relay a relay could carry the call."
                        : "`stunclient nat` tells what this side's NAT does; --trace tells what "

@@ -7,6 +7,8 @@
 #include "stunclient/random.h"
 #include "stunclient/secure.h"
 
+#include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -381,6 +383,29 @@ static const char *make_device_name(struct phone *phone)
     return phone->device_name;
 }
 
+/* Somebody who knows (a script of the network's manager) says that there may be a better way. */
+static void on_nudge(evutil_socket_t number, short what, void *context)
+{
+    struct phone *phone = context;
+    (void)number;
+    (void)what;
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (phone_call_is_open(&phone->calls[i])) {
+            peer_look_again(phone->calls[i].peer);
+        }
+    }
+    shell_settle(phone->shell);
+}
+
+static bool open_shell(struct phone *phone)
+{
+    phone->shell = shell_new();
+    phone->nudge = phone->shell == NULL
+                       ? NULL
+                       : evsignal_new(shell_base(phone->shell), SIGUSR1, on_nudge, phone);
+    return phone->nudge != NULL && evsignal_add(phone->nudge, NULL) == 0;
+}
+
 static bool prepare(struct phone *phone, struct failure *failure)
 {
     const char *absent = data_session_absent();
@@ -393,10 +418,10 @@ static bool prepare(struct phone *phone, struct failure *failure)
     if (!account_load(&phone->account, phone->options, failure) || !load_key(phone, failure)) {
         return false;
     }
-    phone->shell = shell_new();
+    bool open = open_shell(phone);
     phone->crypto = stun_crypto_new();
     phone->identity = identity_new();
-    if (phone->shell == NULL || phone->crypto == NULL || phone->identity == NULL) {
+    if (!open || phone->crypto == NULL || phone->identity == NULL) {
         failure_set(failure, EXIT_NO_REPLY, "the system has no memory or descriptors left");
         return false;
     }
@@ -461,6 +486,9 @@ static void clean_up(struct phone *phone)
     rendezvous_free(phone->rendezvous);
     identity_free(phone->identity);
     stun_crypto_free(phone->crypto);
+    if (phone->nudge != NULL) {
+        event_free(phone->nudge);
+    }
     shell_free(phone->shell);
     account_wipe(&phone->account);
     host_key_wipe(&phone->key);

@@ -43,6 +43,11 @@ static void on_offer(void *context, const char *sdp)
     rendezvous_poke(call->phone->rendezvous);
 }
 
+static bool can_tell(void *context)
+{
+    return ((const struct call *)context)->number != 0;
+}
+
 static void on_trouble(void *context)
 {
     struct call *call = context;
@@ -146,6 +151,7 @@ static struct call *new_call(struct phone *phone, const char *name, bool spare,
         .user = {.context = call,
                  .candidate = on_candidate,
                  .offer = on_offer,
+                 .can_tell = can_tell,
                  .trouble = on_trouble,
                  .judge = judge,
                  .take_pipe = take_pipe,
@@ -170,7 +176,7 @@ void phone_place_call(struct phone *phone)
         phone_give_up(phone, &failure);
         return;
     }
-    if (peer_describe(call->peer, sdp, sizeof sdp) > 0) {
+    if (peer_describe(call->peer, true, sdp, sizeof sdp) > 0) {
         call->answered = true;
         call->number = rendezvous_client_call(phone_machine(phone), clock_now(), name, sdp);
     }
@@ -189,13 +195,13 @@ static void end_by_description(struct call *call, const char *problem)
     peer_abort(call->peer, EXIT_NO_CONNECTION, text, "");
 }
 
-static void answer(struct call *call, bool again)
+static void answer(struct call *call)
 {
     char sdp[SIGNAL_SDP_MAX + 1];
     struct phone *phone = call->phone;
-    if (peer_describe(call->peer, sdp, sizeof sdp) == 0) {
+    if (peer_describe(call->peer, false, sdp, sizeof sdp) == 0) {
         end_by_description(call, "our answer does not fit");
-    } else if (again) {
+    } else if (call->answered) {
         rendezvous_client_describe(phone_machine(phone), clock_now(), call->number, "answer", sdp);
     } else {
         call->answered = true;
@@ -207,29 +213,60 @@ static void answer(struct call *call, bool again)
     rendezvous_poke(phone->rendezvous);
 }
 
+/* The call has a path and a certificate already, and goes on with them. */
+static void refuse_description(struct call *call, bool is_offer, const char *why)
+{
+    struct phone *phone = call->phone;
+    trace_say(&phone->trace, clock_now(), "refused",
+              "a new description of %s is not taken: %s; the call goes on", call->report.peer, why);
+    if (!phone->options->call.trace && !phone->output.json) {
+        output_tell(&phone->output, 0,
+                    "stunclient: a new description of %s is not taken: %s; the call goes on",
+                    call->report.peer, why);
+    }
+    if (is_offer) {
+        rendezvous_client_describe(phone_machine(phone), clock_now(), call->number, "rollback",
+                                   NULL);
+        rendezvous_poke(phone->rendezvous);
+    }
+}
+
+static void take_description(struct call *call, bool is_offer, const char *sdp)
+{
+    const char *why;
+    bool met = peer_is_met(call->peer);
+    switch (peer_take_description(call->peer, is_offer, sdp, &why)) {
+    case PEER_TAKES:
+        if (is_offer) {
+            answer(call);
+        } else {
+            peer_informed(call->peer);
+        }
+        break;
+    case PEER_IGNORES:
+        trace_say(&call->phone->trace, clock_now(), "strange",
+                  "a description of %s is not used: %s", call->report.peer, why);
+        break;
+    case PEER_REFUSES:
+        if (met) {
+            refuse_description(call, is_offer, why);
+        } else {
+            end_by_description(call, why);
+        }
+        break;
+    }
+}
+
 void phone_take_description(struct call *call, const struct signal_description *description)
 {
-    if (description->type == NULL || description->sdp == NULL) {
+    const char *type = description->type;
+    if (type == NULL || peer_is_over(call->peer)) {
         return;
     }
-    bool is_offer = strcmp(description->type, "offer") == 0;
-    if (!is_offer && strcmp(description->type, "answer") != 0 &&
-        strcmp(description->type, "pranswer") != 0) {
-        return;
-    }
-    if (is_offer == call->phone->caller) {
-        trace_say(&call->phone->trace, clock_now(), "strange", "%s speaks out of turn",
-                  call->report.peer);
-        return;
-    }
-    const char *problem =
-        peer_take_description(call->peer, is_offer ? "offer" : "answer", description->sdp);
-    if (problem != NULL) {
-        end_by_description(call, problem);
-    } else if (is_offer) {
-        answer(call, call->answered);
-    } else {
-        peer_informed(call->peer);
+    if (strcmp(type, "rollback") == 0) {
+        peer_take_refusal(call->peer);
+    } else if (description->sdp != NULL) {
+        take_description(call, strcmp(type, "offer") == 0, description->sdp);
     }
 }
 

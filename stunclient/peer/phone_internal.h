@@ -32,6 +32,7 @@ struct phone {
     struct output output;
     struct trace trace;
     struct shell *shell;
+    struct event *nudge; /* SIGUSR1: the network has changed */
     struct stun_crypto *crypto;
     struct account account;
     struct host_key key;

@@ -433,6 +433,10 @@ unit_tests += tests/unit/test_nat_words
 tests_unit_test_nat_words_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_nat_words_LDADD = stunclient/libstunclient.la $(PROTO_TEST_LIBS)
 
+unit_tests += tests/unit/test_negotiation
+tests_unit_test_negotiation_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_negotiation_LDADD = $(PROTO_TEST_LIBS)
+
 unit_tests += tests/unit/test_message_uri
 tests_unit_test_message_uri_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_message_uri_LDADD = $(PROTO_TEST_LIBS)
