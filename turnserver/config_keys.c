@@ -143,7 +143,7 @@ const struct config_key config_keys[] = {
     {"relay.ports.max", CONFIG_INTEGER, RESTART, 1024, 65535, "65535", NULL, AT(relay_port_max)},
     {"relay.tcp", CONFIG_BOOLEAN, RELOAD, 0, 0, "true", NULL, AT(relay_tcp)},
     {"relay.shared_ports", CONFIG_BOOLEAN, RESTART, 0, 0, "false", NULL, AT(relay_shared_ports)},
-    {"relay.copy_ip_fields", CONFIG_BOOLEAN, RESTART, 0, 0, "false", NULL, AT(relay_ip_fields)},
+    {"relay.copy_ip_fields", CONFIG_BOOLEAN, RESTART, 0, 0, "true", NULL, AT(relay_ip_fields)},
     {"relay.default_family", CONFIG_CHOICE, RELOAD, 0, 0, "ipv4", families, AT(relay_default_family)},
 
     {"peers", CONFIG_GROUP, RELOAD, 0, 0, "(see its keys)", NULL, 0},

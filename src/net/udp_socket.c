@@ -56,6 +56,17 @@ int udp_socket_set_fragmentation(int descriptor, uint8_t family, bool allowed)
                       allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_DO);
 }
 
+int udp_socket_set_ip_fields(int descriptor, uint8_t family, uint8_t hop_limit,
+                             uint8_t traffic_class)
+{
+    bool ipv4 = family == STUN_FAMILY_IPV4;
+    int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+    int status = set_option(descriptor, level, ipv4 ? IP_TTL : IPV6_UNICAST_HOPS,
+                            hop_limit > 0 ? hop_limit : -1);
+    return status != 0 ? status
+                       : set_option(descriptor, level, ipv4 ? IP_TOS : IPV6_TCLASS, traffic_class);
+}
+
 static int set_up(int descriptor, const struct stun_address *address,
                   const struct udp_socket_options *options)
 {

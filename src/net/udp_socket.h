@@ -27,6 +27,10 @@ int udp_socket_open(int *descriptor, const struct stun_address *address,
 /* Whether datagrams that are too large for the way are fragmented from now on; when not, they have
  * the DF bit. Returns 0 or -errno. */
 int udp_socket_set_fragmentation(int descriptor, uint8_t family, bool allowed);
+/* What the IP header of datagrams says from now on, where a datagram says nothing else: TTL or hop
+ * limit (0: the system's default), DSCP and ECN. Returns 0 or -errno. */
+int udp_socket_set_ip_fields(int descriptor, uint8_t family, uint8_t hop_limit,
+                             uint8_t traffic_class);
 /*
  * Takes the oldest ICMP error of a socket that has `icmp_errors`: what it says, and to whom the
  * datagram went. A datagram that is larger than this host's own link and must not be fragmented

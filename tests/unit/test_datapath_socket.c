@@ -346,6 +346,42 @@ static void set_number(int descriptor, int level, int name, int value)
     assert_int_equal(setsockopt(descriptor, level, name, &value, sizeof value), 0);
 }
 
+/* In rows of equals, alternating, and back to the system's own (hop limit 0). */
+static const struct {
+    uint8_t hop_limit, traffic_class;
+} fields_sent[] = {{33, 0}, {33, 0},    {33, 0},    {0, 0},  {0, 0x28}, {44, 0x28},
+                   {33, 0}, {44, 0x28}, {44, 0x28}, {44, 0}, {44, 3},   {33, 0},
+                   {33, 0}, {0, 0},     {0, 0},     {255, 0}};
+#define FIELDS_SENT (sizeof fields_sent / sizeof fields_sent[0])
+
+static void send_with_fields(struct rig *rig, uint32_t via, const struct stun_address *peer,
+                             bool alone)
+{
+    struct outbox_entry entries[FIELDS_SENT];
+    for (unsigned i = 0; i < FIELDS_SENT; i++) {
+        entries[i] = entry_for(via, peer, "y", 1);
+        entries[i].hop_limit = fields_sent[i].hop_limit;
+        entries[i].traffic_class = fields_sent[i].traffic_class;
+        if (alone) {
+            operations->send(rig->datapath, &entries[i], 1);
+        }
+    }
+    if (!alone) {
+        operations->send(rig->datapath, entries, FIELDS_SENT);
+    }
+}
+
+static void expect_fields(int descriptor, bool ipv4)
+{
+    for (unsigned i = 0; i < FIELDS_SENT; i++) {
+        int hop_limit = 0, traffic_class = -1;
+        int expected = fields_sent[i].hop_limit;
+        read_fields(descriptor, ipv4, &hop_limit, &traffic_class);
+        assert_int_equal(hop_limit, expected > 0 ? expected : 64);
+        assert_int_equal(traffic_class, fields_sent[i].traffic_class);
+    }
+}
+
 static void test_ip_fields_come_and_go(void **state)
 {
     static const char *const hosts[] = {"127.0.0.1", "::1"};
@@ -366,20 +402,24 @@ static void test_ip_fields_come_and_go(void **state)
         assert_int_equal(rig->arrivals[i].hop_limit, 77);
         assert_int_equal(rig->arrivals[i].traffic_class, 0xBA);
 
-        /* One datagram alone, then some of which only two are alike. */
-        struct outbox_entry entries[4];
-        for (unsigned j = 0; j < 4; j++) {
-            entries[j] = entry_for(via, &peer, "y", 1);
-            entries[j].hop_limit = j < 2 ? 33 : 0;
-            entries[j].traffic_class = j == 3 ? 0x28 : 0;
+        for (unsigned alone = 0; alone < 2; alone++) {
+            send_with_fields(rig, via, &peer, alone);
+            expect_fields(descriptor, ipv4);
         }
-        operations->send(rig->datapath, entries, 1);
-        operations->send(rig->datapath, entries, 4);
-        for (unsigned j = 0; j < 5; j++) {
+        /* What the socket says by itself is not the business of who takes it over. */
+        struct outbox_entry entry = entry_for(via, &peer, "z", 1);
+        entry.hop_limit = 33;
+        for (unsigned j = 0; j < 3; j++) {
+            operations->send(rig->datapath, &entry, 1);
+        }
+        int handle = operations->release(rig->datapath, via);
+        assert_int_equal(operations->adopt(rig->datapath, &relayed, handle, &via), 0);
+        entry = entry_for(via, &peer, "z", 1);
+        operations->send(rig->datapath, &entry, 1);
+        for (unsigned j = 0; j < 4; j++) {
             int hop_limit = 0, traffic_class = -1;
             read_fields(descriptor, ipv4, &hop_limit, &traffic_class);
             assert_int_equal(hop_limit, j < 3 ? 33 : 64);
-            assert_int_equal(traffic_class, j == 4 ? 0x28 : 0);
         }
         close(descriptor);
     }

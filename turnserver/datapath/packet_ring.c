@@ -44,13 +44,24 @@ void packet_ring_free(struct packet_ring *ring)
     }
 }
 
-/* One datagram without control messages: recvfrom has less to copy than recvmmsg. */
-static int receive_single(struct packet_ring *ring, int descriptor)
+/* The message of a slot, ready to receive. */
+static struct msghdr *open_message(struct packet_ring *ring, unsigned slot, bool with_control)
+{
+    struct msghdr *header = &ring->messages[slot].msg_hdr;
+    header->msg_namelen = sizeof(struct sockaddr_in6);
+    header->msg_control = with_control ? ring->controls[slot] : NULL;
+    header->msg_controllen = with_control ? PACKET_CONTROL_SIZE : 0;
+    return header;
+}
+
+/* One datagram: recvmsg has less to copy than recvmmsg, and recvfrom less than that. */
+static int receive_single(struct packet_ring *ring, int descriptor, bool with_control)
 {
     unsigned slot = ring->used;
     socklen_t name_size = sizeof(struct sockaddr_in6);
-    ssize_t size = recvfrom(descriptor, slot_bytes(ring, slot), PACKET_SIZE_MAX, MSG_DONTWAIT,
-                            &ring->names[slot].any, &name_size);
+    ssize_t size = with_control ? recvmsg(descriptor, open_message(ring, slot, true), MSG_DONTWAIT)
+                                : recvfrom(descriptor, slot_bytes(ring, slot), PACKET_SIZE_MAX,
+                                           MSG_DONTWAIT, &ring->names[slot].any, &name_size);
     if (size < 0) {
         return -errno;
     }
@@ -62,17 +73,13 @@ static int receive_single(struct packet_ring *ring, int descriptor)
 int packet_ring_receive(struct packet_ring *ring, int descriptor, unsigned count, bool with_control)
 {
     assert(count >= 1 && ring->used + count <= PACKET_RING_SLOTS);
-    if (count == 1 && !with_control) {
-        return receive_single(ring, descriptor);
+    if (count == 1) {
+        return receive_single(ring, descriptor, with_control);
     }
-    struct mmsghdr *messages = ring->messages + ring->used;
     for (unsigned i = 0; i < count; i++) {
-        struct msghdr *header = &messages[i].msg_hdr;
-        header->msg_namelen = sizeof(struct sockaddr_in6);
-        header->msg_control = with_control ? ring->controls[ring->used + i] : NULL;
-        header->msg_controllen = with_control ? PACKET_CONTROL_SIZE : 0;
+        open_message(ring, ring->used + i, with_control);
     }
-    int received = recvmmsg(descriptor, messages, count, MSG_DONTWAIT, NULL);
+    int received = recvmmsg(descriptor, ring->messages + ring->used, count, MSG_DONTWAIT, NULL);
     if (received < 0) {
         return -errno;
     }

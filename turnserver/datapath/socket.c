@@ -18,6 +18,7 @@
 #define LISTENER_BATCHES 8 /* of PACKET_RING_SLOTS datagrams */
 #define RELAYED_TURN 16u
 #define ICMP_TURN 8u
+#define TURNS_A_PROBE 4u /* how often a relayed port is asked for a second datagram */
 /* A listener serves many clients; the kernel caps this at net.core.rmem_max. */
 #define LISTENER_BUFFER_SIZE (4 << 20)
 
@@ -194,8 +195,10 @@ static void read_icmp(struct datapath *datapath, struct socket_slot *slot)
 }
 
 /*
- * Most often one datagram waits at a relayed port. To ask for one, and then for another that is not
- * there, costs less than to ask for several and get one. Where there is a second, there are more.
+ * Most often one datagram waits at a relayed port, and the loop wakes us again where there are
+ * more. To ask for another that is not there costs as much as all that is ours on its way, so that
+ * is done now and then. Where there is a second, there are more: then the port is asked for several
+ * at once until but one comes.
  */
 static void on_relayed_readable(evutil_socket_t descriptor, short what, void *argument)
 {
@@ -204,14 +207,14 @@ static void on_relayed_readable(evutil_socket_t descriptor, short what, void *ar
     struct socket_slot *slot = argument;
     struct datapath *datapath = slot->datapath;
     uint32_t via = slot->via;
-    for (int i = 0; i < 3 && slot->via == via; i++) {
-        int count = read_socket(datapath, slot, i < 2 ? 1 : RELAYED_TURN);
-        if (count < 0 && (i == 0 || count != -EAGAIN) && slot->via == via) {
-            read_icmp(datapath, slot); /* that is what it was woken for */
-        }
-        if (count <= 0) {
-            break;
-        }
+    bool bursts = slot->bursts;
+    int count = read_socket(datapath, slot, bursts ? RELAYED_TURN : 1);
+    if (count < 0 && slot->via == via) {
+        read_icmp(datapath, slot); /* that is what it was woken for */
+    } else if (bursts) {
+        slot->bursts = count > 1;
+    } else if (slot->via == via && slot->turns++ % TURNS_A_PROBE == 0) {
+        slot->bursts = read_socket(datapath, slot, RELAYED_TURN) > 0;
     }
 }
 
@@ -291,6 +294,9 @@ static int socket_release(struct datapath *datapath, uint32_t via)
     }
     int descriptor = slot->descriptor;
     event_del(&slot->readable);
+    if (!ip_fields_equal(slot->fields, (struct ip_fields){0})) {
+        (void)udp_socket_set_ip_fields(descriptor, slot->local.family, 0, 0);
+    }
     socket_slots_give_back(&datapath->slots, slot);
     return descriptor;
 }
@@ -367,6 +373,29 @@ static void send_run(struct datapath *datapath, const struct socket_slot *slot, 
     }
 }
 
+/*
+ * The hop limit and the traffic class of a flow hardly ever change, and what a socket says by
+ * itself costs nothing. So the second datagram in a row that wants the same has its relayed port
+ * say so; where flows share a port and differ, each datagram brings its own. "The system's default"
+ * has no number to bring. A listening port answers for the server, and keeps the defaults.
+ */
+static bool should_settle(struct socket_slot *slot, const struct outbox_entry *entry)
+{
+    struct ip_fields wanted = {entry->hop_limit, entry->traffic_class};
+    bool repeated = ip_fields_equal(wanted, slot->last);
+    slot->last = wanted;
+    return !slot->listening && !ip_fields_equal(wanted, slot->fields) &&
+           (repeated || wanted.hop_limit == 0);
+}
+
+static void settle_ip_fields(struct socket_slot *slot)
+{
+    if (udp_socket_set_ip_fields(slot->descriptor, slot->local.family, slot->last.hop_limit,
+                                 slot->last.traffic_class) == 0) {
+        slot->fields = slot->last;
+    }
+}
+
 static void socket_send(struct datapath *datapath, const struct outbox_entry *entries, size_t count)
 {
     int16_t next[OUTBOX_ENTRIES_MAX];
@@ -383,7 +412,11 @@ static void socket_send(struct datapath *datapath, const struct outbox_entry *en
             if (unfragmented) {
                 slot->unfragmented_port = entries[entry].flow.remote.port;
             }
-            socket_batch_add(&datapath->batch, &entries[entry], slot->wildcard);
+            if (should_settle(slot, &entries[entry])) {
+                send_run(datapath, slot, unfragmented);
+                settle_ip_fields(slot);
+            }
+            socket_batch_add(&datapath->batch, &entries[entry], slot);
         }
         send_run(datapath, slot, unfragmented);
         slot->first_entry = slot->last_entry = -1;

@@ -46,18 +46,19 @@ static void put_source(struct msghdr *header, const struct stun_address *local)
     }
 }
 
-/* Of the IP header: only what differs from the system's defaults. */
-static void put_ip_fields(struct msghdr *header, const struct outbox_entry *entry)
+/* Of the IP header: only what differs from what the socket says by itself. */
+static void put_ip_fields(struct msghdr *header, const struct outbox_entry *entry,
+                          const struct ip_fields *fields)
 {
     bool ipv4 = entry->flow.remote.family == STUN_FAMILY_IPV4;
     int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
     int hop_limit = entry->hop_limit;
     int traffic_class = entry->traffic_class;
 
-    if (hop_limit > 0) {
+    if (hop_limit > 0 && hop_limit != fields->hop_limit) {
         put_control(header, level, ipv4 ? IP_TTL : IPV6_HOPLIMIT, &hop_limit, sizeof hop_limit);
     }
-    if (traffic_class > 0) {
+    if (traffic_class != fields->traffic_class) {
         put_control(header, level, ipv4 ? IP_TOS : IPV6_TCLASS, &traffic_class,
                     sizeof traffic_class);
     }
@@ -90,7 +91,7 @@ static bool can_join(const struct socket_batch *batch, const struct outbox_entry
 }
 
 void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *entry,
-                      bool with_source)
+                      const struct socket_slot *slot)
 {
     unsigned index = batch->entry_count++;
     assert(index < OUTBOX_ENTRIES_MAX);
@@ -110,10 +111,10 @@ void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *ent
         .msg_control = batch->controls[number],
     };
     link_scopes_apply(&batch->scopes, &batch->names[number]);
-    if (with_source) {
+    if (slot->wildcard) {
         put_source(header, &entry->flow.local);
     }
-    put_ip_fields(header, entry);
+    put_ip_fields(header, entry, &slot->fields);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */

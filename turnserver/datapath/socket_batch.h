@@ -9,6 +9,7 @@
 #include "net/socket_address.h"
 #include "turnserver/datapath/datapath.h"
 #include "turnserver/datapath/link_scopes.h"
+#include "turnserver/datapath/socket_slots.h"
 
 #define SOCKET_BATCH_CONTROL_SIZE 136 /* packet information, IP fields and a segment size */
 
@@ -25,10 +26,10 @@ struct socket_batch {
 };
 
 void socket_batch_init(struct socket_batch *batch, struct datapath_counters *counters);
-/* Appends a datagram; at most OUTBOX_ENTRIES_MAX between two calls of send. `with_source`: it
- * leaves from flow.local's IP, not from whatever the socket is bound to. */
+/* Appends a datagram that leaves through the slot's socket; at most OUTBOX_ENTRIES_MAX between two
+ * calls of send. Where the slot is a wildcard it leaves from flow.local's IP. */
 void socket_batch_add(struct socket_batch *batch, const struct outbox_entry *entry,
-                      bool with_source);
+                      const struct socket_slot *slot);
 /* Sends everything through the socket and empties the batch. A datagram that cannot be sent is
  * counted and left out. */
 void socket_batch_send(struct socket_batch *batch, int descriptor);

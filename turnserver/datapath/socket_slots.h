@@ -16,6 +16,12 @@
 #define SOCKET_SLOTS_CHUNK 64u
 #define SOCKET_SLOTS_CHUNKS_MAX 16384u /* a million ports a worker */
 
+/* What the IP header of a datagram says, as in struct outbox_entry. */
+struct ip_fields {
+    uint8_t hop_limit;
+    uint8_t traffic_class;
+};
+
 struct socket_slot {
     struct datapath *datapath;
     struct event readable;
@@ -26,7 +32,11 @@ struct socket_slot {
     bool listening;
     bool wildcard;    /* local IP unspecified: packet information says where a datagram arrived */
     bool has_control; /* datagrams come with that, or with fields of their IP header */
+    bool bursts;      /* several datagrams waited at a relayed port when it was last asked */
+    uint8_t turns;    /* how often it was asked, modulo 256 */
     uint16_t unfragmented_port; /* where the last datagram went that must not be fragmented */
+    struct ip_fields fields; /* what datagrams of a relayed port say if nothing is said of them */
+    struct ip_fields last;   /* what the last one had to say */
     /* Entries of the outbox that is being sent, chained by index; -1: none. */
     int16_t first_entry, last_entry;
     struct socket_slot *next; /* in the list of free slots */
@@ -37,6 +47,11 @@ struct socket_slots {
     uint32_t chunk_count, used; /* slots below `used` have been handed out at least once */
     struct socket_slot *free_first, *free_last; /* the longest free one is taken first */
 };
+
+static inline bool ip_fields_equal(struct ip_fields a, struct ip_fields b)
+{
+    return a.hop_limit == b.hop_limit && a.traffic_class == b.traffic_class;
+}
 
 void socket_slots_init(struct socket_slots *slots);
 /* Frees the memory; descriptors and events are the caller's. */
