@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "base/json_writer.h"
+#include "base/siphash.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,11 +22,19 @@
 /* Kept free for the mark of a line that was cut, and its end. */
 #define LINE_RESERVE 32
 
+/* What was said lately. */
+struct repeat {
+    _Atomic int64_t quiet_until_us; /* 0: never said */
+    _Atomic uint64_t kept_back;
+};
+
 struct log {
     int fd; /* our own: log_reopen puts another file under the same number */
     _Atomic int level;
     _Atomic bool json;
     _Atomic uint64_t lost;
+    struct siphash_key repeat_key;
+    struct repeat repeats[LOG_REPEAT_SLOTS];
 };
 
 /* ---- levels -------------------------------------------------------------------------------------
@@ -77,6 +87,9 @@ int log_new(struct log **out, const char *path, enum log_level level, bool json)
         int status = log->fd;
         free(log);
         return status;
+    }
+    if (getrandom(&log->repeat_key, sizeof log->repeat_key, GRND_NONBLOCK) < 0) {
+        log->repeat_key = (struct siphash_key){{0}}; /* at boot only, and nobody is there yet */
     }
     log_set_level(log, level);
     log_set_json(log, json);
@@ -407,14 +420,26 @@ void log_write(struct log *log, enum log_level level, const struct log_field *fi
 /* ---- repeated lines -----------------------------------------------------------------------------
  */
 
-bool log_limit_allow(struct log_limit *limit, const struct token_rate *rate, struct monotime now,
-                     uint64_t *suppressed)
+bool log_is_news(struct log *log, struct monotime now, const char *message, const void *about,
+                 size_t size, uint64_t *repeated)
 {
-    if (!token_bucket_take(&limit->bucket, rate, now, 1)) {
-        limit->suppressed++;
+    uint64_t what[2] = {siphash(&log->repeat_key, message, strlen(message)),
+                        siphash(&log->repeat_key, about, size)};
+    uint64_t hash = siphash(&log->repeat_key, what, sizeof what);
+    struct repeat *repeat = &log->repeats[hash % LOG_REPEAT_SLOTS];
+    int64_t until = atomic_load(&repeat->quiet_until_us);
+
+    if ((until != 0 && now.us < until) ||
+        !atomic_compare_exchange_strong(&repeat->quiet_until_us, &until,
+                                        monotime_add_seconds(now, LOG_REPEAT_SECONDS).us)) {
+        atomic_fetch_add(&repeat->kept_back, 1);
         return false;
     }
-    *suppressed = limit->suppressed;
-    limit->suppressed = 0;
+    *repeated = atomic_exchange(&repeat->kept_back, 0);
     return true;
+}
+
+struct log_field log_repeated(uint64_t repeated)
+{
+    return repeated > 0 ? log_u64("repeated", repeated) : LOG_END_;
 }

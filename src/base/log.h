@@ -17,10 +17,12 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include "base/token_bucket.h"
+#include "base/monotime.h"
 
 #include <postern/address.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Also what a pipe takes in one piece (PIPE_BUF). A longer line loses its last fields. */
 #define LOG_LINE_SIZE_MAX 4096
@@ -127,17 +129,20 @@ void log_write(struct log *log, enum log_level level, const struct log_field *fi
 /* ---- repeated lines ----------------------------------------------------------------------------
  */
 
-/* Keeps one kind of line to a rate. It belongs to one thread; zeroed is ready. */
-struct log_limit {
-    struct token_bucket bucket;
-    uint64_t suppressed;
-};
+/* How long the same is not said again, and how many things can be told apart by that: so many lines
+ * at most a period, whoever asks for how many. */
+#define LOG_REPEAT_SECONDS 60
+#define LOG_REPEAT_SLOTS 256
 
 /*
- * Whether to write the line now. `suppressed` is set to how many were kept back since the last one
- * that was written: give it as a field.
+ * What somebody from outside can bring about as often as they like is logged once a period for each
+ * cause and each one concerned. Whether to write the line now; `repeated` is set to how many were
+ * kept back since the last that was written. `about` says what is the same: any bytes, such as a
+ * name. (Two that share a slot are taken for the same, seldom and not foreseeably.) Any thread.
  */
-bool log_limit_allow(struct log_limit *limit, const struct token_rate *rate, struct monotime now,
-                     uint64_t *suppressed);
+bool log_is_news(struct log *log, struct monotime now, const char *message, const void *about,
+                 size_t size, uint64_t *repeated);
+/* The last field of such a line: nothing when it was not repeated. */
+struct log_field log_repeated(uint64_t repeated);
 
 #endif

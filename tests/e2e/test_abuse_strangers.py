@@ -322,6 +322,58 @@ def odd_names_of_users_are_logged_whole():
         tap.true(line.isprintable(), repr(line))
 
 
+# ---- what is said of it -------------------------------------------------------------------------
+
+def lines_after(process, count, seconds=0.3):
+    """What the log says beyond `count` lines, once it has had time to."""
+    time.sleep(seconds)
+    return list(process.errors)[count:]
+
+
+@tap.test(**BOTH)
+def a_user_floods_no_log(workers):
+    """A quota asked against, a peer refused in ever new allocations: one line, not hundreds"""
+    process, port = e2e.serve(workers, more="quotas = { user = { allocations = 2; }; };\n")
+    kept = [e2e.allocated(port)]
+    for _ in range(50):
+        one = e2e.allocated(port)
+        tap.equal(code_of(one.permit, ("192.168.1.1", 9)), 403)
+        one.refresh(0)
+        one.close()
+    kept.append(e2e.allocated(port))
+    for number in range(100):
+        one = e2e.client(port) if number % 10 == 0 else one
+        tap.equal(code_of(one.allocate), 486)
+    lines = lines_after(process, 0)
+    for words in ("allocation refused: a quota is reached", "peer refused"):
+        found = [line for line in lines if words in line]
+        tap.equal(len(found), 1, "\n".join(found[:5]))
+        tap.true(f"user={postern.USER}" in found[0], found[0])
+    tap.equal(sum("allocation made" in line for line in lines), 52, "each allocation is told of")
+
+
+@tap.test(**BOTH)
+def strangers_write_no_log(workers):
+    """Wrong passwords, wrong nonces, noise, connections that end at once or say nonsense: counted, not logged"""
+    process, port = e2e.serve(workers)
+    known = challenged(port)
+    plain = e2e.connect("udp", port)
+    before = len(process.errors)
+    for number in range(200):
+        user = [postern.USER.encode(), b"nobody%d" % number][number % 2]
+        answer = known.exchange(signed(known, stunwire.ALLOCATE, user, bytes(16), [TRANSPORT]))
+        tap.equal(answer.error()[0], 401)
+        plain.send(os.urandom(number))
+        plain.send(stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, [(stunwire.NONCE, os.urandom(20))]))
+        plain.send(stunwire.channel_data(0x4000 + number, b"to nobody"))
+        if number % 4 == 0:
+            connection = e2e.connect("tcp", port)
+            connection.send(os.urandom(number))
+            connection.close()
+    tap.true(known.binding(), "it still serves")
+    tap.equal(lines_after(process, before), [])
+
+
 # ---- odd lengths --------------------------------------------------------------------------------
 
 SIZES = [0, 1, 2, 3, 5, 19, 21, 4095, 32767, 65532, 65533, 65535]

@@ -128,6 +128,23 @@ def wrong_passwords(method, way):
 
 
 @tap.test
+def refusals_flood_no_log():
+    """Strangers who are refused again and again, for one reason or for coming too often: a line for each reason"""
+    world = World()
+    for _ in range(40):
+        client = world.connect()
+        client.open()
+        client.hello("alice", "wrong")
+        client.expect("error")
+        client.close()
+    time.sleep(0.3)
+    lines = [line for line in world.server.errors if "rendezvous refused" in line]
+    reasons = [line.split("reason=")[1].split()[0] for line in lines]
+    tap.equal(sorted(set(reasons)), sorted(reasons), "\n".join(lines))
+    tap.true("unauthorized" in reasons, str(reasons))
+
+
+@tap.test
 def another_s_name():
     """A name belongs to its account"""
     world = World()

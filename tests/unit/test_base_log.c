@@ -298,22 +298,69 @@ static void test_threads_do_not_mix_lines(void **state)
 
 static void test_repeated_lines_are_limited(void **state)
 {
-    const struct token_rate rate = {.per_second = 1, .burst = 2};
-    struct log_limit limit = {0};
-    uint64_t suppressed = 99;
+    struct log *log;
+    uint64_t repeated = 99;
     struct monotime now = {MONOTIME_SECOND * 100};
 
     (void)state;
-    assert_true(log_limit_allow(&limit, &rate, now, &suppressed));
-    assert_int_equal(suppressed, 0);
-    assert_true(log_limit_allow(&limit, &rate, now, &suppressed));
+    assert_int_equal(log_new(&log, NULL, LOG_INFO, false), 0);
+    assert_true(log_is_news(log, now, "quota", "alice", 5, &repeated));
+    assert_int_equal(repeated, 0);
     for (int i = 0; i < 7; i++) {
-        assert_false(log_limit_allow(&limit, &rate, now, &suppressed));
+        assert_false(log_is_news(log, now, "quota", "alice", 5, &repeated));
     }
-    assert_true(log_limit_allow(&limit, &rate, monotime_add_seconds(now, 1), &suppressed));
-    assert_int_equal(suppressed, 7);
-    assert_true(log_limit_allow(&limit, &rate, monotime_add_seconds(now, 2), &suppressed));
-    assert_int_equal(suppressed, 0);
+    now = monotime_add_us(now, LOG_REPEAT_SECONDS * MONOTIME_SECOND - 1);
+    assert_false(log_is_news(log, now, "quota", "alice", 5, &repeated));
+    now = monotime_add_us(now, 1);
+    assert_true(log_is_news(log, now, "quota", "alice", 5, &repeated));
+    assert_int_equal(repeated, 8);
+    now = monotime_add_seconds(now, LOG_REPEAT_SECONDS);
+    assert_true(log_is_news(log, now, "quota", "alice", 5, &repeated));
+    assert_int_equal(repeated, 0);
+    log_free(log);
+}
+
+/* A new name for each line gets no further than a new line for each slot. */
+static void test_many_subjects_are_bounded(void **state)
+{
+    struct log *log;
+    uint64_t repeated, told = 0, kept_back = 0;
+    struct monotime now = {0}; /* a clock may begin there */
+
+    (void)state;
+    assert_int_equal(log_new(&log, NULL, LOG_INFO, false), 0);
+    for (unsigned minute = 0; minute < 2; minute++) {
+        for (unsigned i = 0; i < 100000; i++) {
+            if (log_is_news(log, now, "refused", &i, sizeof i, &repeated)) {
+                told++;
+                kept_back += repeated;
+            }
+        }
+        /* All slots are reached, but for a chance of 256 * (255/256)^100000. */
+        assert_int_equal(told, LOG_REPEAT_SLOTS * (minute + 1));
+        now = monotime_add_seconds(now, LOG_REPEAT_SECONDS);
+    }
+    assert_int_equal(kept_back, 100000 - LOG_REPEAT_SLOTS);
+    log_free(log);
+}
+
+/* Another cause or another name is other news, but for the few that share a slot. */
+static void test_causes_and_subjects_are_told_apart(void **state)
+{
+    static const char *const causes[] = {"one", "two", "three"};
+    struct log *log;
+    uint64_t repeated;
+    unsigned told = 0;
+
+    (void)state;
+    assert_int_equal(log_new(&log, NULL, LOG_INFO, false), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        for (char name = 'a'; name < 'f'; name++) {
+            told += log_is_news(log, (struct monotime){1}, causes[i], &name, 1, &repeated);
+        }
+    }
+    assert_in_range(told, 11, 15); /* four collisions among 15 of 256: once in 100,000 runs */
+    log_free(log);
 }
 
 int main(void)
@@ -331,6 +378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_counts_lost_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_threads_do_not_mix_lines, set_up, tear_down),
         cmocka_unit_test(test_repeated_lines_are_limited),
+        cmocka_unit_test(test_many_subjects_are_bounded),
+        cmocka_unit_test(test_causes_and_subjects_are_told_apart),
     };
 
     return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);

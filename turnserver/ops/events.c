@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/ops/events.h"
 
+#include "net/clock.h"
+
+#include <string.h>
+
 static const char *end_reason(enum turn_end_reason reason)
 {
     switch (reason) {
@@ -42,14 +46,58 @@ static void log_made(struct log *log, unsigned worker, const struct turn_event *
     }
 }
 
+/* A user may bring these about as often as they like, each time in a new allocation: of each reason
+ * the first is told, then how many came since. */
+static bool is_news(struct log *log, const struct turn_event *event, const char *reason,
+                    uint64_t *repeated)
+{
+    return log_is_news(log, clock_now(), reason, event->user, strlen(event->user), repeated);
+}
+
+static void log_peer_refused(struct log *log, unsigned worker, const struct turn_event *event)
+{
+    const char *reason = peer_verdict_text(event->verdict);
+    uint64_t repeated;
+
+    if (is_news(log, event, reason, &repeated)) {
+        log_event(log, LOG_INFO, "peer refused", log_string("user", event->user),
+                  log_address("client", &event->client), log_address("peer", &event->peer),
+                  log_string("reason", reason), log_u64("worker", worker), log_repeated(repeated));
+    }
+}
+
+static void log_peer_ambiguous(struct log *log, unsigned worker, const struct turn_event *event)
+{
+    uint64_t repeated;
+
+    if (is_news(log, event, "ambiguous", &repeated)) {
+        log_event(
+            log, LOG_WARNING,
+            "peer refused: another client on the same relayed port has this address as a peer "
+            "(relay.shared_ports; more relayed ports make this rarer)",
+            log_string("user", event->user), log_address("client", &event->client),
+            log_address("relayed", &event->relayed), log_address("peer", &event->peer),
+            log_u64("worker", worker), log_repeated(repeated));
+    }
+}
+
+static void log_limit_reached(struct log *log, unsigned worker, const struct turn_event *event,
+                              const char *message, const char *key)
+{
+    uint64_t repeated;
+
+    if (is_news(log, event, key, &repeated)) {
+        log_event(log, LOG_WARNING, message, log_string("user", event->user),
+                  log_address("client", &event->client), log_string("key", key),
+                  log_u64("worker", worker), log_repeated(repeated));
+    }
+}
+
 static void log_peer(struct log *log, unsigned worker, const struct turn_event *event)
 {
     switch (event->type) {
     case TURN_PEER_REFUSED:
-        log_event(log, LOG_INFO, "peer refused", log_string("user", event->user),
-                  log_address("client", &event->client), log_address("peer", &event->peer),
-                  log_string("reason", peer_verdict_text(event->verdict)),
-                  log_u64("worker", worker));
+        log_peer_refused(log, worker, event);
         return;
     case TURN_PEER_CONNECTED:
         log_event(log, LOG_DEBUG, "peer connected", log_string("user", event->user),
@@ -64,13 +112,7 @@ static void log_peer(struct log *log, unsigned worker, const struct turn_event *
                   log_u64("received_bytes", event->received_bytes), log_u64("worker", worker));
         return;
     case TURN_PEER_AMBIGUOUS:
-        log_event(
-            log, LOG_WARNING,
-            "peer refused: another client on the same relayed port has this address as a peer "
-            "(relay.shared_ports; more relayed ports make this rarer)",
-            log_string("user", event->user), log_address("client", &event->client),
-            log_address("relayed", &event->relayed), log_address("peer", &event->peer),
-            log_u64("worker", worker));
+        log_peer_ambiguous(log, worker, event);
         return;
     default:
         return;
@@ -108,15 +150,12 @@ void event_log(struct log *log, unsigned worker, const struct turn_event *event)
         log_peer(log, worker, event);
         return;
     case TURN_BANDWIDTH_REACHED:
-        log_event(log, LOG_WARNING, "packets dropped: the bandwidth quota is reached",
-                  log_string("user", event->user), log_address("client", &event->client),
-                  log_string("key", "quotas.user, realms[] or quotas.total: bandwidth"),
-                  log_u64("worker", worker));
+        log_limit_reached(log, worker, event, "packets dropped: the bandwidth quota is reached",
+                          "quotas.user, realms[] or quotas.total: bandwidth");
         return;
     case TURN_QUOTA_REACHED:
-        log_event(log, LOG_WARNING, "allocation refused: a quota is reached",
-                  log_string("user", event->user), log_address("client", &event->client),
-                  log_string("key", event->limit), log_u64("worker", worker));
+        log_limit_reached(log, worker, event, "allocation refused: a quota is reached",
+                          event->limit);
         return;
     }
 }

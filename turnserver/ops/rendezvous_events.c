@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/ops/rendezvous_events.h"
 
+#include "base/address.h"
+#include "net/clock.h"
+
+#include <string.h>
+
 static const char *transport(const struct rendezvous_event *event)
 {
     if (event->websocket)
@@ -27,6 +32,21 @@ static void log_call(struct log *log, const char *text, const struct rendezvous_
               log_string("to", event->peer));
 }
 
+/* Who may be refused as often as they like is told of once in a while: an account, or a stranger's
+ * address. */
+static void log_refused(struct log *log, const struct rendezvous_event *event)
+{
+    char ip[ADDRESS_TEXT_SIZE];
+    const char *about = event->account[0] ? event->account : address_format_ip(&event->remote, ip);
+    uint64_t repeated;
+
+    if (log_is_news(log, clock_now(), code_name(event), about, strlen(about), &repeated))
+        log_event(log, LOG_INFO, "rendezvous refused", log_string("name", event->name),
+                  log_string("account", event->account), log_string("to", event->peer),
+                  log_address("client", &event->remote), log_string("reason", code_name(event)),
+                  log_repeated(repeated));
+}
+
 void rendezvous_event_log(struct log *log, const struct rendezvous_event *event)
 {
     switch (event->type) {
@@ -46,9 +66,7 @@ void rendezvous_event_log(struct log *log, const struct rendezvous_event *event)
                   log_duration("duration_s", (int64_t)event->duration_us));
         return;
     case RENDEZVOUS_REFUSED:
-        log_event(log, LOG_INFO, "rendezvous refused", log_string("name", event->name),
-                  log_string("account", event->account), log_string("to", event->peer),
-                  log_address("client", &event->remote), log_string("reason", code_name(event)));
+        log_refused(log, event);
         return;
     case RENDEZVOUS_CALLED:
         log_call(log, "call", event);
