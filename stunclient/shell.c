@@ -245,7 +245,8 @@ struct shell *shell_new(void)
         (shell->timer = evtimer_new(shell->base, on_timer, shell)) == NULL ||
         (shell->limit = evtimer_new(shell->base, on_limit, shell)) == NULL ||
         (shell->interrupt = evsignal_new(shell->base, SIGINT, on_signal, shell)) == NULL ||
-        (shell->terminate = evsignal_new(shell->base, SIGTERM, on_signal, shell)) == NULL) {
+        (shell->terminate = evsignal_new(shell->base, SIGTERM, on_signal, shell)) == NULL ||
+        (shell->hang_up = evsignal_new(shell->base, SIGHUP, on_signal, shell)) == NULL) {
         shell_free(shell);
         return NULL;
     }
@@ -260,7 +261,8 @@ void shell_free(struct shell *shell)
     for (uint32_t i = 0; i < SHELL_WAYS_MAX; i++) {
         shell_close(shell, i);
     }
-    struct event *events[] = {shell->timer, shell->limit, shell->interrupt, shell->terminate};
+    struct event *events[] = {shell->timer, shell->limit, shell->interrupt, shell->terminate,
+                              shell->hang_up};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (events[i] != NULL) {
             event_free(events[i]);
@@ -289,12 +291,22 @@ void shell_flush(struct shell *shell)
     shell->outbox.flush(&shell->outbox, shell->outbox.context);
 }
 
+/* As under nohup. */
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 bool shell_run(struct shell *shell, const struct shell_user *user, struct monotime give_up)
 {
     shell->user = user;
     shell->interrupted = false;
     evsignal_add(shell->interrupt, NULL);
     evsignal_add(shell->terminate, NULL);
+    if (!is_ignored(SIGHUP)) {
+        evsignal_add(shell->hang_up, NULL);
+    }
     timer_arm(shell->limit, clock_now(), give_up);
     shell_send(&shell->outbox, shell);
     if (!user->finished(user->context)) {
@@ -305,6 +317,7 @@ bool shell_run(struct shell *shell, const struct shell_user *user, struct monoti
     evtimer_del(shell->limit);
     evsignal_del(shell->interrupt);
     evsignal_del(shell->terminate);
+    evsignal_del(shell->hang_up);
     shell->user = NULL;
     return !shell->interrupted;
 }

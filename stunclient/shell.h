@@ -83,8 +83,8 @@ int shell_local(struct shell *shell, uint32_t via, const struct stun_address *re
 void shell_settle(struct shell *shell);
 
 /*
- * Runs until the user has finished, `give_up` has come, or SIGINT or SIGTERM has. Returns whether
- * it was not a signal that ended it.
+ * Runs until the user has finished, `give_up` has come, or SIGINT, SIGTERM or SIGHUP (unless
+ * ignored) has. Returns whether it was not a signal that ended it.
  */
 bool shell_run(struct shell *shell, const struct shell_user *user, struct monotime give_up);
 

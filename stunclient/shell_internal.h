@@ -39,7 +39,7 @@ struct way {
 
 struct shell {
     struct event_base *base;
-    struct event *timer, *limit, *interrupt, *terminate;
+    struct event *timer, *limit, *interrupt, *terminate, *hang_up;
     bool interrupted;
     struct secure *secure;         /* NULL: no TLS */
     const struct shell_user *user; /* while it runs */

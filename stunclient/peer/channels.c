@@ -29,6 +29,7 @@ struct channel {
     bool is_pipe;
     bool tells_end; /* the peer has opened it as a stunclient: its input ends by a message */
     bool closing;   /* data_channel_close was called */
+    bool closed;    /* by both sides: the peer has written all that we sent */
     uint16_t id;
     struct joint *joint;
     /* A forward at the listening side, until it is connected. */
@@ -46,7 +47,6 @@ struct channels {
     struct event *listeners[CALL_FORWARDS_MAX];
     struct channel *pipe; /* standard input and output; NULL: not joined (yet) */
     bool held, first_done, ended;
-    bool ready, has_sent; /* the association stands; something was given to it */
     bool pipe_input_ended;
     uint64_t sent, received; /* of channels that are over */
 };
@@ -141,25 +141,11 @@ static void note_first_data(struct channels *channels)
     }
 }
 
-/* What goes out counts from when the association stands: until then it waits. */
-static void note_first_sent(struct channels *channels)
-{
-    if (channels->has_sent && channels->ready) {
-        note_first_data(channels);
-    }
-}
-
 static int joint_send(void *context, const void *bytes, size_t size)
 {
     struct channel *channel = context;
-    struct channels *channels = channel->channels;
-    int status = data_channel_send(channels->setup.session, clock_now(), channel->id, DATA_BINARY,
-                                   bytes, size);
-    if (status == 0 && size > 0) {
-        channels->has_sent = true;
-        note_first_sent(channels);
-    }
-    return status;
+    return data_channel_send(channel->channels->setup.session, clock_now(), channel->id,
+                             DATA_BINARY, bytes, size);
 }
 
 static void joint_hold(void *context, bool held)
@@ -177,19 +163,13 @@ static void end(struct channels *channels, enum channels_end how, const char *pr
     }
 }
 
-static void joint_ended(void *context, enum joint_end how)
+/* The channel of standard input and output is closed by both sides. */
+static void conclude_pipe(struct channel *channel)
 {
-    struct channel *channel = context;
     struct channels *channels = channel->channels;
     bool input_ended = joint_input_ended(channel->joint);
-    if (!channel->is_pipe) {
-        close_channel(channel);
-        return;
-    }
     channels->pipe_input_ended = input_ended;
-    if (how == JOINT_END_BROKEN) {
-        end(channels, CHANNELS_END_BROKEN, joint_problem(channel->joint));
-    } else if (joint_is_cut(channel->joint) && channels->setup.options->call.connect != NULL) {
+    if (joint_is_cut(channel->joint) && channels->setup.options->call.connect != NULL) {
         end(channels, CHANNELS_END_BROKEN,
             "the peer did not connect us there, or that connection broke: its --allow must name "
             "it");
@@ -198,6 +178,22 @@ static void joint_ended(void *context, enum joint_end how)
             "the peer ended the call before its input had ended: what came is cut short");
     } else {
         end(channels, input_ended ? CHANNELS_END_DONE : CHANNELS_END_CUT, "");
+    }
+}
+
+/*
+ * Each side closes the channel when it has sent its end and written that of the other. So the
+ * peer's closing says that all of ours has been written, which SCTP's acknowledgements do not.
+ */
+static void joint_ended(void *context, enum joint_end how)
+{
+    struct channel *channel = context;
+    if (channel->is_pipe && how == JOINT_END_BROKEN) {
+        end(channel->channels, CHANNELS_END_BROKEN, joint_problem(channel->joint));
+    } else if (channel->is_pipe && channel->closed) {
+        conclude_pipe(channel);
+    } else {
+        close_channel(channel);
     }
 }
 
@@ -414,6 +410,20 @@ static void make_forward(struct channel *channel, const char *label)
 /* ---- events of the session ---------------------------------------------------------------------
  */
 
+/* A stunclient would take a channel that is only closed for the end of a call in order. */
+static void take_pipe(struct channel *channel)
+{
+    struct channels *channels = channel->channels;
+    if (channels->setup.user.take_pipe(channels->setup.user.context)) {
+        join_pipe(channel);
+    } else if (channel->tells_end) {
+        end(channels, CHANNELS_END_BROKEN,
+            "standard input and output are joined with another call");
+    } else {
+        close_channel(channel);
+    }
+}
+
 static void on_opened(struct channels *channels, const struct data_event *event)
 {
     if (!event->by_peer) {
@@ -429,14 +439,13 @@ static void on_opened(struct channels *channels, const struct data_event *event)
         char label[DATA_NAME_MAX + 1];
         snprintf(label, sizeof label, "%s", event->label);
         make_forward(channel, label);
-    } else if (channels->setup.caller || channels->pipe != NULL || channels->ended ||
-               !channels->setup.user.take_pipe(channels->setup.user.context)) {
+    } else if (channels->setup.caller || channels->pipe != NULL || channels->ended) {
         tell(channels, "one channel too many was closed: ", event->label);
         close_channel(channel);
     } else {
         channel->tells_end = strcmp(event->protocol, CHANNEL_PIPE) == 0;
         tell(channels, "the peer has opened the channel ", event->label);
-        join_pipe(channel);
+        take_pipe(channel);
     }
 }
 
@@ -473,13 +482,15 @@ static void on_channel_closed(struct channels *channels, uint16_t id)
     if (channel == NULL) {
         return;
     }
-    channel->closing = true;
+    channel->closing = channel->closed = true;
     if (channel->joint != NULL) {
         joint_channel_closed(channel->joint);
     }
     if (!channel->is_pipe) {
         free_row(channel); /* what the socket did not take is lost with it */
         update_hold(channels);
+    } else if (joint_has_ended(channel->joint)) {
+        conclude_pipe(channel);
     }
 }
 
@@ -493,9 +504,10 @@ void channels_event(struct channels *channels, const struct data_event *event)
         on_message(channels, event);
         break;
     case DATA_EVENT_READY:
-        channels->ready = true;
-        note_first_sent(channels);
         on_writable(channels);
+        break;
+    case DATA_EVENT_ACKNOWLEDGED:
+        note_first_data(channels);
         break;
     case DATA_EVENT_WRITABLE:
         on_writable(channels);
@@ -511,6 +523,7 @@ void channels_event(struct channels *channels, const struct data_event *event)
 void channels_closed(struct channels *channels)
 {
     if (channels->pipe != NULL) {
+        channels->pipe->closed = true;
         joint_channel_closed(channels->pipe->joint);
     } else { /* where only connections are forwarded, no input of ours waited for a channel */
         bool forwards = channels->setup.options->call.allowed_count > 0;

@@ -21,13 +21,13 @@ struct event_base;
 enum channels_end {
     CHANNELS_END_DONE,   /* both directions have ended: close in order */
     CHANNELS_END_CUT,    /* the peer closed before our input had ended */
-    CHANNELS_END_BROKEN, /* nobody reads our output any more */
+    CHANNELS_END_BROKEN, /* what is joined cannot be read or written any more */
 };
 
 struct channels_user {
     void *context;
     void (*ended)(void *context, enum channels_end end, const char *problem);
-    /* The first bytes of users have gone out or come in. */
+    /* The first bytes of users have come in, or the peer has acknowledged the first of ours. */
     void (*first_data)(void *context);
     void (*tell)(void *context, const char *text); /* for a trace */
     void (*settle)(void *context);                 /* the session has something to send */
@@ -48,7 +48,7 @@ struct channels_setup {
  */
 struct channels *channels_new(const struct channels_setup *setup, struct failure *failure);
 void channels_free(struct channels *channels); /* NULL is allowed */
-/* OPENED, MESSAGE, WRITABLE, CHANNEL_CLOSED. */
+/* READY, ACKNOWLEDGED, OPENED, MESSAGE, WRITABLE, CHANNEL_CLOSED. */
 void channels_event(struct channels *channels, const struct data_event *event);
 /* The session is over, in order or not. */
 void channels_closed(struct channels *channels);

@@ -147,23 +147,28 @@ int data_channel_close(struct data_session *session, struct monotime now, uint16
 /* Closes in order: all that was sent is acknowledged by the peer first. DATA_EVENT_CLOSED or
  * DATA_EVENT_FAILED follows; what the peer still sends arrives until then. */
 void data_session_close(struct data_session *session, struct monotime now);
-/* Tells the peer that it is over, now. What waits is lost. No event follows. */
-void data_session_abort(struct data_session *session, struct monotime now);
+/* Tells the peer that it is over, now, and why (NULL: without words). What waits is lost. No event
+ * follows. */
+void data_session_abort(struct data_session *session, struct monotime now, const char *reason);
+/* The same once the peer has acknowledged what was sent so far; then comes DATA_EVENT_CLOSED. The
+ * peer hears that this was not the end in order. `reason` is copied. */
+void data_session_hang_up(struct data_session *session, struct monotime now, const char *reason);
 
 /* While it holds, no messages come out of data_session_event, nor what came after them: they fill
  * the receive buffer, and the peer stops. */
 void data_session_hold(struct data_session *session, bool held);
 
 enum data_event_type {
-    DATA_EVENT_VERIFIED, /* the handshake is done, the peer is who its description says */
-    DATA_EVENT_READY,    /* the association stands */
-    DATA_EVENT_OPENED,   /* id, label, protocol, by_peer */
-    DATA_EVENT_MESSAGE,  /* id, kind, bytes, size */
-    DATA_EVENT_WRITABLE, /* after -EAGAIN: send again. Half of the buffer is free. */
+    DATA_EVENT_VERIFIED,     /* the handshake is done, the peer is who its description says */
+    DATA_EVENT_READY,        /* the association stands */
+    DATA_EVENT_OPENED,       /* id, label, protocol, by_peer */
+    DATA_EVENT_MESSAGE,      /* id, kind, bytes, size */
+    DATA_EVENT_ACKNOWLEDGED, /* once: the peer has the first bytes that were sent */
+    DATA_EVENT_WRITABLE,     /* after -EAGAIN: send again. Half of the buffer is free. */
     /* The channel has been closed by either end; all its messages have come before. */
     DATA_EVENT_CHANNEL_CLOSED, /* id */
     /* The peer has closed in order, or has agreed to; or it has hung up, as browsers do, when no
-     * channel was open and it had acknowledged all. */
+     * channel was open and it had acknowledged all; text: its words, may be empty. */
     DATA_EVENT_CLOSED,
     DATA_EVENT_FAILED, /* text: what happened. The session is over. */
 };

@@ -2,6 +2,7 @@
 #include "stunclient/peer/data_session.h"
 
 #include "net/tls_context.h"
+#include "stunclient/peer/dcep.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -133,6 +134,7 @@ static void associate(struct data_session *session)
         .send_buffer = DATA_SEND_BUFFER,
         .receive_buffer = DATA_RECEIVE_BUFFER,
         .rtt_us = session->setup.rtt_us,
+        .watched = {DCEP_PPID_STRING, DCEP_PPID_BINARY},
         .send = send_packet,
         .context = session,
     });
@@ -147,6 +149,18 @@ static void read_packets(struct data_session *session)
 
     while (session->sctp != NULL && (size = dtls_peer_read(session->dtls, session->packet)) > 0) {
         sctp_peer_input(session->sctp, session->now, session->packet, size);
+    }
+}
+
+static void hang_up_when_acknowledged(struct data_session *session)
+{
+    if (session->hanging_up && !session->over && !session->shut_down &&
+        (!session->ready || sctp_peer_drained(session->sctp))) {
+        session->shut_down = true;
+        if (session->sctp != NULL) {
+            sctp_peer_abort(session->sctp, session->farewell);
+        }
+        dtls_peer_close(session->dtls);
     }
 }
 
@@ -167,6 +181,7 @@ static void advance(struct data_session *session)
         if (session->pending && session->sctp != NULL) {
             data_channels_pump(session, session->now);
         }
+        hang_up_when_acknowledged(session);
         break;
     case DTLS_PEER_FAILED:
         fail(session, dtls_peer_failure(session->dtls, text));
@@ -254,14 +269,25 @@ void data_session_close(struct data_session *session, struct monotime now)
     }
 }
 
-void data_session_abort(struct data_session *session, struct monotime now)
+void data_session_abort(struct data_session *session, struct monotime now, const char *reason)
 {
     session->now = now;
     if (session->sctp != NULL) {
-        sctp_peer_abort(session->sctp);
+        sctp_peer_abort(session->sctp, reason);
     }
     dtls_peer_close(session->dtls);
     session->over = true;
+}
+
+void data_session_hang_up(struct data_session *session, struct monotime now, const char *reason)
+{
+    session->now = now;
+    if (session->closing || session->over) {
+        return;
+    }
+    session->closing = session->hanging_up = true;
+    snprintf(session->farewell, sizeof session->farewell, "%s", reason);
+    hang_up_when_acknowledged(session);
 }
 
 void data_session_hold(struct data_session *session, bool held)
@@ -286,6 +312,9 @@ static bool take(struct data_session *session, const struct sctp_peer_event *in,
     case SCTP_PEER_WRITABLE:
         out->type = DATA_EVENT_WRITABLE;
         return true;
+    case SCTP_PEER_ACKNOWLEDGED:
+        out->type = DATA_EVENT_ACKNOWLEDGED;
+        return true;
     case SCTP_PEER_SHUT_DOWN:
         dtls_peer_close(session->dtls);
         session->shut_down = true;
@@ -296,6 +325,7 @@ static bool take(struct data_session *session, const struct sctp_peer_event *in,
          */
         if (in->by_peer && !data_channels_any(session) && sctp_peer_drained(session->sctp)) {
             session->shut_down = true;
+            snprintf(session->text, sizeof session->text, "%s", in->text);
         } else {
             fail(session, in->text);
         }
@@ -317,19 +347,28 @@ static bool take_next(struct data_session *session, struct data_event *out)
     return false;
 }
 
+/* The peer has closed DTLS: what SCTP had to say before may be lost. */
+static void check_hung_up(struct data_session *session)
+{
+    if (!sctp_peer_drained(session->sctp)) {
+        fail(session, "the peer has closed before it had acknowledged all that was sent");
+    } else if (data_channels_any(session) && !sctp_peer_hears_shutdown(session->sctp)) {
+        fail(session, "the peer has hung up without closing the data channel");
+    }
+}
+
 /* The last event, once: the session is over. */
 static bool end(struct data_session *session, struct data_event *out)
 {
     bool hung_up = dtls_peer_status(session->dtls) == DTLS_PEER_CLOSED && !session->held;
 
-    if (hung_up && !session->shut_down && session->sctp != NULL &&
-        !sctp_peer_drained(session->sctp)) {
-        fail(session, "the peer has closed before it had acknowledged all that was sent");
+    if (hung_up && !session->shut_down && session->sctp != NULL) {
+        check_hung_up(session);
     }
     if (session->failed) {
         *out = (struct data_event){.type = DATA_EVENT_FAILED, .text = session->text};
     } else if (session->shut_down || hung_up) {
-        *out = (struct data_event){.type = DATA_EVENT_CLOSED};
+        *out = (struct data_event){.type = DATA_EVENT_CLOSED, .text = session->text};
     } else {
         return false;
     }

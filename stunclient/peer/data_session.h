@@ -32,8 +32,9 @@ struct data_session {
     bool associating; /* SCTP has been begun */
     bool ready;
     bool held;
-    bool closing;   /* data_session_close has been called */
-    bool shut_down; /* SCTP has ended in order */
+    bool closing;    /* data_session_close has been called */
+    bool hanging_up; /* data_session_hang_up has been called: `farewell` says why */
+    bool shut_down;  /* SCTP has ended in order */
     bool failed;
     bool over;    /* the last event has been told, or there is none to come */
     bool blocked; /* the user has had -EAGAIN before SCTP was there */
@@ -46,6 +47,7 @@ struct data_session {
     struct data_channel *channels[DATA_STREAMS];
     uint8_t packet[DTLS_PEER_PACKET_MAX];
     char text[DATA_TEXT_SIZE];
+    char farewell[SCTP_PEER_REASON_MAX + 1];
 };
 
 /* ---- data_channel.c -------------------------------------------------------------------------- */

@@ -27,8 +27,9 @@ struct joint {
 
     uint8_t *buffer; /* what was read and not sent yet */
     size_t size;
-    bool input_over; /* the end has been read */
-    bool input_sent; /* and sent */
+    bool input_over;   /* the end has been read */
+    bool input_sent;   /* and sent */
+    bool input_broken; /* it cannot be read: no end is sent */
 
     struct evbuffer *queue; /* what came and is not written yet */
     bool held;
@@ -126,18 +127,27 @@ static void hold(struct joint *joint, bool held)
     }
 }
 
-static void break_output(struct joint *joint, int error)
+static void end_broken(struct joint *joint)
 {
-    snprintf(joint->problem, sizeof joint->problem, "nobody takes what the peer sends: %s",
-             strerror(error));
-    evbuffer_drain(joint->queue, evbuffer_get_length(joint->queue));
-    joint->output_over = true;
-    event_del(joint->writable);
-    hold(joint, false);
     if (!joint->ended) {
         joint->ended = true;
         joint->setup.ended(joint->setup.context, JOINT_END_BROKEN);
     }
+}
+
+static void break_output(struct joint *joint, int error)
+{
+    if (error == EPIPE) {
+        snprintf(joint->problem, sizeof joint->problem, "nobody reads standard output any more");
+    } else {
+        snprintf(joint->problem, sizeof joint->problem, "standard output cannot be written: %s",
+                 strerror(error));
+    }
+    evbuffer_drain(joint->queue, evbuffer_get_length(joint->queue));
+    joint->output_over = true;
+    event_del(joint->writable);
+    hold(joint, false);
+    end_broken(joint);
 }
 
 /* Returns the bytes written, 0: it would block, or -errno. */
@@ -266,12 +276,28 @@ static bool send_waiting(struct joint *joint)
         joint->sent += joint->size;
         joint->size = 0;
     }
-    if (joint->input_over && !joint->input_sent &&
+    if (joint->input_over && !joint->input_sent && !joint->input_broken &&
         joint->setup.send(joint->setup.context, "", 0) == 0) {
         joint->input_sent = true;
         end_if_over(joint);
     }
     return true;
+}
+
+/* A terminal whose line is gone ends as one where the end has been typed. */
+static bool is_hung_up_terminal(const struct joint *joint, int error)
+{
+    struct stat status;
+    return error == EIO && fstat(joint->setup.in, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
+/* Its end must not look like one in order: what was read is not all that there is. */
+static void break_input(struct joint *joint, int error)
+{
+    snprintf(joint->problem, sizeof joint->problem, "standard input cannot be read: %s",
+             strerror(error));
+    joint->input_over = joint->input_broken = true;
+    end_broken(joint);
 }
 
 /* Whether there may be more. */
@@ -284,7 +310,11 @@ static bool read_some(struct joint *joint)
     if (size < 0 && errno == EAGAIN) {
         return false;
     }
-    if (size <= 0) { /* a terminal that is gone, a reset: there will be no more */
+    if (size < 0 && !is_hung_up_terminal(joint, errno)) {
+        break_input(joint, errno);
+        return false;
+    }
+    if (size <= 0) {
         joint->input_over = true;
     } else {
         joint->size = (size_t)size;
@@ -316,6 +346,9 @@ void joint_writable(struct joint *joint)
 
 void joint_channel_closed(struct joint *joint)
 {
+    if (joint->channel_closed) {
+        return;
+    }
     joint->channel_closed = true;
     joint->cut = !joint->peer_over;
     event_del(joint->readable);
@@ -372,6 +405,11 @@ void joint_free(struct joint *joint)
     }
     free(joint->buffer);
     free(joint);
+}
+
+bool joint_has_ended(const struct joint *joint)
+{
+    return joint->ended;
 }
 
 bool joint_input_ended(const struct joint *joint)

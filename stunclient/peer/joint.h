@@ -22,7 +22,7 @@ struct joint;
 
 enum joint_end {
     JOINT_END_BOTH,   /* both directions have ended, or the channel has, and all is written */
-    JOINT_END_BROKEN, /* nobody reads what is written here: see joint_problem */
+    JOINT_END_BROKEN, /* it cannot be written to or read from: see joint_problem */
 };
 
 struct joint_setup {
@@ -52,6 +52,7 @@ void joint_writable(struct joint *joint);
 /* The channel is closed: nothing can be sent any more, and nothing comes. */
 void joint_channel_closed(struct joint *joint);
 
+bool joint_has_ended(const struct joint *joint);   /* `ended` was called */
 bool joint_input_ended(const struct joint *joint); /* and the channel has all of it */
 bool joint_is_cut(const struct joint *joint);      /* the channel ended without the peer's end */
 bool joint_holds(const struct joint *joint);       /* something waits to be written */

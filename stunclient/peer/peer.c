@@ -52,6 +52,19 @@ void peer_finish(struct peer *peer)
     }
 }
 
+void peer_fail(struct peer *peer, enum exit_status status, const char *text)
+{
+    struct failure *failure = &peer->setup.report->failure;
+    if (failure->status == EXIT_OK) {
+        failure_set(failure, status, "%s", text);
+    }
+}
+
+bool peer_forwards_alone(const struct peer *peer)
+{
+    return peer->setup.caller && peer->setup.options->call.forward_count > 0;
+}
+
 void peer_abort(struct peer *peer, enum exit_status status, const char *text, const char *advice)
 {
     struct failure *failure = &peer->setup.report->failure;
@@ -59,11 +72,11 @@ void peer_abort(struct peer *peer, enum exit_status status, const char *text, co
         return;
     }
     if (failure->status == EXIT_OK) {
-        failure_set(failure, status, "%s", text);
+        peer_fail(peer, status, text);
         failure_advise(failure, "%s", advice);
     }
     if (peer->session != NULL) {
-        data_session_abort(peer->session, clock_now());
+        data_session_abort(peer->session, clock_now(), text);
     }
     peer_finish(peer);
 }
@@ -83,19 +96,34 @@ bool peer_is_gone(const struct peer *peer)
     return peer->gone;
 }
 
-void peer_hang_up(struct peer *peer, enum exit_status status, const char *text)
+bool peer_was_interrupted(const struct peer *peer)
 {
-    struct failure *failure = &peer->setup.report->failure;
+    return peer->interrupted;
+}
+
+void peer_hang_up(struct peer *peer)
+{
+    peer->interrupted = true;
     if (peer->over || !peer->ready) {
-        peer_abort(peer, status, text, "");
+        peer_abort(peer, EXIT_NO_CONNECTION, "interrupted before a connection came about", "");
         return;
     }
-    if (failure->status == EXIT_OK) {
-        failure_set(failure, status, "%s", text);
-    }
     peer->closing = true;
-    data_session_close(peer->session, clock_now());
+    if (peer_forwards_alone(peer)) {
+        data_session_close(peer->session, clock_now());
+    } else {
+        peer_fail(peer, EXIT_DEGRADED, "the call was interrupted");
+        data_session_hang_up(peer->session, clock_now(), "it was interrupted");
+    }
     peer_settle(peer);
+}
+
+void peer_cut_off(struct peer *peer)
+{
+    if (!peer->over && peer->session != NULL) {
+        data_session_abort(peer->session, clock_now(), "it was interrupted");
+    }
+    peer_finish(peer);
 }
 
 void peer_leave(struct peer *peer, struct monotime now, struct outbox *outbox)

@@ -114,9 +114,13 @@ void peer_abort(struct peer *peer, enum exit_status status, const char *text, co
 /* It is over; the report says how. The sockets are still open. */
 bool peer_is_over(const struct peer *peer);
 bool peer_is_ready(const struct peer *peer);
-/* Closes in order what can be: what we sent so far arrives. It is over then, or at the deadline of
- * the owner. */
-void peer_hang_up(struct peer *peer, enum exit_status status, const char *text);
+/* Ends it amid of it: what we sent so far arrives, and the peer hears why. It is over then, or at
+ * the deadline of the owner. A call of forwards alone (-L) has no other end, so that one is in
+ * order. */
+void peer_hang_up(struct peer *peer);
+/* That has taken too long. */
+void peer_cut_off(struct peer *peer);
+bool peer_was_interrupted(const struct peer *peer); /* peer_hang_up has been called */
 /* Gives back what servers hold for us; then it is gone. */
 void peer_leave(struct peer *peer, struct monotime now, struct outbox *outbox);
 bool peer_is_gone(const struct peer *peer);

@@ -41,8 +41,10 @@ struct peer {
     bool described;       /* our description is out: candidates follow one by one */
     bool has_path, ready; /* a pair is valid; the association stands */
     bool closing;         /* data_session_close was called */
+    bool interrupted;     /* by a signal, amid the call */
     bool over, gone;      /* gone: the agent has nothing to say any more */
     bool cut;             /* the peer closed before our input had ended */
+    bool done;            /* the peer has written all that we sent, and we all that it sent */
     struct monotime repair_by; /* there is no way, and the call ends then; NEVER: there is one */
     struct monotime restarted; /* by either side, the last time; us 0: never */
     struct early_datagram early[EARLY_MAX];
@@ -56,6 +58,10 @@ struct peer {
 int64_t peer_since_began_us(const struct peer *peer);
 const char *peer_name(const struct peer *peer); /* for words */
 void peer_finish(struct peer *peer);            /* it is over, and the figures are noted */
+/* Notes the first failure; later ones come of it. */
+void peer_fail(struct peer *peer, enum exit_status status, const char *text);
+/* Only connections are forwarded at our end (-L): a signal ends the call, and nothing else. */
+bool peer_forwards_alone(const struct peer *peer);
 
 /* ---- peer_session.c: DTLS, SCTP, channels ------------------------------------------------------
  */

@@ -7,25 +7,31 @@
 static void on_channels_ended(void *context, enum channels_end end, const char *problem)
 {
     struct peer *peer = context;
+    if (peer->closing) {
+        return;
+    }
     if (end == CHANNELS_END_BROKEN) {
         peer_abort(peer, EXIT_DEGRADED, problem, "");
         return;
     }
     peer->cut = end == CHANNELS_END_CUT;
-    if (!peer->closing) {
-        peer->closing = true;
-        data_session_close(peer->session, clock_now());
-    }
+    peer->done = end == CHANNELS_END_DONE;
+    peer->closing = true;
+    data_session_close(peer->session, clock_now());
 }
 
 /* The session has ended in order. */
-static void on_session_closed(struct peer *peer)
+static void on_session_closed(struct peer *peer, const char *text)
 {
     struct failure *failure = &peer->setup.report->failure;
+    if (peer_forwards_alone(peer) && !peer->closing) {
+        peer_fail(peer, EXIT_DEGRADED,
+                  text[0] != '\0' ? text : "the peer has ended the call, so nothing is forwarded");
+    }
     peer->closing = true;
     channels_closed(peer->channels);
     if (failure->status == EXIT_OK && peer->cut && !channels_input_ended(peer->channels) &&
-        (peer->setup.options->call.forward_count == 0 || !peer->setup.caller)) {
+        !peer_forwards_alone(peer)) {
         failure_set(failure, EXIT_DEGRADED,
                     "%s ended the call before our input had ended; some of it may be lost",
                     peer_name(peer));
@@ -136,8 +142,8 @@ static void on_session_failed(struct peer *peer, const char *text)
 {
     enum exit_status status = peer->ready ? EXIT_DEGRADED : EXIT_NO_CONNECTION;
     peer_finish(peer);
-    if (peer->setup.report->failure.status == EXIT_OK) {
-        failure_set(&peer->setup.report->failure, status, "%s", text);
+    if (!peer->done) { /* else both had said that all is written: only goodbyes were lost */
+        peer_fail(peer, status, text);
     }
 }
 
@@ -154,7 +160,7 @@ static void handle_data_event(struct peer *peer, const struct data_event *event)
         channels_event(peer->channels, event);
         break;
     case DATA_EVENT_CLOSED:
-        on_session_closed(peer);
+        on_session_closed(peer, event->text);
         break;
     case DATA_EVENT_FAILED:
         on_session_failed(peer, event->text);

@@ -448,10 +448,10 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
         struct call *call = &phone->calls[i];
         if (phone_call_is_open(call)) {
             any = true;
-            peer_hang_up(call->peer, EXIT_DEGRADED, "the call was interrupted");
+            peer_hang_up(call->peer);
         }
     }
-    if (!any && phone->options->call.keep) {
+    if (phone->options->call.keep) {
         phone_leave(phone, EXIT_OK);
     } else if (!any) {
         failure_set(&failure, EXIT_NO_CONNECTION, "interrupted before there was a call");
@@ -461,7 +461,7 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
         if (phone_call_is_open(call)) {
-            peer_abort(call->peer, EXIT_DEGRADED, "the call was interrupted", "");
+            peer_cut_off(call->peer);
             phone_conclude(call);
             rendezvous_flush(phone->rendezvous);
         }

@@ -340,11 +340,20 @@ void phone_take_incoming(struct phone *phone, const struct rendezvous_client_eve
     phone_take_description(call, &event->message->incoming.description);
 }
 
+/* A word for the other side (docs/rendezvous.md), or NULL. */
+static const char *bye_reason(const struct call *call)
+{
+    if (peer_was_interrupted(call->peer)) {
+        return "interrupted";
+    }
+    return call->report.failure.status == EXIT_OK ? NULL : "failed";
+}
+
 void phone_conclude(struct call *call)
 {
     struct phone *phone = call->phone;
     struct report *report = &call->report;
-    bool well = report->failure.status == EXIT_OK;
+    const char *why = bye_reason(call);
     call->told = true;
     call->deadline = monotime_add_ms(clock_now(), GOODBYE_MS);
     phone->pipe_taken = false;
@@ -354,10 +363,9 @@ void phone_conclude(struct call *call)
                                      -1);
         }
         if (!call->answered && !phone->caller) {
-            rendezvous_client_reject(phone_machine(phone), clock_now(), call->number, "failed");
+            rendezvous_client_reject(phone_machine(phone), clock_now(), call->number, why);
         } else {
-            rendezvous_client_bye(phone_machine(phone), clock_now(), call->number,
-                                  well ? NULL : "failed");
+            rendezvous_client_bye(phone_machine(phone), clock_now(), call->number, why);
         }
         call->number = 0;
     }

@@ -2,6 +2,9 @@
 /* What comes in: notifications (RFC 6458 §6) and pieces of messages, made into events. */
 #include "stunclient/peer/sctp_peer_internal.h"
 
+#include "base/text.h"
+#include "stunclient/peer/sctp_packet.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +45,25 @@ static union sctp_notification *notice_of(struct sctp_peer *peer)
     return (union sctp_notification *)(void *)peer->notice;
 }
 
-static bool read_change(struct sctp_peer *peer, struct sctp_peer_event *event)
+/* `size`: of the notification, which may have been cut. */
+static void lose_by(struct sctp_peer *peer, const struct sctp_assoc_change *change, size_t size,
+                    struct sctp_peer_event *event)
+{
+    size_t reason_size = 0;
+    const char *reason =
+        sctp_chunk_abort_reason(change->sac_info, size - sizeof *change, &reason_size);
+    char words[SCTP_PEER_REASON_MAX + 1];
+
+    if (reason == NULL) {
+        lose(peer, event, lost_text(change));
+        return;
+    }
+    text_copy_printable(words, sizeof words, reason, reason_size);
+    snprintf(peer->text, sizeof peer->text, "the peer has ended the call and says: %s", words);
+    lose(peer, event, peer->text);
+}
+
+static bool read_change(struct sctp_peer *peer, size_t size, struct sctp_peer_event *event)
 {
     const struct sctp_assoc_change *change = &notice_of(peer)->sn_assoc_change;
 
@@ -58,7 +79,7 @@ static bool read_change(struct sctp_peer *peer, struct sctp_peer_event *event)
     case SCTP_COMM_LOST:
     case SCTP_RESTART:
     case SCTP_CANT_STR_ASSOC:
-        lose(peer, event, lost_text(change));
+        lose_by(peer, change, size, event);
         event->by_peer = change->sac_state == SCTP_COMM_LOST && is_abort(change);
         return true;
     default:
@@ -95,7 +116,7 @@ static bool read_notification(struct sctp_peer *peer, size_t size, struct sctp_p
     }
     switch (notice_of(peer)->sn_header.sn_type) {
     case SCTP_ASSOC_CHANGE:
-        return size >= sizeof(struct sctp_assoc_change) && read_change(peer, event);
+        return size >= sizeof(struct sctp_assoc_change) && read_change(peer, size, event);
     case SCTP_STREAM_RESET_EVENT:
         if (size < sizeof(struct sctp_stream_reset_event)) {
             return false;
@@ -121,7 +142,7 @@ static bool read_piece(struct sctp_peer *peer, const struct sctp_rcvinfo *info, 
         snprintf(peer->text, sizeof peer->text,
                  "the peer sent a message of more than the %u bytes that its description allows",
                  peer->setup.message_max);
-        sctp_peer_abort(peer);
+        sctp_peer_abort(peer, NULL);
         return lose(peer, event, peer->text);
     }
     if (!last) {
@@ -165,6 +186,11 @@ bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
     int flags;
 
     memset(event, 0, sizeof *event);
+    if (peer->watch == WATCH_ACKNOWLEDGED) {
+        peer->watch = WATCH_OVER;
+        event->type = SCTP_PEER_ACKNOWLEDGED;
+        return true;
+    }
     if (peer->reset_next > 0 && read_reset(peer, event)) {
         return true;
     }

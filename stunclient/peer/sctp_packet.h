@@ -17,6 +17,7 @@ bool sctp_packet_is_good(const uint8_t *packet, size_t size);
 
 struct sctp_packet_data {
     uint32_t tsn;
+    uint32_t ppid;
     size_t size; /* of the user data */
     bool last;   /* the end of a message */
 };
@@ -26,5 +27,13 @@ bool sctp_packet_next_data(const uint8_t *packet, size_t size, size_t *place,
                            struct sctp_packet_data *data);
 /* Whether a SACK chunk is in it. */
 bool sctp_packet_has_sack(const uint8_t *packet, size_t size);
+/* Whether a SACK chunk in it acknowledges all up to `tsn` (RFC 9260 §3.3.4). */
+bool sctp_packet_acknowledges(const uint8_t *packet, size_t size, uint32_t tsn);
+
+/*
+ * The words of an ABORT chunk's User-Initiated Abort (RFC 9260 §3.3.10.12): a pointer into it and
+ * their size, or NULL when there are none.
+ */
+const char *sctp_chunk_abort_reason(const uint8_t *chunk, size_t size, size_t *reason_size);
 
 #endif

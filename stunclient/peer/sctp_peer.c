@@ -28,6 +28,16 @@
 
 /* ---- what goes out --------------------------------------------------------------------------- */
 
+static void watch(struct sctp_peer *peer, const struct sctp_packet_data *data)
+{
+    const uint32_t *watched = peer->setup.watched;
+
+    if (peer->watch == WATCH_NOTHING && (data->ppid == watched[0] || data->ppid == watched[1])) {
+        peer->watch = WATCH_SENT;
+        peer->watched_tsn = data->tsn;
+    }
+}
+
 /* usrsctp does not say how much waits; its packets do. */
 static void note_sent(struct sctp_peer *peer, const uint8_t *packet, size_t size)
 {
@@ -41,6 +51,7 @@ static void note_sent(struct sctp_peer *peer, const uint8_t *packet, size_t size
         }
         peer->sending = true;
         peer->highest_tsn = data.tsn;
+        watch(peer, &data);
         peer->waiting -= sent < peer->waiting ? sent : peer->waiting;
     }
 }
@@ -144,6 +155,13 @@ static void note_received(struct sctp_peer *peer, const uint8_t *packet, size_t 
     }
 }
 
+static void note_acknowledged(struct sctp_peer *peer, const uint8_t *packet, size_t size)
+{
+    if (peer->watch == WATCH_SENT && sctp_packet_acknowledges(packet, size, peer->watched_tsn)) {
+        peer->watch = WATCH_ACKNOWLEDGED;
+    }
+}
+
 void sctp_peer_shut_window(struct sctp_peer *peer, bool shut)
 {
     int size = shut ? 1 : (int)peer->setup.receive_buffer;
@@ -162,6 +180,7 @@ void sctp_peer_input(struct sctp_peer *peer, struct monotime now, const uint8_t 
     }
     peer->heard = now;
     note_received(peer, bytes, size);
+    note_acknowledged(peer, bytes, size);
     if (peer->unread_chunks > CHUNKS_MAX) {
         sctp_peer_shut_window(peer, true);
     }
@@ -182,6 +201,15 @@ bool sctp_peer_drained(const struct sctp_peer *peer)
 
     return peer->waiting == 0 &&
            (peer->socket == NULL || !get_status(peer, &status) || status.sstat_unackdata == 0);
+}
+
+bool sctp_peer_hears_shutdown(const struct sctp_peer *peer)
+{
+    struct sctp_status status;
+
+    return peer->socket != NULL && get_status(peer, &status) &&
+           (status.sstat_state == SCTP_SHUTDOWN_RECEIVED ||
+            status.sstat_state == SCTP_SHUTDOWN_ACK_SENT);
 }
 
 /* Whether the peer owes us an answer. */
@@ -208,7 +236,7 @@ void sctp_peer_tick(struct sctp_peer *peer, struct monotime now)
         peer->heard = now;
     } else if (monotime_reached(now, monotime_add_seconds(peer->heard, SILENCE_MAX_SECONDS))) {
         peer->silent = true;
-        sctp_peer_abort(peer);
+        sctp_peer_abort(peer, NULL);
     }
 }
 
@@ -280,10 +308,24 @@ void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now)
     shut_down_when_acknowledged(peer);
 }
 
-void sctp_peer_abort(struct sctp_peer *peer)
+/* A User-Initiated Abort (RFC 9260 §3.3.10.12) has room for words; closing the socket has not. */
+static void send_abort(struct sctp_peer *peer, const char *reason)
+{
+    struct sctp_sndinfo info = {.snd_flags = SCTP_ABORT};
+    size_t size = strlen(reason);
+
+    (void)usrsctp_sendv(peer->socket, reason,
+                        size < SCTP_PEER_REASON_MAX ? size : SCTP_PEER_REASON_MAX, NULL, 0, &info,
+                        sizeof info, SCTP_SENDV_SNDINFO, 0);
+}
+
+void sctp_peer_abort(struct sctp_peer *peer, const char *reason)
 {
     if (!peer->over) {
         sctp_peer_figures(peer, &peer->last);
+        if (peer->up && reason != NULL) {
+            send_abort(peer, reason);
+        }
         peer->over = true;
         usrsctp_close(peer->socket); /* with its linger time of 0 */
         peer->socket = NULL;

@@ -26,6 +26,7 @@ struct sctp_peer_setup {
     uint32_t send_buffer;    /* bytes of messages that may wait to be sent; over message_max */
     uint32_t receive_buffer; /* the window told to the peer; over message_max */
     uint32_t rtt_us;         /* 0: not known */
+    uint32_t watched[2];     /* PPIDs, see SCTP_PEER_ACKNOWLEDGED; 0: none */
     /* Sends a packet; `bytes` are lent for the call. It comes from any function here, must not call
      * back, and does not come after sctp_peer_free. */
     void (*send)(void *context, const uint8_t *bytes, size_t size);
@@ -58,8 +59,9 @@ int sctp_peer_send(struct sctp_peer *peer, struct monotime now, uint16_t stream,
 int sctp_peer_reset(struct sctp_peer *peer, struct monotime now, uint16_t stream);
 /* Closes once all that was sent has arrived. */
 void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now);
-/* Sends an ABORT. */
-void sctp_peer_abort(struct sctp_peer *peer);
+/* Sends an ABORT; its words for the peer are cut to SCTP_PEER_REASON_MAX bytes. NULL: none. */
+#define SCTP_PEER_REASON_MAX 128
+void sctp_peer_abort(struct sctp_peer *peer, const char *reason);
 
 enum sctp_peer_event_type {
     SCTP_PEER_UP,
@@ -67,6 +69,7 @@ enum sctp_peer_event_type {
     SCTP_PEER_INCOMING_RESET, /* stream: the peer sends no more in it */
     SCTP_PEER_OUTGOING_RESET, /* stream: ours has been reset */
     SCTP_PEER_WRITABLE,       /* after -EAGAIN: half of the buffer is free */
+    SCTP_PEER_ACKNOWLEDGED,   /* once: the peer has the beginning of a message of a watched PPID */
     SCTP_PEER_SHUT_DOWN,      /* both ends have closed in order */
     SCTP_PEER_LOST,           /* text, by_peer: it has said so */
 };
@@ -86,6 +89,8 @@ bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event);
 
 /* Whether all that was sent has been acknowledged. */
 bool sctp_peer_drained(const struct sctp_peer *peer);
+/* Whether the peer has begun to shut down in order. */
+bool sctp_peer_hears_shutdown(const struct sctp_peer *peer);
 
 struct sctp_peer_figures {
     uint32_t rtt_us; /* smoothed; 0: not known */

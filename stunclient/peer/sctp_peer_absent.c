@@ -75,9 +75,10 @@ void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now)
     (void)now;
 }
 
-void sctp_peer_abort(struct sctp_peer *peer)
+void sctp_peer_abort(struct sctp_peer *peer, const char *reason)
 {
     (void)peer;
+    (void)reason;
 }
 
 bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
@@ -91,6 +92,12 @@ bool sctp_peer_drained(const struct sctp_peer *peer)
 {
     (void)peer;
     return true;
+}
+
+bool sctp_peer_hears_shutdown(const struct sctp_peer *peer)
+{
+    (void)peer;
+    return false;
 }
 
 void sctp_peer_figures(const struct sctp_peer *peer, struct sctp_peer_figures *out)

@@ -38,6 +38,13 @@ struct sctp_peer {
     uint64_t waiting; /* bytes that have never been sent, with MESSAGE_OVERHEAD for each message */
     bool sending;     /* highest_tsn is valid */
     uint32_t highest_tsn;
+    enum {
+        WATCH_NOTHING,
+        WATCH_SENT,
+        WATCH_ACKNOWLEDGED,
+        WATCH_OVER
+    } watch;
+    uint32_t watched_tsn; /* the first chunk of a watched PPID, once it is sent */
     /* Chunks of messages that have come, read or not, since all had been read: more than CHUNKS_MAX
      * shut the window. */
     size_t unread_chunks;

@@ -48,7 +48,7 @@ class World:
 
     def party(self, verb, user, *arguments, name=None, input=None, output=None, password=None, home=None, env=None,
               iface=True):
-        """stunclient `verb`, started. `input`: a path, bytes, or None: at its end already."""
+        """stunclient `verb`, started. `input`: a path, bytes, a descriptor, or None: at its end already."""
         arguments = (*(("--iface", "lo") if iface else ()), *arguments)
         return Party(self, verb, user, name, arguments, input, output, password, home, env)
 
@@ -73,7 +73,7 @@ class Party:
         if isinstance(input, bytes):
             data, input = input, world.folder / f"{self.number}.{user}.in"
             input.write_bytes(data)
-        stdin = input if input == subprocess.PIPE else open(input or os.devnull, "rb")
+        stdin = input if isinstance(input, int) else open(input or os.devnull, "rb")
         command = [postern.stunclient, verb, *([name] if name else []), "--server", world.uri, "--user", user, "--password",
                    password or PASSWORDS[user], "--report", self.report_file, *arguments]
         environment = {**os.environ, **client.CLEAN, "POSTERN_SERVER": "", "XDG_CONFIG_HOME": str(self.home), **(env or {})}
@@ -83,7 +83,7 @@ class Party:
             else:
                 with open(self.output_file, "wb") as out:
                     self.child = subprocess.Popen([*map(str, command)], stdin=stdin, stdout=out, stderr=errors, env=environment)
-        if stdin != subprocess.PIPE:
+        if stdin is not input:
             stdin.close()
         tap.cleanup(self.end)
 

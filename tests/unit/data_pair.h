@@ -47,7 +47,7 @@ struct flying {
 /* What one end has seen of the events. */
 struct seen {
     bool verified, ready, closed, failed;
-    unsigned opened, channels_closed, writable;
+    unsigned opened, channels_closed, writable, acknowledged;
     uint16_t opened_id, closed_id;
     bool by_peer;
     char label[DATA_NAME_MAX + 1], protocol[DATA_NAME_MAX + 1];
@@ -147,6 +147,9 @@ static inline void end_note(struct data_end *end, const struct data_event *event
         if (end->on_message != NULL) {
             end->on_message(end, event);
         }
+        break;
+    case DATA_EVENT_ACKNOWLEDGED:
+        seen->acknowledged++;
         break;
     case DATA_EVENT_WRITABLE:
         seen->writable++;

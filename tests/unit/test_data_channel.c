@@ -685,12 +685,80 @@ static void test_abort(void **state)
     struct data_pair *pair = opened_pair(&good, &id);
 
     (void)state;
-    data_session_abort(pair->a.session, virtual_now);
+    data_session_abort(pair->a.session, virtual_now, NULL);
     PAIR_UNTIL(pair, 5, pair->b.seen.failed);
     assert_string_equal(pair->b.seen.text,
                         "the peer ended the SCTP association without closing it");
     assert_false(pair->a.seen.failed);
     assert_int_equal(send_bytes(&pair->a, id, "late", 4), -ESHUTDOWN);
+    pair_free(pair);
+}
+
+/* The words of an ABORT arrive, made fit to print. */
+static void test_abort_reason(void **state)
+{
+    uint16_t id;
+    struct data_pair *pair = opened_pair(&good, &id);
+
+    (void)state;
+    data_session_abort(pair->a.session, virtual_now, "no room\n for it");
+    PAIR_UNTIL(pair, 5, pair->b.seen.failed);
+    assert_string_equal(pair->b.seen.text, "the peer has ended the call and says: no room? for it");
+    pair_free(pair);
+}
+
+/* What was sent before arrives; that it was the end in order is not believed, loss or none. */
+static void hang_up(const struct network *network)
+{
+    uint16_t id;
+    struct data_pair *pair = opened_pair(network, &id);
+
+    assert_int_equal(send_bytes(&pair->a, id, pattern, 200000), 0);
+    data_session_hang_up(pair->a.session, virtual_now, "gone to lunch");
+    assert_int_equal(send_bytes(&pair->a, id, pattern, 1), -ESHUTDOWN);
+    PAIR_UNTIL(pair, 120, pair->a.seen.closed);
+    assert_true(pair->b.seen.bytes == 200000);
+    pair_run(pair, 1 * MONOTIME_SECOND);
+    assert_false(pair->a.seen.failed || pair->b.seen.closed);
+    if (network->loss_percent == 0) {
+        assert_true(pair->b.seen.failed);
+        assert_string_equal(pair->b.seen.text,
+                            "the peer has ended the call and says: gone to lunch");
+    }
+    pair_free(pair);
+}
+
+static void test_hang_up(void **state)
+{
+    (void)state;
+    hang_up(&good);
+    for (unsigned i = 0; i < 10; i++) {
+        struct network network = bad;
+        network.seed += i;
+        hang_up(&network);
+    }
+}
+
+/* The first bytes of a user count when the peer has them, and nothing else does. */
+static void test_acknowledged(void **state)
+{
+    uint16_t id;
+    struct data_pair *pair = opened_pair(&good, &id);
+
+    (void)state;
+    assert_int_equal(send_bytes(&pair->b, id, pattern, 0), 0);
+    pair_run(pair, 1 * MONOTIME_SECOND);
+    assert_int_equal(pair->a.seen.acknowledged + pair->b.seen.acknowledged, 0);
+    struct monotime sent = virtual_now;
+    assert_int_equal(send_bytes(&pair->a, id, pattern, 200000), 0);
+    assert_int_equal(pair->a.seen.acknowledged, 0);
+    PAIR_UNTIL(pair, 5, pair->a.seen.acknowledged == 1);
+    int64_t took_us = monotime_difference_us(virtual_now, sent);
+    assert_true(took_us >= 2 * good.delay_us && took_us < 10 * good.delay_us);
+    assert_true(pair->b.seen.bytes < 200000);
+    PAIR_UNTIL(pair, 60, pair->b.seen.bytes == 200000);
+    assert_int_equal(pair->a.seen.acknowledged, 1);
+    assert_int_equal(pair->b.seen.acknowledged, 0);
     pair_free(pair);
 }
 
@@ -704,7 +772,7 @@ static void test_abort_when_done(void **state)
     assert_int_equal(data_channel_close(pair->a.session, virtual_now, id), 0);
     PAIR_UNTIL(pair, 5, pair->a.seen.channels_closed == 1);
     pair_run(pair, 100 * MONOTIME_MILLISECOND);
-    data_session_abort(pair->a.session, virtual_now);
+    data_session_abort(pair->a.session, virtual_now, NULL);
     PAIR_UNTIL(pair, 5, pair->b.seen.closed);
     assert_false(pair->b.seen.failed);
     pair_free(pair);
@@ -760,6 +828,9 @@ int main(void)
         cmocka_unit_test(test_close_both),
         cmocka_unit_test(test_close_early),
         cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_abort_reason),
+        cmocka_unit_test(test_hang_up),
+        cmocka_unit_test(test_acknowledged),
         cmocka_unit_test(test_abort_when_done),
         cmocka_unit_test(test_several),
     };

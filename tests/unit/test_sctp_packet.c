@@ -81,6 +81,7 @@ static void test_data(void **state)
     (void)state;
     assert_true(sctp_packet_next_data(packet_bytes, sizeof packet_bytes, &place, &data));
     assert_int_equal(data.tsn, 0x100);
+    assert_int_equal(data.ppid, 53);
     assert_int_equal(data.size, 5);
     assert_false(data.last);
     assert_true(sctp_packet_next_data(packet_bytes, sizeof packet_bytes, &place, &data));
@@ -133,11 +134,54 @@ static void test_sack(void **state)
     assert_false(sctp_packet_has_sack(packet, sizeof packet));
 }
 
+static void test_acknowledges(void **state)
+{
+    (void)state;
+    assert_true(sctp_packet_acknowledges(packet_bytes, sizeof packet_bytes, 9));
+    assert_true(sctp_packet_acknowledges(packet_bytes, sizeof packet_bytes, 8));
+    assert_true(sctp_packet_acknowledges(packet_bytes, sizeof packet_bytes, 0xFFFFFFFE));
+    assert_false(sctp_packet_acknowledges(packet_bytes, sizeof packet_bytes, 10));
+    assert_false(sctp_packet_acknowledges(packet_bytes, 27, 9)); /* cut short */
+    assert_false(sctp_packet_acknowledges(packet_bytes, SCTP_PACKET_HEADER_SIZE, 9));
+}
+
+static void test_abort_reason(void **state)
+{
+    /* A cause of another kind, padded; then words. */
+    static const uint8_t chunk[] = {6, 0, 0, 19, 0, 13, 0,   5,   'x', 0,
+                                    0, 0, 0, 12, 0, 7,  'b', 'y', 'e'};
+    uint8_t other[sizeof chunk];
+    size_t size = 0;
+
+    (void)state;
+    const char *reason = sctp_chunk_abort_reason(chunk, sizeof chunk, &size);
+    assert_non_null(reason);
+    assert_int_equal(size, 3);
+    assert_memory_equal(reason, "bye", 3);
+    for (size_t cut = 0; cut < sizeof chunk; cut++) {
+        uint8_t *exact = malloc(cut > 0 ? cut : 1);
+        assert_non_null(exact);
+        memcpy(exact, chunk, cut);
+        assert_null(sctp_chunk_abort_reason(exact, cut, &size));
+        free(exact);
+    }
+    memcpy(other, chunk, sizeof chunk);
+    other[15] = 4; /* no words */
+    assert_null(sctp_chunk_abort_reason(other, sizeof other, &size));
+    other[7] = 0; /* a length that leads nowhere */
+    assert_null(sctp_chunk_abort_reason(other, sizeof other, &size));
+    memcpy(other, chunk, sizeof chunk);
+    other[0] = 5;
+    assert_null(sctp_chunk_abort_reason(other, sizeof other, &size));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_checksum), cmocka_unit_test(test_data),
-        cmocka_unit_test(test_sack),   cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_crc32c),       cmocka_unit_test(test_checksum),
+        cmocka_unit_test(test_data),         cmocka_unit_test(test_sack),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_acknowledges),
+        cmocka_unit_test(test_abort_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
