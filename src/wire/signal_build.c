@@ -175,6 +175,7 @@ static put_member *const kinds[SIGNAL_KIND_COUNT] = {
     [SIGNAL_KIND_ID] = put_text,
     [SIGNAL_KIND_U32] = put_u32,
     [SIGNAL_KIND_REAL] = put_real,
+    [SIGNAL_KIND_PATH] = put_text,
     [SIGNAL_KIND_BOOL] = put_bool,
     [SIGNAL_KIND_METHOD] = put_method,
     [SIGNAL_KIND_METHODS] = put_methods,

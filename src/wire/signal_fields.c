@@ -88,7 +88,7 @@ static const struct signal_field fields[SIGNAL_TYPE_COUNT][SIGNAL_FIELDS_MAX + 1
     },
     [SIGNAL_REPORT] = {
         CALL_ID,
-        {"path", SIGNAL_KIND_NAME, REQUIRED, SIGNAL_WORD_MAX, AT(report.path)},
+        {"path", SIGNAL_KIND_PATH, REQUIRED, SIGNAL_WORD_MAX, AT(report.path)},
         {"ms", SIGNAL_KIND_REAL, OPTIONAL, MILLISECONDS_MAX, AT(report.ms)},
         {"rtt", SIGNAL_KIND_REAL, OPTIONAL, MILLISECONDS_MAX, AT(report.rtt)},
     },

@@ -13,6 +13,7 @@ enum signal_kind {
     SIGNAL_KIND_ID,          /* the same: 1..max of the letters of base64url */
     SIGNAL_KIND_U32,         /* uint32_t: 1..max; 0 is absent */
     SIGNAL_KIND_REAL,        /* double: 0..max; negative is absent */
+    SIGNAL_KIND_PATH,        /* report's: const char * */
     SIGNAL_KIND_BOOL,        /* bool */
     SIGNAL_KIND_METHOD,      /* enum signal_method */
     SIGNAL_KIND_METHODS,     /* welcome's list */

@@ -142,6 +142,19 @@ static bool read_method(const struct parser *parser, const json_t *node,
     return method < SIGNAL_METHOD_COUNT;
 }
 
+static bool read_path(const struct parser *parser, const json_t *node,
+                      const struct signal_field *field, void *out)
+{
+    const char *name = NULL;
+
+    (void)parser;
+    if (!get_text(node, field->max, &name)) {
+        return false;
+    }
+    *(const char **)out = name;
+    return strcmp(name, "direct") == 0 || strcmp(name, "relay") == 0 || strcmp(name, "none") == 0;
+}
+
 /* Methods that are not known are left out: they are of a later version. */
 static bool read_methods(const struct parser *parser, const json_t *node,
                          const struct signal_field *field, void *out)
@@ -323,6 +336,7 @@ static const struct {
     [SIGNAL_KIND_ID] = {read_id, "letters, digits, '-' and '_', at most 43"},
     [SIGNAL_KIND_U32] = {read_u32, "a whole number in its range"},
     [SIGNAL_KIND_REAL] = {read_real, "a number that is not negative"},
+    [SIGNAL_KIND_PATH] = {read_path, "direct, relay or none"},
     [SIGNAL_KIND_BOOL] = {read_bool, "true or false"},
     [SIGNAL_KIND_METHOD] = {read_method, "one of welcome's auth"},
     [SIGNAL_KIND_METHODS] = {read_methods, "a list of names"},
@@ -461,6 +475,32 @@ static bool is_shallow(const char *bytes, size_t size)
     return true;
 }
 
+/* What is wrong with bytes that jansson did not take, in words. */
+static const char *tell_problem(const char *bytes, size_t size, const json_error_t *error)
+{
+    static const struct {
+        enum json_error_code code;
+        const char *words;
+    } problems[] = {
+        {json_error_duplicate_key, "a key stands twice in one object"},
+        {json_error_numeric_overflow, "a number is out of range"},
+        {json_error_invalid_utf8, "expected UTF-8"},
+        {json_error_null_character, "U+0000 is not allowed"},
+        {json_error_null_byte_in_key, "U+0000 is not allowed"},
+        {json_error_end_of_input_expected, "expected one JSON object, and nothing behind it"},
+    };
+
+    if (!is_shallow(bytes, size)) {
+        return "objects and arrays are more than 8 deep";
+    }
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++) {
+        if (json_error_code(error) == problems[i].code) {
+            return problems[i].words;
+        }
+    }
+    return "expected one JSON object";
+}
+
 bool signal_message_parse(struct signal_message *message, const char *bytes, size_t size,
                           struct signal_fault *fault)
 {
@@ -472,13 +512,16 @@ bool signal_message_parse(struct signal_message *message, const char *bytes, siz
     if (size > SIGNAL_MESSAGE_MAX) {
         return fail(parser.fault, SIGNAL_TOO_LARGE, "", "", "more than 16384 bytes");
     }
+    json_error_t error = {0};
     json_t *root =
-        is_shallow(bytes, size) ? json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        is_shallow(bytes, size) ? json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error) : NULL;
     message->storage = root;
     parser.root = root;
     if (!json_is_object(root)) {
+        const char *problem =
+            root != NULL ? "expected one JSON object" : tell_problem(bytes, size, &error);
         signal_message_free(message);
-        return fail(parser.fault, SIGNAL_BAD_MESSAGE, "", "", "expected one JSON object");
+        return fail(parser.fault, SIGNAL_BAD_MESSAGE, "", "", problem);
     }
     if (!read_message(&parser)) {
         signal_message_free(message);
