@@ -95,9 +95,11 @@ static void test_strangers_are_not_heard_for_long(void **state)
         say(&world, client, "{\"type\":\"ping\"}");
         hears(&world, client, SIGNAL_PONG);
     }
-    say(&world, client, "{\"type\":\"ping\"}");
+    say(&world, client, "{\"type\":\"ping\",\"rid\":\"x\"}");
     hears_error(&world, client, SIGNAL_RATE_LIMITED);
-    is_closed(&world, client, SIGNAL_RATE_LIMITED);
+    assert_string_equal(world.message.rid, "x");
+    assert_int_equal(world.message.error.retry_after_s, 1);
+    assert_true(world.clients[client].closed);
 }
 
 static void test_strangers_who_speak_otherwise(void **state)

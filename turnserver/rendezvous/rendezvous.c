@@ -286,7 +286,8 @@ static bool admit(struct request *request)
     }
     if (request->session == NULL && ++connection->spoken > SPOKEN_MAX) {
         rendezvous->counters.rate_limited++;
-        connection_dismiss(rendezvous, connection, SIGNAL_RATE_LIMITED);
+        reply_retry(request, SIGNAL_RATE_LIMITED, MONOTIME_SECOND);
+        connection_dismiss(rendezvous, connection, RENDEZVOUS_NO_CODE);
         return false;
     }
     int64_t wait = request->session != NULL
