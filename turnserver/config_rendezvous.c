@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define PUBLIC_KEY_SIZE 32
+#define SERVER_NAME "Postern" /* where the operator tells no other */
 /* Of one kind in one answer (SIGNAL_URLS_MAX). */
 #define URLS_MAX 8
 
@@ -329,7 +330,8 @@ struct config_rendezvous *config_rendezvous_build(const struct config_draft *dra
     if (boot->rendezvous_listener_count == 0)
         return NULL;
     struct config_rendezvous *to = calloc(1, sizeof(*to));
-    if (to && copy(&to->host, draft->rendezvous.host) && copy(&to->server, draft->software) &&
+    if (to && copy(&to->host, draft->rendezvous.host) &&
+        copy(&to->server, draft->software ? draft->software : SERVER_NAME) &&
         copy(&to->turn_token, draft->rendezvous.turn_token) && build_origins(to, draft) &&
         build_keys(to, draft) && build_urls(to, boot, relay_enabled)) {
         set_numbers(&to->policy, &draft->rendezvous);
