@@ -103,6 +103,19 @@ static void answer_credentials(struct message_stream *stream, const struct rende
     OPENSSL_cleanse(body, sizeof(body));
 }
 
+/* Who shows no good token may try again, but not without end. */
+static void refuse(struct message_stream *stream, const struct rendezvous_link *link)
+{
+    if (rendezvous_refuse_token(link->service->machine, clock_now(),
+                                connection_remote(link->connection),
+                                message_stream_tls(stream) != NULL))
+        answer_problem(stream, 401, "WWW-Authenticate: Bearer realm=\"turn\"\r\n",
+                       "expected the bearer token of rendezvous.turn_token");
+    else
+        answer_problem(stream, 429, "Retry-After: 1\r\n", "too many without a good bearer token");
+    rendezvous_service_turn(link->service);
+}
+
 bool rendezvous_http_request(struct message_stream *stream, const struct http_head *head,
                              void *context)
 {
@@ -116,8 +129,7 @@ bool rendezvous_http_request(struct message_stream *stream, const struct http_he
     if (strcmp(head->method, "GET") != 0)
         answer_problem(stream, 405, "Allow: GET\r\n", "use GET");
     else if (!is_token(http_head_bearer(head), token))
-        answer_problem(stream, 401, "WWW-Authenticate: Bearer realm=\"turn\"\r\n",
-                       "expected the bearer token of rendezvous.turn_token");
+        refuse(stream, link);
     else if (!find_user(head->query, user))
         answer_problem(stream, 400, NULL, "user is empty, too long or malformed");
     else

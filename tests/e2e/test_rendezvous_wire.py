@@ -102,6 +102,7 @@ def registers(way):
     tap.equal(welcome["v"], 1)
     tap.true("SHA-256" in welcome["auth"], welcome)
     tap.equal(welcome["ping"], 25)
+    tap.equal(welcome["server"], "Postern")
     client.hello("alice", "wonder")
     registered = client.expect("registered", name="alice")
     host, port = client.socket.getsockname()
@@ -325,6 +326,20 @@ def turn_for_back_ends(tls):
     tap.true(answer["iceServers"][-1]["username"].endswith(":carol ä"), answer)
     relayed_by(answer["iceServers"], world.port)
     tap.equal(get("/turn?user=%zz", Authorization=f"Bearer {TOKEN}")[0], 400)
+
+
+@tap.test
+def guessed_tokens():
+    """Who shows bad tokens without end hears 429 and is told to the operator; who shows the good one is served"""
+    world = World(f'turn_token = "{TOKEN}"; hellos_per_source = 5;')
+    get = lambda token: messages.http(world.remote, messages.request("/turn", Authorization=f"Bearer {token}"))
+    answers = [get(f"guess-{number}")[:2] for number in range(40)]
+    statuses = [status for status, _ in answers]
+    tap.equal((statuses[:5], set(statuses)), ([401] * 5, {401, 429}))
+    tap.equal(next(headers for status, headers in answers if status == 429)["retry-after"], "1")
+    tap.equal(get(TOKEN)[0], 200)
+    service.logged(world.server, "rendezvous refused")
+    tap.true("reason=unauthorized" in world.server.stderr, world.server.stderr)
 
 
 @tap.test

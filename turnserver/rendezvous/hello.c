@@ -330,19 +330,42 @@ static void enter(struct request *request, const struct person *person)
 
 /* ---- hello ----------------------------------------------------------------------------------- */
 
+/* Whether one more who must show who it is may come from there. */
+static bool admit_source(struct rendezvous *rendezvous, struct monotime now,
+                         const struct stun_address *remote)
+{
+    uint32_t rate = rendezvous->policy->hellos_per_source;
+
+    if (rate > 0 && !source_limit_take(rendezvous->hellos, now, remote, rate)) {
+        rendezvous->counters.rate_limited++;
+        return false;
+    }
+    return true;
+}
+
+bool rendezvous_refuse_token(struct rendezvous *rendezvous, struct monotime now,
+                             const struct stun_address *remote, bool encrypted)
+{
+    const struct connection asking = {.remote = *remote, .encrypted = encrypted};
+
+    if (!admit_source(rendezvous, now, remote)) {
+        return false;
+    }
+    rendezvous->counters.unauthorized++;
+    event_of_connection(rendezvous, RENDEZVOUS_REFUSED, &asking, SIGNAL_UNAUTHORIZED);
+    return true;
+}
+
 /* Whether one more hello is taken from there. */
 static bool admit(struct request *request)
 {
     struct rendezvous *rendezvous = request->rendezvous;
-    uint32_t rate = rendezvous->policy->hellos_per_source;
 
     if (request->again) {
         return true;
     }
     request->connection->hellos++;
-    if (rate > 0 &&
-        !source_limit_take(rendezvous->hellos, request->now, &request->connection->remote, rate)) {
-        rendezvous->counters.rate_limited++;
+    if (!admit_source(rendezvous, request->now, &request->connection->remote)) {
         event_of_connection(rendezvous, RENDEZVOUS_REFUSED, request->connection,
                             SIGNAL_RATE_LIMITED);
         reply_retry(request, SIGNAL_RATE_LIMITED, MONOTIME_SECOND);

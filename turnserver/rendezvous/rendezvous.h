@@ -73,7 +73,7 @@ struct rendezvous_policy {
     uint32_t sessions_per_account;  /* 16 */
     uint32_t calls_per_session;     /* 16 */
     uint32_t queue_bytes;           /* waiting for one session: 65536, at least 32768 */
-    uint32_t hellos_per_source;     /* a second, an IPv4 address or IPv6 /64; 0: no limit */
+    uint32_t hellos_per_source;     /* a second, by IPv4 address or IPv6 /64; 0: no limit */
     uint32_t messages_per_account;  /* a second, and five times as many at once; 0: no limit */
     uint32_t calls_per_account;     /* a minute, and as many at once; 0: no limit */
 };
@@ -176,6 +176,14 @@ bool rendezvous_next_output(struct rendezvous *rendezvous, struct rendezvous_out
 bool rendezvous_put_credentials(struct rendezvous *rendezvous, struct monotime now,
                                 const char *account, const struct stun_address *local,
                                 struct text_buffer *out);
+
+/*
+ * Somebody who asked for them showed no good token: counts it against that source's
+ * hellos_per_source, and tells it. Returns false, and tells nothing, when the source has had its
+ * chances (429).
+ */
+bool rendezvous_refuse_token(struct rendezvous *rendezvous, struct monotime now,
+                             const struct stun_address *remote, bool encrypted);
 
 /* ---- what happened --------------------------------------------------------------------------- */
 
