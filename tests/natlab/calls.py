@@ -135,13 +135,15 @@ class Program:
 
 @dataclasses.dataclass
 class Outcome:
-    """What a call came to. `milliseconds`: to the first data, as the caller says."""
+    """What a call came to. `milliseconds`: to the first data, as the caller says; `seen_direct`: of its
+    data's packets the routers between both sides saw."""
 
     path: str
     good: bool
     milliseconds: float
     report: dict
     words: str
+    seen_direct: int = 0
 
 
 HOLD = 1.5  # seconds that a call goes on after its data: a relay may be quicker than a direct way
@@ -151,6 +153,7 @@ def call(net, caller="alice", options=(), listen_options=(), size=2000, timeout=
     """One call between the lab's hosts, with `size` random bytes each way, checked by hash."""
     callee = "bob" if caller == "alice" else "alice"
     there, back = os.urandom(size), os.urandom(size)
+    before = net.direct_datagrams()
     listener = Program(getattr(net, callee), "listen", callee, listen_options, server, None, callee)
     dialer = None
     try:
@@ -173,7 +176,8 @@ def call(net, caller="alice", options=(), listen_options=(), size=2000, timeout=
     good = (status == 0 and listened == 0 and dialer.digest.digest() == hashlib.sha256(back).digest()
             and listener.digest.digest() == hashlib.sha256(there).digest())
     words = "" if good else f"call ended with {status}, listen with {listened}" + said(listener, dialer)
-    return Outcome(report.get("path") or "none", good, report.get("ms_to_first_data") or 0, report, words)
+    return Outcome(report.get("path") or "none", good, report.get("ms_to_first_data") or 0, report, words,
+                   net.direct_datagrams() - before)
 
 
 def said(*programs):

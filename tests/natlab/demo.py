@@ -4,7 +4,9 @@ steps of the story stand beside the packets as both firewalls saw them. Ends wit
 does not hold."""
 import os
 import random
+import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "lib"))
 
@@ -71,19 +73,45 @@ def counted(box):
     return int(words[words.index("packets") + 1])
 
 
-def need_counted(letter, drops, story):
+def need_counted(letter, drops, story, line=None):
     seen = len(story.all_dropped)
     need(drops == seen, f"firewall {letter} counted {drops} drops, {seen} were captured")
     relayed = seen - len(story.dropped)
+    if line:
+        say(line)
     say(f"               firewall {letter} counts {drops} dropped, as many as were captured outside and not inside"
         + (f" ({relayed} of them from relays)" if relayed else ""))
+
+
+def send_unasked(target):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"a stranger's packet", target)
+
+
+def try_strangers(net):
+    """Each sends the other a packet that nobody has asked for; returns what both firewalls counted."""
+    say("0. Without a call, each firewall discards what comes from the other side.")
+    for letter, box, host, source, target in (("B", net.nat_b, net.alice, ALICE, BOB),
+                                              ("A", net.nat_a, net.bob, BOB, ALICE)):
+        with capture.Capture(box, "wan", "lan") as tap:
+            host.call(send_unasked, (target, random.randrange(30000, 60000)))
+            until = time.monotonic() + 10
+            while not counted(box) and time.monotonic() < until:
+                time.sleep(0.02)
+            story = Story(letter, target, tap.packets())
+        came = [one for one in story.inbound if one.source[0] == source]
+        need(came, f"a packet from {source} did not come to firewall {letter}")
+        need(not story.let_in, f"firewall {letter} let a packet in that nobody had asked for")
+        need_counted(letter, counted(box), story, f"   {came[0]}: DROPPED by firewall {letter}")
+    say()
+    return counted(net.nat_a), counted(net.nat_b)
 
 
 def at(began, one):
     return f"{(one.time - began) * 1000:7.1f} ms"
 
 
-def tell(net, listener, caller, story_a, story_b):
+def tell(net, before, listener, caller, story_a, story_b):
     began = caller.began
     say("1. The service gives Bob Alice's address; Bob sends a packet there. Alice's firewall discards it,")
     say("   but Bob's firewall now lets in what comes from Alice.")
@@ -95,7 +123,7 @@ def tell(net, listener, caller, story_a, story_b):
     if arrived:
         need(not story_a.passed(arrived[0]), "Alice's firewall let Bob's first packet in")
         say(f"   {at(began, arrived[0])}  {arrived[0]}: DROPPED by firewall A")
-    drops = counted(net.nat_a)
+    drops = counted(net.nat_a) - before[0]
     need(story_a.dropped, "no packet of Bob's was seen to be dropped by Alice's firewall")
     need_counted("A", drops, story_a)
     say()
@@ -109,7 +137,7 @@ def tell(net, listener, caller, story_a, story_b):
     left = next(one for one in alices if one.key == through.key)
     say(f"   {at(began, left)}  {left}: left through firewall A")
     say(f"   {at(began, through)}  {through}: PASSED firewall B, through the hole")
-    drops = counted(net.nat_b)
+    drops = counted(net.nat_b) - before[1]
     need_counted("B", drops, story_b)
     say()
     say("3. From then on they exchange data directly.")
@@ -136,6 +164,7 @@ def play(port):
     there, back = b"Mr. Watson, come here.\n" * 40, b"I heard every word.\n" * 40
     with lab.Lab(nats.FIREWALL, nats.FIREWALL, delays=delays, ipv6=False) as net, \
             calls.postern.Server(text, prefix=net.server.prefix) as server:
+        before = try_strangers(net)
         with capture.Capture(net.nat_a, "wan", "lan") as tap_a, capture.Capture(net.nat_b, "wan", "lan") as tap_b:
             uri = f"tcp://{lab.SERVER[0]}:{port}"
             listener = calls.Program(net.bob, "listen", "bob", ("--trace",), uri, back, "bob")
@@ -145,7 +174,7 @@ def play(port):
             story_a, story_b = Story("A", ALICE, tap_a.packets()), Story("B", BOB, tap_b.packets())
         try:
             need(statuses == (0, 0), f"call and listen ended with {statuses}")
-            tell(net, listener, caller, story_a, story_b)
+            tell(net, before, listener, caller, story_a, story_b)
         finally:
             trace(listener, "bob", caller.began)
             trace(caller, "alice", caller.began)

@@ -87,6 +87,22 @@ def command(*arguments, input=None):
     return done.stdout
 
 
+# Counts what the routers between the sides see of their data: whose first byte after UDP's header is 20 to 63
+# (RFC 7983), and neither from the server nor to it.
+WITNESS = """table inet witness {
+ counter direct { }
+ chain seen {
+  type filter hook forward priority 20;
+  ip saddr 198.51.100.0/24 return
+  ip daddr 198.51.100.0/24 return
+  ip6 saddr 2001:db8:5::/64 return
+  ip6 daddr 2001:db8:5::/64 return
+  meta l4proto udp @th,64,8 20-63 counter name direct
+ }
+}
+"""
+
+
 class Box:
     """A host: a network namespace with a name."""
 
@@ -214,6 +230,7 @@ class Lab:
         self.route(self.server, "default via 198.51.100.1", "default via 2001:db8:5::1")
         self.route(self.r1, "203.0.113.0/24 via 192.0.2.130", "2001:db8:b::/48 via 2001:db8:c::2")
         self.route(self.r2, "default via 192.0.2.129", "default via 2001:db8:c::1")
+        self.r1.nft(WITNESS)
 
     def _side(self, letter, host, core, public, public_gateway, v6):
         """One side: host(s), LAN bridge in the router, NAT, and a second NAT where it is double."""
@@ -271,6 +288,11 @@ class Lab:
         if self.nats[letter].translates:
             return WAN[letter]
         return {"a": "192.0.2.66", "b": "203.0.113.66"}[letter]
+
+    def direct_datagrams(self):
+        """How many UDP datagrams that begin as DTLS does went between the two sides, and not by the server."""
+        words = self.r1.run("nft", "list", "counter", "inet", "witness", "direct").split()
+        return int(words[words.index("packets") + 1])
 
     def lose(self, percent):
         """Each packet between r1 and r2 is lost with that probability, in each direction."""
