@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import socket
+import struct
 import tempfile
 import threading
 import time
@@ -90,9 +91,21 @@ def server_tls(port, workers, transports=("udp", "tcp", "tls"), more=""):
     return postern.server(postern.config(port, workers, transports=transports, more=tls + more)), authority
 
 
-def uclient(port, *flags, clients, messages, length=160, timeout=90, address="127.0.0.1"):
+def uclient_of_rfc8656():
+    """turnutils_uclient with the number that ADDITIONAL-ADDRESS-FAMILY has now; Debian's 4.6.1 has that of a draft."""
+    code = (coturn / "turnutils_uclient").read_bytes()
+    draft, standard = (struct.pack("<I", number) for number in (0x8032, 0x8000))
+    if code.count(draft) != 1:
+        tap.skip("this turnutils_uclient does not have the draft's number in one place")
+    program = postern.temporary_folder() / "turnutils_uclient"
+    program.write_bytes(code.replace(draft, standard))
+    program.chmod(0o755)
+    return program
+
+
+def uclient(port, *flags, clients, messages, length=160, timeout=90, address="127.0.0.1", program=None):
     """(sent, received, lost) as turnutils_uclient counts them. It exits with 0 whatever it lost."""
-    ended = postern.run(coturn / "turnutils_uclient", "-u", postern.USER, "-w", postern.PASSWORD, "-p", port,
+    ended = postern.run(program or coturn / "turnutils_uclient", "-u", postern.USER, "-w", postern.PASSWORD, "-p", port,
                         "-m", clients, "-n", messages, "-l", length, "-z", 5, *flags, address, timeout=timeout)
     told = re.findall(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", ended.out + ended.err)
     lost = re.findall(r"Total lost packets (-?\d+)", ended.out + ended.err)

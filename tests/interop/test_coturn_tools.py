@@ -164,6 +164,32 @@ def pairs_of_ports(workers):
         tap.equal((sent, received, lost), (80, 80, 0), f"sent, received, lost with {flags}")
 
 
+@tap.test(timeout=120, flags=["", "-s", "-t"], **BOTH)
+def dual_allocations(workers, flags):
+    """turnutils_uclient -Z, its attribute's number put right: relays of both families in one allocation"""
+    program, port = foreign.uclient_of_rfc8656(), postern.free_port()
+    server = foreign.server(port, workers, addresses=("127.0.0.1", "::1"))
+    sent, received, lost = foreign.uclient(port, "-Z", "-y", *flags.split(), clients=6, messages=20, program=program)
+    tap.equal((sent, received, lost), (120, 120, 0), "sent, received, lost")
+    tap.true(sum("relayed_ipv6=[::1]" in line for line in server.errors) >= 6, "dual allocations in the log")
+
+
+@tap.test(timeout=120, flags=["-c", "-c -s", "-t -c", "-T"], **BOTH)
+def damaged(workers, flags):
+    """turnutils_uclient -R damages one message of ten, and then waits for ever; the server goes on serving others"""
+    port = postern.free_port()
+    server = foreign.server(port, workers)
+    command = [foreign.coturn / "turnutils_uclient", "-R", "-y", "-u", postern.USER, "-w", postern.PASSWORD, "-p", port,
+               "-m", 4, "-n", 50, "-z", 5, *flags.split(), "127.0.0.1"]
+    clients = [postern.Process(command) for _ in range(8)]
+    for client in clients:
+        tap.cleanup(client.stop)
+    postern.until(lambda: not any(client.running() for client in clients), 2)
+    sent, received, lost = foreign.uclient(port, "-y", "-c", clients=4, messages=20)
+    tap.equal((sent, received, lost), (80, 80, 0), "sent, received, lost by others")
+    tap.true(any("allocation made" in line for line in server.errors), "the damaging ones got somewhere")
+
+
 @tap.test(**BOTH)
 def rest_credentials(workers):
     """turnutils_uclient with a secret makes time-limited credentials of its own"""
