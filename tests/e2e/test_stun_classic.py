@@ -20,15 +20,16 @@ def ask(transport, attributes=b"", method=1, timeout=2):
     found, at = {"class": kind}, 20
     while at < len(data):
         name, size = struct.unpack("!HH", data[at : at + 4])
+        tap.equal(size % 4, 0, f"RFC 3489 knows no padding: attribute {name:#06x}")
         found[name] = data[at + 4 : at + 4 + size]
-        at += 4 + size + -size % 4
+        at += 4 + size
     return found
 
 
 @tap.test(workers=e2e.WORKERS, address=e2e.LOOPBACKS)
 def answers(workers, address):
     """A Binding request without cookie hears its address"""
-    _, port = e2e.serve(workers, addresses=(address,), more="classic_stun = true;\n")
+    _, port = e2e.serve(workers, addresses=(address,), more='classic_stun = true; software = "odd";\n')
     transport = e2e.udp(port, address)
     for _ in range(5):
         found = ask(transport)
@@ -47,6 +48,17 @@ def refuses_to_reflect():
     found = ask(e2e.udp(port), struct.pack("!HH", stunwire.RESPONSE_ADDRESS, len(value)) + value)
     tap.equal((found["class"], found[stunwire.ERROR_CODE][2:4]), (0x0111, b"\x04\x14"))
     tap.equal(victim.receive(0.2), None)
+
+
+@tap.test
+def lists_unknown_attributes():
+    """420 names what is unknown; of an odd number of types one stands there twice, so that nothing needs padding"""
+    _, port = e2e.serve(more="classic_stun = true;\n")
+    for types, listed in (((0x7001,), [0x7001] * 2), ((0x7001, 0x7002), [0x7001, 0x7002]),
+                          ((0x7001, 0x7002, 0x7003), [0x7001, 0x7002, 0x7003, 0x7003])):
+        found = ask(e2e.udp(port), b"".join(struct.pack("!HHI", kind, 4, 0) for kind in types))
+        tap.equal(found[stunwire.ERROR_CODE], b"\0\0\x04\x14Unknown Attribute   ")
+        tap.equal(list(struct.unpack(f"!{len(listed)}H", found[stunwire.UNKNOWN_ATTRIBUTES])), listed)
 
 
 @tap.test

@@ -96,7 +96,9 @@ static void it_reflects_nothing(void **state)
     const struct shell_sent *sent = exchange(shell, "0001 000c " ID "0002 0008 0001 1234 cb007105");
 
     (void)state;
-    assert_memory_equal(sent->bytes, ((uint8_t[]){0x01, 0x11}), 2);
+    /* ERROR-CODE 420 "Unknown Attribute   ", UNKNOWN-ATTRIBUTES with one type twice */
+    expect(sent, "0111 0024 " ID "0009 0018 00000414 556e6b6e 6f776e20 41747472 69627574 65202020"
+                 "000a 0004 0002 0002");
     assert_true(address_equal(&sent->flow.remote, &(struct stun_address){
                                                       .family = STUN_FAMILY_IPV4,
                                                       .port = 40000,

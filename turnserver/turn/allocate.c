@@ -445,7 +445,10 @@ static void allocate_for(struct turn_request *request, const struct allocate_wis
     if (allocation == NULL) {
         account_give_back(server, account_quota_name(account), holding);
         account_release(&server->accounts, account);
-        refuse_capacity(request, wish, "Insufficient Capacity: no relayed port is free");
+        refuse_capacity(request, wish,
+                        wish->token != RESERVATION_TOKEN_NONE
+                            ? "Insufficient Capacity: no such reservation"
+                            : "Insufficient Capacity: no relayed port is free");
         return;
     }
     if (wish->dual && !allocation_is_dual(allocation) && holding.ports > 0) {

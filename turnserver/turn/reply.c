@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/turn/turn_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -9,6 +10,7 @@
  */
 #define AMPLIFICATION_SUCCESS 6
 #define AMPLIFICATION_ERROR 10
+#define CLASSIC_REASON_MAX 124 /* a multiple of four */
 #define ATTRIBUTE_SIZE(value_size) (4 + (((value_size) + 3) & ~(size_t)3))
 #define FINGERPRINT_SIZE ATTRIBUTE_SIZE(4)
 
@@ -47,7 +49,7 @@ static void put_software(const struct turn_request *request, struct stun_builder
 {
     const char *software = request->server->policy->software;
 
-    if (software != NULL &&
+    if (software != NULL && !request->view->classic &&
         builder->size + ATTRIBUTE_SIZE(strlen(software)) + FINGERPRINT_SIZE <= size_max) {
         stun_builder_put_string(builder, STUN_SOFTWARE, software);
     }
@@ -109,13 +111,30 @@ void reply_success(struct turn_request *request)
     reply_send(request, &builder);
 }
 
+/*
+ * RFC 3489 knows no padding, so what it is told is a multiple of four bytes long: texts end with
+ * spaces (§11.2.9), and of an odd number of types one stands there twice (§11.2.10).
+ */
+static void put_error(const struct turn_request *request, struct stun_builder *builder,
+                      uint16_t code, const char *reason)
+{
+    char padded[CLASSIC_REASON_MAX + 1];
+    const char *text = reason != NULL ? reason : stun_error_reason(code);
+
+    if (request->view->classic) {
+        snprintf(padded, sizeof padded, "%-*s", (int)((strlen(text) + 3) & ~(size_t)3), text);
+        text = padded;
+    }
+    stun_builder_put_error(builder, code, text);
+}
+
 void reply_error(struct turn_request *request, uint16_t code, const char *reason)
 {
     struct stun_builder builder;
 
     request->server->counters.refused++;
     reply_begin(request, &builder, STUN_ERROR);
-    stun_builder_put_error(&builder, code, reason);
+    put_error(request, &builder, code, reason);
     reply_send(request, &builder);
 }
 
@@ -138,10 +157,16 @@ void reply_challenge(struct turn_request *request, uint16_t code)
 void reply_unknown(struct turn_request *request, const uint16_t *types, size_t count)
 {
     struct stun_builder builder;
+    uint16_t listed[STUN_UNKNOWN_MAX + 1] = {0};
 
+    memcpy(listed, types, count * sizeof *types);
+    if (request->view->classic && count % 2 != 0) {
+        listed[count] = listed[count - 1];
+        count++;
+    }
     request->server->counters.refused++;
     reply_begin(request, &builder, STUN_ERROR);
-    stun_builder_put_error(&builder, 420, NULL);
-    stun_builder_put_unknown(&builder, types, count);
+    put_error(request, &builder, 420, NULL);
+    stun_builder_put_unknown(&builder, listed, count);
     reply_send(request, &builder);
 }
