@@ -55,6 +55,7 @@ src_libproto_la_SOURCES = \
 	src/proto/ice/lite.c src/proto/ice/nomination.c src/proto/ice/opener.c src/proto/ice/pair.c \
 	src/proto/ice/relay.c \
 	src/proto/long_term.c src/proto/long_term.h \
+	src/proto/address_race.c src/proto/address_race.h \
 	src/proto/message_uri.c src/proto/message_uri.h \
 	src/proto/nat_hairpin.c src/proto/nat_hairpin.h \
 	src/proto/nat_lifetime.c src/proto/nat_lifetime.h \
@@ -117,6 +118,7 @@ src_libnet_la_SOURCES = \
 	src/net/interface.c src/net/interface.h \
 	src/net/socket_address.h \
 	src/net/stream.c src/net/stream.h \
+	src/net/tcp_race.c src/net/tcp_race.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
 	src/net/timer.c src/net/timer.h \
 	src/net/tls_context.c src/net/tls_context.h \

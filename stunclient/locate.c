@@ -54,16 +54,21 @@ static bool is_done(void *context)
     return wait->done;
 }
 
+struct resolver *locate_resolver(struct event_base *base, const struct options *options)
+{
+    struct stun_host dns;
+    if (options->dns == NULL || stun_host_parse(&dns, options->dns) != NULL) {
+        return resolver_new(base, NULL);
+    }
+    dns.address.port = dns.port == 0 ? 53 : dns.port;
+    return resolver_new(base, &dns.address);
+}
+
 static bool resolve(struct shell *shell, const struct options *options,
                     const struct resolver_request *request, struct monotime deadline,
                     struct resolver_result *found)
 {
-    struct stun_host dns;
-    bool own = options->dns != NULL && stun_host_parse(&dns, options->dns) == NULL;
-    if (own) {
-        dns.address.port = dns.port == 0 ? 53 : dns.port;
-    }
-    struct resolver *resolver = resolver_new(shell_base(shell), own ? &dns.address : NULL);
+    struct resolver *resolver = locate_resolver(shell_base(shell), options);
     struct wait wait = {.base = shell_base(shell), .found = found};
     const struct shell_user user = {.context = &wait,
                                     .input = ignore_input,

@@ -7,6 +7,10 @@
 #include "stunclient/output.h"
 #include "stunclient/shell.h"
 
+/* Asks the DNS server that the options name, else the system's. NULL when memory is out or the
+ * system's configuration cannot be read. */
+struct resolver *locate_resolver(struct event_base *base, const struct options *options);
+
 /*
  * Fills `found` with the addresses of the server, in the order in which to try them, by deadline.
  * An IP address is taken as it is. Returns true, or false with the failure filled.

@@ -2,6 +2,7 @@
 #include "stunclient/shell_internal.h"
 
 #include "net/clock.h"
+#include "net/resolver.h"
 #include "net/stream.h"
 #include "net/timer.h"
 
@@ -269,8 +270,11 @@ void shell_free(struct shell *shell)
         }
     }
     if (shell->base != NULL) {
-        /* libevent keeps a stream on TLS until callbacks that wait in the loop have run. */
-        event_base_loop(shell->base, EVLOOP_NONBLOCK);
+        /* libevent keeps a stream on TLS until callbacks that wait in the loop have run; a resolver
+         * takes some turns, too. */
+        for (unsigned i = 0; i <= RESOLVER_LAST_TURNS; i++) {
+            event_base_loop(shell->base, EVLOOP_NONBLOCK);
+        }
         event_base_free(shell->base);
     }
     free(shell);

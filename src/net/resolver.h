@@ -18,6 +18,7 @@ struct resolver;
 #define RESOLVER_ADDRESSES_MAX 16
 #define RESOLVER_PROBLEM_SIZE 256
 #define RESOLVER_NAPTRS_MAX 8
+#define RESOLVER_LAST_TURNS 4
 #define RESOLVER_SERVICE_SIZE 128
 #define RESOLVER_REPLACEMENT_SIZE 256
 
@@ -58,7 +59,8 @@ typedef void resolver_done(const struct resolver_result *result, void *context);
  * system's configuration cannot be read.
  */
 struct resolver *resolver_new(struct event_base *base, const struct stun_address *server);
-/* Requests under way end without a call. Not from inside the loop. NULL is allowed. */
+/* Requests under way end without a call. What is left of it goes within RESOLVER_LAST_TURNS turns
+ * of the loop. NULL is allowed. */
 void resolver_free(struct resolver *resolver);
 /*
  * Begins a request; one at a time. `request` is copied, its strings must live until the end.

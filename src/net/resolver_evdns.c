@@ -3,6 +3,7 @@
 #include "net/resolver_backend.h"
 
 #include "net/socket_address.h"
+#include "net/timer.h"
 
 #include <event2/dns.h>
 #include <event2/util.h>
@@ -17,6 +18,12 @@ struct resolver_backend {
     struct evdns_base *dns;
     struct evdns_getaddrinfo_request *request;
     struct lookup *lookup; /* under way */
+};
+
+struct retired {
+    struct evdns_base *dns;
+    struct event *timer;
+    unsigned turns; /* of the loop, to come */
 };
 
 bool resolver_knows_srv(void)
@@ -50,6 +57,36 @@ int resolver_backend_new(struct resolver *resolver, const struct stun_address *s
     return evdns_base_nameserver_sockaddr_add(backend->dns, &address.any, (ev_socklen_t)size, 0);
 }
 
+/*
+ * evdns reports what was cancelled, by us or by itself, from a later turn of the loop, and reads
+ * its base for that. So the base outlives the resolver, which may be freed inside the loop.
+ */
+static void on_turn(evutil_socket_t descriptor, short what, void *context)
+{
+    struct retired *retired = context;
+    (void)descriptor;
+    (void)what;
+    if (--retired->turns > 0) {
+        (void)timer_arm_us(retired->timer, 0);
+        return;
+    }
+    evdns_base_free(retired->dns, 0);
+    event_free(retired->timer);
+    free(retired);
+}
+
+static void retire(struct event_base *base, struct evdns_base *dns)
+{
+    struct retired *retired = malloc(sizeof *retired);
+    if (retired == NULL) {
+        return; /* lost memory is better than memory that is used when freed */
+    }
+    *retired = (struct retired){dns, evtimer_new(base, on_turn, retired), RESOLVER_LAST_TURNS};
+    if (retired->timer == NULL || timer_arm_us(retired->timer, 0) != 0) {
+        free(retired);
+    }
+}
+
 void resolver_backend_free(struct resolver *resolver)
 {
     struct resolver_backend *backend = resolver->backend;
@@ -58,9 +95,7 @@ void resolver_backend_free(struct resolver *resolver)
     }
     resolver_backend_give_up(resolver);
     if (backend->dns != NULL) {
-        /* evdns reports what was cancelled from the loop, and reads its base for that. */
-        event_base_loop(resolver->base, EVLOOP_NONBLOCK);
-        evdns_base_free(backend->dns, 0);
+        retire(resolver->base, backend->dns);
     }
     free(backend);
 }

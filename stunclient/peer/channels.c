@@ -4,9 +4,9 @@
 #include "base/address.h"
 #include "base/text.h"
 #include "net/clock.h"
-#include "net/resolver.h"
-#include "net/socket_address.h"
+#include "net/tcp_race.h"
 #include "net/tcp_socket.h"
+#include "stunclient/locate.h"
 #include "stunclient/peer/joint.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 #define EARLY_MAX (256 * 1024) /* what may come before a forward's target is connected to */
 #define RESOLVE_MS 5000
-#define CONNECT_SECONDS 10
+#define CONNECT_MS 10000
 
 struct channel {
     struct channels *channels;
@@ -35,8 +35,7 @@ struct channel {
     /* A forward at the listening side, until it is connected. */
     struct resolver *resolver;
     struct stun_host target;
-    int descriptor; /* connecting; -1 otherwise */
-    struct event *connecting;
+    struct tcp_race *race; /* connecting */
     struct evbuffer *early;
     bool early_over;
 };
@@ -76,8 +75,7 @@ static struct channel *add(struct channels *channels)
 {
     for (size_t i = 0; i < CHANNELS_MAX; i++) {
         if (!channels->channels[i].in_use) {
-            channels->channels[i] =
-                (struct channel){.channels = channels, .in_use = true, .descriptor = -1};
+            channels->channels[i] = (struct channel){.channels = channels, .in_use = true};
             return &channels->channels[i];
         }
     }
@@ -93,12 +91,7 @@ static void free_row(struct channel *channel)
         joint_free(channel->joint);
     }
     resolver_free(channel->resolver);
-    if (channel->connecting != NULL) {
-        event_free(channel->connecting);
-    }
-    if (channel->descriptor >= 0) {
-        close(channel->descriptor);
-    }
+    tcp_race_free(channel->race);
     if (channel->early != NULL) {
         evbuffer_free(channel->early);
     }
@@ -331,44 +324,38 @@ static void give_early(struct channel *channel)
     update_hold(channel->channels);
 }
 
-static void on_connected(evutil_socket_t descriptor, short what, void *context)
+static void on_connected(void *context, int descriptor, const struct stun_address *address)
 {
     struct channel *channel = context;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if ((what & EV_TIMEOUT) != 0) {
-        error = ETIMEDOUT;
-    } else if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-        error = errno;
-    }
-    event_free(channel->connecting);
-    channel->connecting = NULL;
-    channel->descriptor = -1;
-    if (error != 0 || !join(channel, descriptor, descriptor, true)) {
-        close(descriptor);
-        fail_forward(channel, error != 0 ? strerror(error) : "memory is out");
-    } else {
+    (void)address;
+    tcp_race_free(channel->race);
+    channel->race = NULL;
+    if (join(channel, descriptor, descriptor, true)) {
         give_early(channel);
+    } else {
+        close(descriptor);
+        fail_forward(channel, "memory is out");
     }
     channel->channels->setup.user.settle(channel->channels->setup.user.context);
 }
 
-static void connect_to(struct channel *channel, const struct stun_address *address)
+static void on_not_connected(void *context, const char *problem)
 {
-    const struct timeval patience = {.tv_sec = CONNECT_SECONDS};
-    int status = tcp_socket_connect(&channel->descriptor, address, NULL);
-    if (status != 0) {
-        channel->descriptor = -1;
-        fail_forward(channel, strerror(-status));
-        return;
-    }
-    channel->connecting = event_new(channel->channels->setup.base, channel->descriptor, EV_WRITE,
-                                    on_connected, channel);
-    if (channel->connecting == NULL) {
+    struct channel *channel = context;
+    tcp_race_free(channel->race);
+    channel->race = NULL;
+    fail_forward(channel, problem);
+    channel->channels->setup.user.settle(channel->channels->setup.user.context);
+}
+
+static void connect_to(struct channel *channel, const struct stun_address *addresses, size_t count)
+{
+    const struct tcp_race_user user = {on_connected, on_not_connected, channel};
+    channel->race =
+        tcp_race_new(channel->channels->setup.base, addresses, count, CONNECT_MS, &user);
+    if (channel->race == NULL) {
         fail_forward(channel, "memory is out");
-        return;
     }
-    event_add(channel->connecting, &patience);
 }
 
 static void on_resolved(const struct resolver_result *result, void *context)
@@ -377,7 +364,7 @@ static void on_resolved(const struct resolver_result *result, void *context)
     if (result->count == 0) {
         fail_forward(channel, result->problem);
     } else {
-        connect_to(channel, &result->addresses[0]);
+        connect_to(channel, result->addresses, result->count);
     }
     channel->channels->setup.user.settle(channel->channels->setup.user.context);
 }
@@ -395,12 +382,12 @@ static void make_forward(struct channel *channel, const char *label)
     channel->early = evbuffer_new();
     if (channel->target.is_ip) {
         channel->target.address.port = channel->target.port;
-        connect_to(channel, &channel->target.address);
+        connect_to(channel, &channel->target.address, 1);
         return;
     }
     const struct resolver_request request = {
         .host = channel->target.name, .port = channel->target.port, .timeout_ms = RESOLVE_MS};
-    channel->resolver = resolver_new(channels->setup.base, NULL);
+    channel->resolver = locate_resolver(channels->setup.base, channels->setup.options);
     if (channel->early == NULL || channel->resolver == NULL ||
         resolver_start(channel->resolver, &request, on_resolved, channel) != 0) {
         fail_forward(channel, "memory is out");

@@ -110,12 +110,16 @@ static void on_lost(struct phone *phone, const struct rendezvous_client_event *e
                     event->text, (double)event->wait_ms / 1000);
         return;
     }
-    if (rendezvous_is_insecure(phone->rendezvous)) {
+    enum exit_status status = rendezvous_status(phone->rendezvous);
+    if (status == EXIT_TLS) {
         secure_explain(&failure, "TLS", phone->account.server, event->text);
     } else {
-        failure_set(&failure, EXIT_NO_REPLY, "the rendezvous service %s cannot be reached: %s",
+        failure_set(&failure, status, "the rendezvous service %s cannot be reached: %s",
                     phone->account.server, event->text);
-        failure_advise(&failure, "Check --server, and that turnserver has a rendezvous section.");
+        failure_advise(&failure, status == EXIT_NAME
+                                     ? "Check the name in --server."
+                                     : "Check --server, and that turnserver has a rendezvous "
+                                       "section.");
     }
     phone_give_up(phone, &failure);
 }

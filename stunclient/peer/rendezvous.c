@@ -4,10 +4,10 @@
 #include "base/address.h"
 #include "net/clock.h"
 #include "net/message_stream.h"
-#include "net/resolver.h"
-#include "net/tcp_socket.h"
+#include "net/tcp_race.h"
 #include "net/timer.h"
 #include "net/tls_context.h"
+#include "stunclient/locate.h"
 #include "stunclient/random.h"
 #include "stunclient/secure.h"
 
@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPENING_SECONDS 5 /* for an address to answer, WebSocket included */
+#define CONNECT_MS 5000   /* for an address to answer */
+#define OPENING_SECONDS 5 /* for TLS and WebSocket on it */
 #define RESOLVE_MS 5000
 
 struct rendezvous {
@@ -28,22 +29,34 @@ struct rendezvous {
     struct secure *secure; /* NULL: no TLS */
     struct message_stream *stream;
     struct event *timer;
-    struct resolver_result found;
-    size_t next; /* the address to try next */
+    struct tcp_race *race;
+    struct stun_address remote; /* of the connection, or the last; family NONE: there was none */
     bool open;
-    bool insecure;
-    char why[STUN_HOST_SIZE_MAX + RESOLVER_PROBLEM_SIZE +
-             16]; /* the last address could not be used */
+    enum exit_status status;                                   /* for `why` */
+    char why[STUN_HOST_SIZE_MAX + RESOLVER_PROBLEM_SIZE + 16]; /* there is no connection */
 };
 
 /* ---- the connection -------------------------------------------------------------------------- */
 
-static void try_next(struct rendezvous *rendezvous);
+static void end_race(struct rendezvous *rendezvous)
+{
+    tcp_race_free(rendezvous->race);
+    rendezvous->race = NULL;
+}
+
+static void give_up(struct rendezvous *rendezvous)
+{
+    end_race(rendezvous);
+    rendezvous_client_disconnected(rendezvous->client, clock_now(), rendezvous->why);
+    rendezvous_poke(rendezvous);
+}
 
 static void on_opened(struct message_stream *stream, void *context)
 {
     struct rendezvous *rendezvous = context;
     (void)stream;
+    end_race(rendezvous);
+    rendezvous->status = EXIT_NO_REPLY;
     rendezvous->open = true;
     rendezvous_client_connected(rendezvous->client, clock_now());
     rendezvous_poke(rendezvous);
@@ -61,27 +74,30 @@ static void on_closed(struct message_stream *stream, enum message_stream_end end
 {
     struct rendezvous *rendezvous = context;
     bool was_open = rendezvous->open;
-    const struct stun_address *tried = &rendezvous->found.addresses[rendezvous->next - 1];
     char address[ADDRESS_TEXT_SIZE];
-    rendezvous->insecure = end == MESSAGE_END_TLS;
-    snprintf(rendezvous->why, sizeof rendezvous->why, "%s: %s", address_format(tried, address),
-             message_stream_end_text(stream));
+    char problem[RESOLVER_PROBLEM_SIZE];
+    snprintf(problem, sizeof problem, "%s", message_stream_end_text(stream));
     message_stream_free(stream);
     rendezvous->stream = NULL;
     rendezvous->open = false;
+    if (end == MESSAGE_END_TLS && !was_open) {
+        rendezvous->status = EXIT_TLS;
+    }
     if (was_open) {
-        rendezvous_client_disconnected(rendezvous->client, clock_now(), rendezvous->why);
-        rendezvous_poke(rendezvous);
+        snprintf(rendezvous->why, sizeof rendezvous->why, "%s: %s",
+                 address_format(&rendezvous->remote, address), problem);
+        give_up(rendezvous);
     } else {
-        try_next(rendezvous);
+        tcp_race_resume(rendezvous->race, problem);
     }
 }
 
 static const struct message_stream_user stream_user = {
     .opened = on_opened, .message = on_message, .closed = on_closed};
 
-static bool connect_to(struct rendezvous *rendezvous, const struct stun_address *address)
+static void on_connected(void *context, int descriptor, const struct stun_address *address)
 {
+    struct rendezvous *rendezvous = context;
     const struct message_stream_setup setup = {
         .user = &stream_user, .context = rendezvous, .opening_seconds = OPENING_SECONDS};
     const struct message_stream_target target = {
@@ -89,42 +105,37 @@ static bool connect_to(struct rendezvous *rendezvous, const struct stun_address 
         .authority = rendezvous->uri.authority,
         .path = rendezvous->uri.path,
     };
-    char text[ADDRESS_TEXT_SIZE];
-    int descriptor;
-    int status = tcp_socket_connect(&descriptor, address, NULL);
-    if (status != 0) {
-        snprintf(rendezvous->why, sizeof rendezvous->why, "%s: %s", address_format(address, text),
-                 strerror(-status));
-        return false;
-    }
     SSL *ssl = rendezvous->secure == NULL ? NULL : secure_connect(rendezvous->secure);
+    rendezvous->remote = *address;
     rendezvous->stream = message_stream_connect(shell_base(rendezvous->setup.shell), descriptor,
                                                 ssl, &target, &setup);
     if (rendezvous->stream == NULL) {
         snprintf(rendezvous->why, sizeof rendezvous->why, "memory is out");
+        give_up(rendezvous);
     }
-    return rendezvous->stream != NULL;
 }
 
-static void try_next(struct rendezvous *rendezvous)
+static void on_not_connected(void *context, const char *problem)
 {
-    while (rendezvous->next < rendezvous->found.count) {
-        if (connect_to(rendezvous, &rendezvous->found.addresses[rendezvous->next++])) {
-            return;
-        }
-    }
-    rendezvous_client_disconnected(rendezvous->client, clock_now(), rendezvous->why);
-    rendezvous_poke(rendezvous);
+    struct rendezvous *rendezvous = context;
+    snprintf(rendezvous->why, sizeof rendezvous->why, "%s", problem);
+    give_up(rendezvous);
 }
 
 static void on_resolved(const struct resolver_result *result, void *context)
 {
     struct rendezvous *rendezvous = context;
-    rendezvous->found = *result;
-    rendezvous->next = 0;
-    snprintf(rendezvous->why, sizeof rendezvous->why, "%s %s", rendezvous->uri.host.name,
-             result->problem);
-    try_next(rendezvous);
+    const struct tcp_race_user user = {on_connected, on_not_connected, rendezvous};
+    rendezvous->status = result->count > 0 ? EXIT_NO_REPLY : EXIT_NAME;
+    if (result->count > 0) {
+        rendezvous->race = tcp_race_new(shell_base(rendezvous->setup.shell), result->addresses,
+                                        result->count, CONNECT_MS, &user);
+    }
+    if (rendezvous->race == NULL) {
+        snprintf(rendezvous->why, sizeof rendezvous->why, "%s %s", rendezvous->uri.host.name,
+                 result->count > 0 ? "cannot be connected to: memory is out" : result->problem);
+        give_up(rendezvous);
+    }
 }
 
 static void resolve(struct rendezvous *rendezvous)
@@ -145,6 +156,7 @@ static void resolve(struct rendezvous *rendezvous)
 
 static void hang_up(struct rendezvous *rendezvous)
 {
+    end_race(rendezvous);
     message_stream_free(rendezvous->stream);
     rendezvous->stream = NULL;
     rendezvous->open = false;
@@ -233,16 +245,6 @@ static bool parse_uri(struct rendezvous *rendezvous, struct failure *failure)
     return !rendezvous->uri.secure || rendezvous->secure != NULL;
 }
 
-static struct resolver *new_resolver(const struct rendezvous_setup *setup)
-{
-    struct stun_host dns;
-    if (setup->options->dns == NULL || stun_host_parse(&dns, setup->options->dns) != NULL) {
-        return resolver_new(shell_base(setup->shell), NULL);
-    }
-    dns.address.port = dns.port != 0 ? dns.port : 53;
-    return resolver_new(shell_base(setup->shell), &dns.address);
-}
-
 static struct rendezvous_client *new_client(const struct rendezvous_setup *setup)
 {
     const struct credentials *credentials = &setup->account->credentials;
@@ -272,7 +274,7 @@ struct rendezvous *rendezvous_new(const struct rendezvous_setup *setup, struct f
         return NULL;
     }
     rendezvous->timer = evtimer_new(shell_base(setup->shell), on_timer, rendezvous);
-    rendezvous->resolver = new_resolver(setup);
+    rendezvous->resolver = locate_resolver(shell_base(setup->shell), setup->options);
     rendezvous->client = new_client(setup);
     if (rendezvous->timer == NULL || rendezvous->resolver == NULL || rendezvous->client == NULL) {
         failure_set(failure, EXIT_NO_REPLY,
@@ -291,6 +293,7 @@ void rendezvous_free(struct rendezvous *rendezvous)
         return;
     }
     message_stream_free(rendezvous->stream);
+    tcp_race_free(rendezvous->race);
     resolver_free(rendezvous->resolver);
     rendezvous_client_free(rendezvous->client);
     secure_free(rendezvous->secure);
@@ -312,14 +315,11 @@ const char *rendezvous_authority(const struct rendezvous *rendezvous)
 
 bool rendezvous_remote(const struct rendezvous *rendezvous, struct stun_address *out)
 {
-    if (rendezvous->next == 0) {
-        return false;
-    }
-    *out = rendezvous->found.addresses[rendezvous->next - 1];
-    return true;
+    *out = rendezvous->remote;
+    return out->family != STUN_FAMILY_NONE;
 }
 
-bool rendezvous_is_insecure(const struct rendezvous *rendezvous)
+enum exit_status rendezvous_status(const struct rendezvous *rendezvous)
 {
-    return rendezvous->insecure;
+    return rendezvous->status;
 }

@@ -38,7 +38,7 @@ void rendezvous_flush(struct rendezvous *rendezvous);
 const char *rendezvous_authority(const struct rendezvous *rendezvous);
 /* Where it is connected to, or was at last; false: nowhere yet. */
 bool rendezvous_remote(const struct rendezvous *rendezvous, struct stun_address *out);
-/* It was TLS that failed at last. */
-bool rendezvous_is_insecure(const struct rendezvous *rendezvous);
+/* The exit status for what was wrong at last: no such name, nobody there, TLS. */
+enum exit_status rendezvous_status(const struct rendezvous *rendezvous);
 
 #endif

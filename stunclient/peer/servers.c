@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "net/clock.h"
 #include "net/resolver.h"
+#include "stunclient/locate.h"
 #include "stunclient/secure.h"
 
 #include <stdio.h>
@@ -121,8 +122,6 @@ static void look_up(struct server *server, uint16_t default_port)
     struct servers *servers = server->servers;
     const struct options *options = servers->setup.options;
     const struct stun_uri *uri = &server->url.uri;
-    struct stun_host dns;
-    bool own = options->dns != NULL && stun_host_parse(&dns, options->dns) == NULL;
     const struct resolver_request request = {
         .host = uri->host.name,
         .service = uri->turn ? (uri->secure ? "turns" : "turn") : "stun",
@@ -132,10 +131,7 @@ static void look_up(struct server *server, uint16_t default_port)
         .family = options->family,
         .timeout_ms = RESOLVE_MS,
     };
-    if (own) {
-        dns.address.port = dns.port != 0 ? dns.port : 53;
-    }
-    server->resolver = resolver_new(shell_base(servers->setup.shell), own ? &dns.address : NULL);
+    server->resolver = locate_resolver(shell_base(servers->setup.shell), options);
     if (server->resolver != NULL &&
         resolver_start(server->resolver, &request, on_resolved, server) == 0) {
         servers->pending++;

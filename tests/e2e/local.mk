@@ -3,6 +3,7 @@ e2e_tests = \
 	tests/e2e/test_abuse_peers.py \
 	tests/e2e/test_abuse_strangers.py \
 	tests/e2e/test_call_ends.py \
+	tests/e2e/test_call_names.py \
 	tests/e2e/test_call_network.py \
 	tests/e2e/test_call_restart.py \
 	tests/e2e/test_calls.py \

@@ -437,6 +437,10 @@ unit_tests += tests/unit/test_negotiation
 tests_unit_test_negotiation_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_negotiation_LDADD = $(PROTO_TEST_LIBS)
 
+unit_tests += tests/unit/test_address_race
+tests_unit_test_address_race_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_address_race_LDADD = $(PROTO_TEST_LIBS)
+
 unit_tests += tests/unit/test_message_uri
 tests_unit_test_message_uri_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_message_uri_LDADD = $(PROTO_TEST_LIBS)
