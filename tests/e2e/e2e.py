@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the tests of the server over the wire share."""
+import os
+import select
 import socket
+import time
 
 import postern
 import stunwire
@@ -67,7 +70,7 @@ def peer(address="127.0.0.1"):
     return transport
 
 
-def receive_all(transport, count, timeout=5):
+def receive_all(transport, count, timeout=20):
     """So many datagrams, or as many as come before `timeout` passes without one."""
     received = []
     while len(received) < count:
@@ -76,6 +79,31 @@ def receive_all(transport, count, timeout=5):
             break
         received.append(data)
     return received
+
+
+def receive_until_quiet(transport, least=1, quiet=0.5):
+    """At least so many datagrams, however long they take, and what comes until none has come for `quiet` seconds."""
+    received = receive_all(transport, least)
+    while len(received) >= least and (data := transport.receive(quiet)) is not None:
+        received.append(data)
+    return received
+
+
+def read_until(child, data, wanted):
+    """What a child says on standard output that is given `data` on standard input, and the end once it has said
+    `wanted`. Fails by its caller's look at what it said."""
+    child.stdin.write(data)
+    child.stdin.flush()
+    out, deadline = b"", time.monotonic() + 30
+    while wanted not in out and select.select([child.stdout], [], [], max(deadline - time.monotonic(), 0))[0]:
+        more = os.read(child.stdout.fileno(), 65536)
+        if not more:
+            break
+        out += more
+    child.stdin.close()
+    out += child.stdout.read()
+    child.wait(30)
+    return out
 
 
 def still_answers(port, address="127.0.0.1"):

@@ -12,7 +12,7 @@ import tap
 NOBODY = 65534
 
 
-def wait_for(condition, what, seconds=10):
+def wait_for(condition, what, seconds=30):
     """Whatever `condition` gives that is true; AssertionError when it does not in time."""
     deadline = time.monotonic() + seconds
     while True:

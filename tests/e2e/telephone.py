@@ -95,11 +95,11 @@ class Party:
     def output(self):
         return self.output_file.read_bytes()
 
-    def wait_for(self, text, seconds=10):
+    def wait_for(self, text, seconds=30):
         if not postern.until(lambda: text in self.errors or self.child.poll() is not None, seconds) or text not in self.errors:
             raise AssertionError(f"{self.verb} does not say {text!r}:\n{self.errors}")
 
-    def wait(self, status=0, seconds=30):
+    def wait(self, status=0, seconds=60):
         """Its exit status must be this one; the report, held to its schema."""
         try:
             found = self.child.wait(seconds)

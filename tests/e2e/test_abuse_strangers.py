@@ -60,9 +60,14 @@ def code_of(call, *arguments):
 # ---- how much comes back ------------------------------------------------------------------------
 
 
-def answered(way, message, timeout=0.3):
+def answered(port, address, message):
+    """The answer to a datagram, or None: then the next answer is the one to a Binding behind it."""
+    way, last = e2e.udp(port, address), stunwire.build(stunwire.BINDING, stunwire.REQUEST)
     way.send(message)
-    return way.receive(timeout)
+    way.send(last)
+    answer = way.receive(20)
+    tap.true(answer is not None, "the Binding is answered")
+    return None if answer[8:20] == last[8:20] else answer
 
 
 def binding_requests():
@@ -87,7 +92,7 @@ def binding_is_no_amplifier(classic, address):
     _, port = e2e.serve(addresses=(address,), more=behavior)
     count, largest = 0, 0
     for request in binding_requests():
-        answer = answered(e2e.udp(port, address), request, 0.02)
+        answer = answered(port, address, request)
         if answer is not None:
             count += 1
             largest = max(largest, len(answer) / len(request))
@@ -111,7 +116,7 @@ def challenge_is_no_amplifier(address):
                            [(stunwire.USERNAME, b"a"), (stunwire.REALM, b"r"), (stunwire.NONCE, b"n"),
                             (stunwire.MESSAGE_INTEGRITY, bytes(20))]):
             request = stunwire.build(method, stunwire.REQUEST, attributes)
-            answer = answered(e2e.udp(port, address), request, 0.02)
+            answer = answered(port, address, request)
             if answer is not None:
                 largest = max(largest, len(answer) / len(request))
                 codes.add(stunwire.parse(answer).error()[0])
@@ -126,17 +131,20 @@ def five_hundred_clients_behind_one_address():
     port = postern.free_port()
     process = postern.server(limits(postern.config(port), ""))
     clients = [e2e.udp(port) for _ in range(500)]
-    for way in clients:
-        way.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
-        way.send(stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, [TRANSPORT]))
-    tap.equal([len(e2e.receive_all(way, 2, 2)) for way in clients], [2] * 500)
+    for first in range(0, 500, 50):  # what every socket's buffer takes
+        for way in clients[first : first + 50]:
+            way.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
+            way.send(stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, [TRANSPORT]))
+        tap.equal([len(e2e.receive_all(way, 2)) for way in clients[first : first + 50]], [2] * 50)
     flood = e2e.udp(port)
     flood.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     time.sleep(1.1)
+    begun = time.monotonic()
     for _ in range(20000):
         flood.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
-    got = len(e2e.receive_all(flood, 20000, 0.5))
-    tap.true(got < 8000, f"{got} of 20,000 were answered")
+    got = len(e2e.receive_until_quiet(flood))
+    seconds = time.monotonic() - begun
+    tap.true(got < 3000 + 1000 * seconds, f"{got} of 20,000 were answered in {seconds:.1f} s")
     tap.true(process.running(), "it runs")
 
 
@@ -240,7 +248,7 @@ def what_follows_integrity_has_no_effect(transport, fingerprint):
                                  fingerprint=fingerprint)
         for kind, value in outside:
             message = stunwire.append(message, kind, value)
-        return one.exchange(message, 0.4)
+        return one.exchange(message, 0.4 if fingerprint else 20)
 
     def code(answer):
         if fingerprint:
@@ -288,7 +296,7 @@ def odd_strings_do_no_harm(attribute, transport):
         fields = {"USERNAME": postern.USER.encode(), "REALM": one.realm, "NONCE": one.nonce, "SOFTWARE": b"good"}
         fields[attribute] = text
         attributes = [TRANSPORT, *((getattr(stunwire, name), value) for name, value in fields.items())]
-        answer = one.exchange(stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, attributes, key=key), 2)
+        answer = one.exchange(stunwire.build(stunwire.ALLOCATE, stunwire.REQUEST, attributes, key=key))
         code = 0 if answer.klass == stunwire.SUCCESS else answer.error()[0]
         allowed = {"USERNAME": (400, 401), "REALM": (400, 401), "NONCE": (400, 438), "SOFTWARE": (0, 400)}[attribute]
         tap.true(code in allowed, f"{attribute} {text[:40]!r}: {code}")
@@ -409,7 +417,7 @@ def odd_lengths_do_no_harm(transport, workers):
         way.close()
     e2e.still_answers(port)
     holder.send_channel(b"still here")
-    tap.equal(peer.receive(5), b"still here")
+    tap.equal(peer.receive(20), b"still here")
     tap.true(process.running(), "it runs")
 
 
@@ -419,7 +427,7 @@ def odd_lengths_do_no_harm(transport, workers):
 @tap.test(timeout=300, **BOTH)
 def twenty_thousand_cycles_leak_no_port(workers):
     """20,000 allocations and deletions on eight ports: plain, EVEN-PORT, and pairs by RESERVATION-TOKEN; then all eight are free"""
-    port, first = postern.free_port(), 10000 + 8 * (int.from_bytes(os.urandom(2), "big") % 1200)
+    port, first = postern.free_port(), postern.free_port(8)
     text = postern.config(port, workers).replace(
         'relay = { addresses = [ "127.0.0.1" ]; };',
         f'relay = {{ addresses = [ "127.0.0.1" ]; ports = {{ min = {first}; max = {first + 7}; }}; }};')
@@ -445,7 +453,7 @@ def twenty_thousand_cycles_leak_no_port(workers):
     tap.equal(code_of(one.allocate), 508)
 
 
-@tap.test(timeout=120, **BOTH)
+@tap.test(timeout=300, **BOTH)
 def half_open_connections_starve_nobody(workers):
     """1,000 connections that are silent, or send a byte now and then: others are served at once"""
     port = postern.free_port()
@@ -459,12 +467,15 @@ def half_open_connections_starve_nobody(workers):
     before, worst = resident(process), 0
     for turn in range(20):
         for connection in slow[::2]:
-            connection.send(request[turn : turn + 1])
+            try:
+                connection.send(request[turn : turn + 1])
+            except OSError:
+                pass  # a slow machine: its time is up
         begun = time.monotonic()
         one = e2e.allocated(port, "tcp" if turn % 2 else "udp")
         worst = max(worst, time.monotonic() - begun)
         one.refresh(0)
-    tap.true(worst < 2, f"{worst:.2f} s for an allocation")
+    tap.true(worst < 5, f"{worst:.2f} s for an allocation")
     grown = resident(process) - before
     tap.true(not measures_memory(process) or grown < 8 << 20, f"{grown} bytes more for 500 that send slowly")
     tap.diag(f"an allocation took at most {worst * 1000:.1f} ms; {grown >> 10} KiB more")
@@ -483,7 +494,7 @@ def random_source(source):
     return one
 
 
-@tap.test(timeout=120, **BOTH)
+@tap.test(timeout=300, **BOTH)
 def memory_is_flat_in_a_flood(workers):
     """40,000 requests from as many random addresses, for everything that needs no credential, leave no trace in memory"""
     own_network.need()
@@ -505,7 +516,7 @@ def memory_is_flat_in_a_flood(workers):
                 target = ("127.0.0.1", port) if way.family == socket.AF_INET else ("::1", port)
                 way.sendto(requests[number % len(requests)], target)
                 if number % 64 == 0:
-                    way.settimeout(2)
+                    way.settimeout(20)
                     answers += len(way.recv(2000)) > 0
     flood(10000)
     before = resident(process)

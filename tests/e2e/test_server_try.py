@@ -24,7 +24,7 @@ class Trial(postern.Process):
         super().__init__([postern.turnserver, f"--try={folder}", *arguments], prefix)
         tap.cleanup(self.finish)
         try:
-            service.wait_for(lambda: "Ctrl-C" in self.stdout or not self.running(), "its words")
+            service.wait_for(lambda: "Ctrl-C" in self.stdout and postern.READY.search(self.stderr) or not self.running(), "its words")
         finally:
             tap.true(self.running(), self.stderr)
         self.text = self.stdout

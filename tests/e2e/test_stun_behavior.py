@@ -108,7 +108,7 @@ def answers_to_another_port():
     request = stunwire.build(stunwire.BINDING, stunwire.REQUEST,
                              [(stunwire.RESPONSE_PORT, struct.pack("!HH", listening.local[1], 0))])
     asking.send(request, (PRIMARY, ports[0]))
-    answer = stunwire.parse(listening.receive(5))
+    answer = stunwire.parse(listening.receive(20))
     tap.equal((answer.transaction, answer.mapped), (request[8:20], asking.local))
 
 

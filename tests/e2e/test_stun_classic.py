@@ -8,7 +8,7 @@ import stunwire
 import tap
 
 
-def ask(transport, attributes=b"", method=1, timeout=2):
+def ask(transport, attributes=b"", method=1, timeout=20):
     """The attributes of the answer as {type: value}, or None; its id must be ours."""
     identity = b"\x01" + os.urandom(15)
     transport.send(struct.pack("!HH", method, len(attributes)) + identity + attributes)

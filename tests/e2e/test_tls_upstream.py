@@ -164,7 +164,7 @@ def gives_a_silent_upstream_up():
     context = authority.context(["http/1.1"])
     tap.raises(OSError, lambda: context.wrap_socket(raw, server_hostname=SITE))
     took = time.monotonic() - since
-    tap.true(4 < took < 8, f"{took:.1f} s")
+    tap.true(4 < took < 9.5, f"{took:.1f} s")
     tap.true(not is_site(connect(port, authority.context(["stun.turn"]), OURS)), "ours")
 
 
@@ -354,7 +354,7 @@ def understands_pieces(host):
             tap.equal(is_site(done), host == SITE, f"pieces of {pieces}, records of {record}")
 
 
-def ended(connection, timeout=5):
+def ended(connection, timeout=20):
     connection.settimeout(timeout)
     try:
         while connection.recv(4096):
@@ -385,7 +385,7 @@ def refuses_what_makes_no_sense():
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(hello[:100])
         connection.shutdown(socket.SHUT_WR)
-        tap.true(ended(connection, 3), "closed in the middle")
+        tap.true(ended(connection, 8), "closed in the middle")
     begin = time.monotonic()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(hello[:100])

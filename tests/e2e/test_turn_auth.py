@@ -89,10 +89,10 @@ def refuses_foreign_nonces():
 def ends_nonces():
     """A nonce older than limits.nonce_lifetime gets 438; the fresh one in the answer goes on"""
     port = postern.free_port()
-    postern.server(postern.config(port).replace("limits = { ", 'limits = { nonce_lifetime = "1s"; '))
+    postern.server(postern.config(port).replace("limits = { ", 'limits = { nonce_lifetime = "3s"; '))
     one = e2e.allocated(port)
     tap.equal(one.exchange(one.signed(stunwire.REFRESH)).klass, stunwire.SUCCESS)
-    time.sleep(2.1)
+    time.sleep(4.1)
     answer = one.exchange(one.signed(stunwire.REFRESH))
     tap.equal(answer.error()[0], 438)
     one._learn(answer)
@@ -103,10 +103,10 @@ def ends_nonces():
 def expiry_ends_no_allocation(workers):
     """A time-limited name begins no allocation after its expiry, but keeps the one that it has"""
     _, port = e2e.serve(workers)
-    user, password = stunwire.rest_credential(postern.SECRET, "bob", lifetime=2)
+    user, password = stunwire.rest_credential(postern.SECRET, "bob", lifetime=4)
     one, peer = e2e.client(port, user=user, password=password), e2e.peer()
     one.allocate()
-    time.sleep(3.1)
+    time.sleep(5.1)
     tap.equal(one.refresh(900).number(stunwire.LIFETIME), 900)
     one.permit(peer.local)
     one.bind_channel(peer.local)

@@ -41,7 +41,7 @@ def bounds_an_account(workers):
     tap.true(arrived == 90, f"{arrived} of 90")
     time.sleep(0.5)
     ones[0].send_channel(b"goes on")
-    tap.equal(peer.receive(5), b"goes on")
+    tap.equal(peer.receive(20), b"goes on")
 
 
 @tap.test(workers=e2e.WORKERS)

@@ -45,7 +45,7 @@ def client(port, authority, **options):
     return stunwire.Client(connect(port, authority, **options), postern.USER, postern.PASSWORD)
 
 
-def ask(transport, timeout=5):
+def ask(transport, timeout=20):
     """A Binding request; its answer, or None."""
     transport.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
     raw = transport.receive(timeout)
@@ -62,6 +62,17 @@ def counters(server):
     tap.true(postern.until(lambda: server.stderr.count("counters of DTLS") > before), "counters are logged")
     line = server.stderr[server.stderr.rindex("counters of DTLS"):].splitlines()[0]
     return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def counts(server, **wanted):
+    """Waits until that is what it has counted: a busy machine's workers tell late."""
+    told = {}
+
+    def right():
+        told.update(counters(server))
+        return all(told[name] == count for name, count in wanted.items())
+
+    tap.true(postern.until(right), f"{wanted}, and not {told}")
 
 
 def resident(server):
@@ -83,7 +94,7 @@ def raw(port, local=None):
 
 def cookie_for(transport, random):
     transport.send(dtls.client_hello(random=random))
-    answer = transport.receive(5)
+    answer = transport.receive(20)
     tap.true(answer is not None and len(answer) <= HELLO_VERIFY_MAX, "a small HelloVerifyRequest")
     return dtls.cookie_of(answer)
 
@@ -98,7 +109,7 @@ def relays(workers, address):
     one.bind_channel(peer.local)
     for size in (0, 1, 2, 3, 100, 1200, 9000, 16000):
         one.send_channel(b"c" * size)
-        tap.equal(peer.receive(5), b"c" * size)
+        tap.equal(peer.receive(20), b"c" * size)
         peer.send(b"d" * size, one.relayed)
         tap.equal(one.receive(), (peer.local, b"d" * size))
     peer.send(b"e" * 20000, one.relayed)  # more than a record holds: lost, and nothing else is
@@ -119,7 +130,7 @@ def shares_a_port_with_udp(workers):
         way.allocate()
         way.bind_channel(peer.local)
         way.send_channel(b"hello")
-        tap.equal(peer.receive(5), b"hello")
+        tap.equal(peer.receive(20), b"hello")
     both = e2e.udp(port)
     tap.true(ask(both), "UDP")
     over = connect(port, authority, udp=both)
@@ -133,7 +144,7 @@ def takes_dtls_alone():
     server, port, authority = serve(transports=("dtls",))
     tap.true(ask(connect(port, authority)), "DTLS")
     tap.equal(ask(raw(port), 0.5), None)
-    tap.equal(counters(server)["dropped_plain"], 1)
+    counts(server, dropped_plain=1)
     _, port = e2e.serve()
     plain = raw(port)
     plain.send(dtls.client_hello())
@@ -174,12 +185,12 @@ def asks_for_a_cookie_first(workers):
     random = os.urandom(32)
     hello = dtls.client_hello(random=random)
     one.send(hello)
-    answer = one.receive(5)
+    answer = one.receive(20)
     tap.true(len(answer) < len(hello), f"{len(answer)} bytes for {len(hello)}")
     tap.equal(answer[5:11], hello[5:11], "the sequence number of the ClientHello")
     cookie = dtls.cookie_of(answer)
     one.send(hello)
-    tap.equal(dtls.cookie_of(one.receive(5)), cookie, "the same cookie again: nothing was kept")
+    tap.equal(dtls.cookie_of(one.receive(20)), cookie, "the same cookie again: nothing was kept")
     bad = bytes([cookie[0] ^ 1]) + cookie[1:]
     for text, sender, hello in (("an altered cookie", one, dtls.client_hello(bad, random)),
                                 ("another random", one, dtls.client_hello(cookie, os.urandom(32))),
@@ -187,13 +198,13 @@ def asks_for_a_cookie_first(workers):
                                 ("a long cookie", one, dtls.client_hello(cookie + bytes(9), random)),
                                 ("another address", other, dtls.client_hello(cookie, random))):
         sender.send(hello)
-        answer = sender.receive(5)
+        answer = sender.receive(20)
         tap.true(dtls.cookie_of(answer), f"{text}: asked for a cookie again")
         tap.equal(sender.receive(0.2), None, f"{text}: and that is all")
     one.send(dtls.client_hello(cookie, random))
-    kind, epoch, fragment = dtls.records(one.receive(5))[0]
+    kind, epoch, fragment = dtls.records(one.receive(20))[0]
     tap.equal((kind, epoch, fragment[0]), (22, 0, 2), "ServerHello for the right one")
-    tap.equal(counters(server)["now"], 1)
+    counts(server, now=1)
 
 
 @tap.test
@@ -212,7 +223,7 @@ def is_silent_about_noise():
         one.send(datagram)
     tap.equal(one.receive(0.5), None)
     tap.true(ask(connect(port, authority)), "others are served")
-    tap.equal(counters(server)["dropped_unknown"], len(noise))
+    counts(server, dropped_unknown=len(noise))
 
 
 @tap.test
@@ -220,14 +231,16 @@ def limits_strangers():
     """Answers to ClientHellos count in unauthenticated_per_source, together with those to Binding"""
     server, port, _ = serve(limits="unauthenticated_per_source = 20;")
     one = raw(port)
+    begun = time.monotonic()
     for _ in range(200):
         one.send(dtls.client_hello(random=os.urandom(32)))
-    answers = len(e2e.receive_all(one, 200, 0.5))
-    tap.true(20 <= answers <= 40, f"{answers} answers")
-    tap.true(counters(server)["challenges"] == answers, "as many as were counted")
+    answers = len(e2e.receive_until_quiet(one, 20))
+    most = 40 + 20 * (time.monotonic() - begun)
+    tap.true(20 <= answers <= most, f"{answers} answers, {most} at most")
+    counts(server, challenges=answers)
 
 
-@tap.test(timeout=120)
+@tap.test(timeout=300)
 def is_flat_in_a_flood():
     """100,000 ClientHellos from 10,000 sources leave no trace in memory, and others are served"""
     server, port, authority = serve()
@@ -251,11 +264,12 @@ def is_flat_in_a_flood():
     tap.diag(f"{before} KiB before, {after} KiB after")
     tap.true(after - before < 4096 or not measures_memory(server), f"{before} KiB before, {after} KiB after")
     tap.true(ask(connect(port, authority)), "others are served")
+    counts(server, opened=2)
     told = counters(server)
-    tap.true(told["challenges"] > 10000 and told["opened"] == 2, str(told))
+    tap.true(told["challenges"] > 10000, str(told))
 
 
-@tap.test(timeout=120)
+@tap.test(timeout=300)
 def half_made_handshakes_keep_nobody_out():
     """More half-made handshakes than there is room for: the oldest go, others get in, memory is bounded"""
     server, port, authority = serve(limits="unauthenticated_per_source = 0; tcp_connections_per_source = 100000;")
@@ -271,15 +285,16 @@ def half_made_handshakes_keep_nobody_out():
         if number % 100 == 99:
             begin = time.monotonic()
             tap.true(ask(connect(port, authority)), "others get in")
-            tap.true(time.monotonic() - begin < 3, "at once")
+            tap.true(time.monotonic() - begin < 8, "at once")
     told = counters(server)
-    tap.true(told["displaced"] >= count - 520 and told["now"] <= 540, str(told))
+    ended = told["displaced"] + told["timed_out"]  # on a slow machine some have had their time
+    tap.true(ended >= count - 520 and told["displaced"] > 0 and told["now"] <= 540, str(told))
     grown = resident(server) - before
     tap.diag(f"{grown} KiB for {told['now']} associations")
     tap.true(grown < 64 * 1024 or not measures_memory(server), f"{grown} KiB")
     one.send(peer.local, b"still here")
-    tap.equal(peer.receive(5), b"still here")
-    tap.true(postern.until(lambda: counters(server)["now"] <= 20, 20), "half-made ones end at their deadline")
+    tap.equal(peer.receive(20), b"still here")
+    tap.true(postern.until(lambda: counters(server)["now"] <= 20, 40), "half-made ones end at their deadline")
 
 
 @tap.test
@@ -288,7 +303,7 @@ def counts_as_connections():
     server, port, authority = serve(limits="unauthenticated_per_source = 0; tcp_connections_per_source = 3;")
     kept = [connect(port, authority) for _ in range(3)]
     tap.raises(dtls.Error, lambda: connect(port, authority, timeout=1))
-    tap.true(counters(server)["refused"] >= 1, "counted")
+    tap.true(postern.until(lambda: counters(server)["refused"] >= 1), "counted")
     kept[0].say_goodbye()
     tap.true(ask(connect(port, authority)), "there is room again")
 
@@ -304,12 +319,12 @@ def a_client_begins_anew(workers):
     udp = one.transport.udp
     again = connect(port, authority, udp=udp, handshake=False)
     tap.true(not again.step(), "ClientHello")
-    again.feed(udp.receive(5))
+    again.feed(udp.receive(20))
     tap.true(not again.step(), "ClientHello with the cookie")
-    held = udp.receive(5)
+    held = udp.receive(20)
     tap.equal(dtls.records(held)[0][2][0], 2, "ServerHello")
     one.send(peer.local, b"the old one goes on")
-    tap.equal(peer.receive(5), b"the old one goes on")
+    tap.equal(peer.receive(20), b"the old one goes on")
     one.refresh()
     again.feed(held)
     again.handshake()
@@ -317,7 +332,7 @@ def a_client_begins_anew(workers):
     peer.send(b"for whom?", one.relayed)
     tap.equal(again.receive(0.5), None, "the old relay is gone")
     stunwire.Client(again, postern.USER, postern.PASSWORD).allocate()  # and not 437
-    tap.equal(counters(server)["replaced"], 1)
+    counts(server, replaced=1)
 
 
 @tap.test
@@ -330,7 +345,7 @@ def a_replayed_hello_changes_nothing():
     for _ in range(10):
         one.transport.udp.send(hello)
     one.refresh()
-    tap.equal(counters(server)["now"], 1)
+    counts(server, now=1)
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -348,7 +363,7 @@ def an_allocation_follows_its_client(workers):
         one = new
         ticket = one.refresh(600, [(stunwire.MOBILITY_TICKET, ticket)]).get(stunwire.MOBILITY_TICKET)
         one.send_channel(b"to the peer")
-        tap.equal((peer.receive(5), peer.source), (b"to the peer", one.relayed))
+        tap.equal((peer.receive(20), peer.source), (b"to the peer", one.relayed))
         peer.send(b"to the client", one.relayed)
         tap.equal(one.receive(), (peer.local, b"to the client"))
     one.refresh(0)
@@ -377,7 +392,7 @@ def survives_loss():
             udp = Lossy(("127.0.0.1", port))
             setattr(udp, side, number)
             transport = connect(port, authority, udp=udp, timeout=10)
-            tap.true(ask(transport) or ask(transport), f"{side} {number}")  # the request itself may be lost
+            tap.true(ask(transport, 2) or ask(transport), f"{side} {number}")  # the request itself may be lost
 
 
 @tap.test
@@ -388,7 +403,7 @@ def ends_when_the_client_says_so():
     one.allocate()
     one.transport.say_goodbye()
     tap.true(postern.until(lambda: "allocation ended" in server.stderr), "the allocation ends")
-    tap.true("connection ended" in server.stderr, "because of that")
+    service.logged(server, "connection ended")
 
     def is_free():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -409,11 +424,11 @@ def idle_associations_end():
     busy.allocate()
     tap.true(ask(idle), "it stands")
     begin = time.monotonic()
-    tap.equal(idle.receive(6), None)
-    tap.true(idle.closed and 1.5 < time.monotonic() - begin < 4, f"close_notify after {time.monotonic() - begin:.1f} s")
+    tap.equal(idle.receive(30), None)
+    tap.true(idle.closed and 1.5 < time.monotonic() - begin < 20, f"close_notify after {time.monotonic() - begin:.1f} s")
     busy.refresh()
     busy.refresh(0)
-    tap.equal(busy.transport.receive(6), None)
+    tap.equal(busy.transport.receive(30), None)
     tap.true(busy.transport.closed, "it ends once its allocation has")
 
 
@@ -442,7 +457,7 @@ def resumes_on_every_worker():
     service.logged(server, "configuration reloaded")
     again = connect(port, authority, context=context, session=first.session)
     tap.true(ask(again) and again.resumed, "after a reload too")
-    tap.equal(counters(server)["resumed"], 9)
+    counts(server, resumed=9)
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -463,7 +478,7 @@ def reloads_the_certificate(workers):
     server.reload()
     tap.true(postern.until(lambda: all(seen() == second.der for _ in range(4 * workers))), "the new certificate")
     one.send(peer.local, b"still here")
-    tap.equal(peer.receive(5), b"still here")
+    tap.equal(peer.receive(20), b"still here")
     one.refresh()
 
 
@@ -476,15 +491,15 @@ def carries_bursts(workers):
     for one in clients:
         one.allocate()
         one.bind_channel(peer.local)
-    want = set()
-    for number in range(20):
-        for index, one in enumerate(clients):
-            payload = struct.pack("!II", index, number) * (1 + number * 8)
-            want.add(payload)
-            one.send_channel(payload)
-    got = set(e2e.receive_all(peer, len(want), 2))
-    tap.true(got <= want, "nothing else came")
-    tap.true(len(got) >= 0.99 * len(want), f"{len(got)} of {len(want)}")
+    for burst in range(4):  # of 100 datagrams, which every socket's buffer takes
+        want = set()
+        for number in range(5 * burst, 5 * burst + 5):
+            for index, one in enumerate(clients):
+                payload = struct.pack("!II", index, number) * (1 + number * 8)
+                want.add(payload)
+                one.send_channel(payload)
+        got = e2e.receive_all(peer, len(want))
+        tap.true(set(got) == want, f"{len(got)} of {len(want)}")
     for index, one in enumerate(clients):
         sent = [struct.pack("!II", index, number) * 50 for number in range(30)]
         for payload in sent:
@@ -502,12 +517,7 @@ def serves_openssl():
                authority.certificate, "-verify_return_error", "-verify_hostname", NAME, "-alpn", "stun.turn"]
     with subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as child:
-        child.stdin.write(request)
-        child.stdin.flush()
-        time.sleep(1)
-        child.stdin.close()
-        out = child.stdout.read()
-        child.wait(10)
+        out = e2e.read_until(child, request, request[8:20])
     tap.true(b"Verify return code: 0 (ok)" in out or b"Verification: OK" in out, out.decode("utf-8", "replace"))
     tap.true(b"ALPN protocol: stun.turn" in out, "ALPN")
     tap.true(request[8:20] in out, "the Binding request is answered")

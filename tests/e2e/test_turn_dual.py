@@ -36,7 +36,7 @@ def relays_for_both(workers, transport):
         for family, peer in peers.items():
             payload = os.urandom(50 + number)
             one.send_channel(payload, 0x4000 + family)
-            tap.equal(peer.receive(5), payload)
+            tap.equal(peer.receive(20), payload)
             tap.equal(peer.source, relayed[family])
             peer.send(payload, relayed[family])
             tap.equal(one.receive(), (peer.local, payload))
@@ -58,7 +58,7 @@ def deletes_one(workers, gone):
     peers[gone].send(b"gone", relayed[gone])
     kept = 10 - gone
     one.send(peers[kept].local, b"kept")
-    tap.equal(peers[kept].receive(5), b"kept")
+    tap.equal(peers[kept].receive(20), b"kept")
     tap.equal(peers[gone].receive(0.2), None)
     peers[kept].send(b"back", relayed[kept])
     tap.equal(one.receive(), (peers[kept].local, b"back"))

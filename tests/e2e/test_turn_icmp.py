@@ -15,7 +15,7 @@ MTU = 1400
 own_network.enter(MTU)
 
 
-def icmp(one, timeout=5):
+def icmp(one, timeout=20):
     """(peer, type, code, data) of the next Data indication with ICMP, or None."""
     while True:
         data = one.pending.pop(0) if one.pending else one.transport.receive(timeout)
@@ -45,7 +45,7 @@ def tells_of_a_closed_port(workers, transport, address):
     for number in range(10):
         one.send_channel(b"nobody is there")
         one.send(good.local, b"%d" % number)
-        tap.equal(good.receive(5), b"%d" % number)
+        tap.equal(good.receive(20), b"%d" % number)
         good.send(b"back", one.relayed)
         tap.equal(one.receive(), (good.local, b"back"))
 
@@ -62,12 +62,12 @@ def keeps_whole_what_must_be(workers, address):
     whole = [(stunwire.DONT_FRAGMENT, b"")]
     for _ in range(3):
         one.send(peer.local, big)
-        tap.equal(peer.receive(5), big, "in fragments")
+        tap.equal(peer.receive(20), big, "in fragments")
         one.send(peer.local, small, whole)
-        tap.equal(peer.receive(5), small, "small enough")
+        tap.equal(peer.receive(20), small, "small enough")
         one.send(peer.local, big, whole)
         one.send(peer.local, big)
-        tap.equal(peer.receive(5), big, "only the one without the flag")
+        tap.equal(peer.receive(20), big, "only the one without the flag")
         tap.equal(icmp(one), (peer.local, *((3, 4) if address == "127.0.0.1" else (2, 0)), MTU))
 
 

@@ -32,7 +32,7 @@ def hear(transport, address):
         transport.socket.setsockopt(level, option, 1)
 
 
-def fields(transport, address, timeout=5):
+def fields(transport, address, timeout=20):
     """(hop limit, traffic class) of the next datagram, or None."""
     level, _, _, told = names(address)
     transport.socket.settimeout(timeout)

@@ -26,7 +26,7 @@ def moved(port, old, transport="udp"):
 def exchange(one, peer):
     payload = os.urandom(100)
     one.send_channel(payload)
-    tap.equal(peer.receive(5), payload, "client to peer")
+    tap.equal(peer.receive(20), payload, "client to peer")
     tap.equal(peer.source, one.relayed, "from the same relayed address")
     peer.send(payload, one.relayed)
     tap.equal(one.receive(), (peer.local, payload), "peer to client")

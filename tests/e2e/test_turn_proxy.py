@@ -67,11 +67,11 @@ def stream(connection):
 
 def mapped(transport):
     transport.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
-    raw = transport.receive(5)
+    raw = transport.receive(20)
     return raw and stunwire.parse(raw).mapped
 
 
-def ended(connection, timeout=5):
+def ended(connection, timeout=20):
     connection.settimeout(timeout)
     try:
         return connection.recv(100) == b""
@@ -91,7 +91,7 @@ def takes_the_real_address(workers):
         for pieces in (None, 1):
             tap.equal(mapped(stream(open_with(port, header, pieces))), real, repr(header[:40]))
     glued = open_with(port, v1() + stunwire.build(stunwire.BINDING, stunwire.REQUEST))
-    tap.equal(stunwire.parse(stream(glued).receive(5)).mapped, REAL, "header and request in one segment")
+    tap.equal(stunwire.parse(stream(glued).receive(20)).mapped, REAL, "header and request in one segment")
 
 
 @tap.test
@@ -107,7 +107,7 @@ def relays_behind_a_proxy():
         one.allocate()
         one.permit(peer.local)
         one.send(peer.local, b"hello")
-        tap.equal(peer.receive(5), b"hello")
+        tap.equal(peer.receive(20), b"hello")
         peer.send(b"back", one.relayed)
         tap.equal(one.receive(), (peer.local, b"back"))
         one.refresh(0)

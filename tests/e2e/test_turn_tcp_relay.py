@@ -54,7 +54,7 @@ def bind(port, number, transport=None, address="127.0.0.1", user=postern.USER):
     return data.transport.socket
 
 
-def attempt(one, timeout=5):
+def attempt(one, timeout=20):
     """(number, peer) of the next ConnectionAttempt, or None."""
     raw = one.pending.pop(0) if one.pending else one.transport.receive(timeout)
     if raw is None:
@@ -120,7 +120,7 @@ def refusal(call, *arguments):
     return 0
 
 
-@tap.test(timeout=60, **BOTH)
+@tap.test(timeout=120, **BOTH)
 def connects(workers):
     """Connect, ConnectionBind, and a megabyte each way, for eight data connections at once"""
     _, port = server(workers)
@@ -130,7 +130,7 @@ def connects(workers):
     one.refresh()
 
 
-@tap.test(timeout=60, **BOTH)
+@tap.test(timeout=120, **BOTH)
 def is_connected_to(workers):
     """A peer with a permission connects: ConnectionAttempt; bytes that it sent early arrive"""
     _, port = server(workers)
@@ -166,7 +166,7 @@ def over_ipv6(workers):
     both_ways(client, peer, b"six" * 1000)
 
 
-@tap.test(timeout=60, version=["TLSv1_2", "TLSv1_3"], **BOTH)
+@tap.test(timeout=120, version=["TLSv1_2", "TLSv1_3"], **BOTH)
 def over_tls(version, workers):
     """Control and data connections over TLS: a megabyte each way, and the end in both orders"""
     authority = pki.Authority(postern.temporary_folder())
@@ -279,7 +279,7 @@ def connects_again(workers):
     peer.close()  # first, so that the port of the peer, not of the relay, is in TIME_WAIT
     tap.equal(client.recv(1), b"")
     client.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while refusal(connect, one, where) == 446:
         tap.true(time.monotonic() < deadline, "446 no more")
         time.sleep(0.02)
@@ -367,7 +367,7 @@ def bounded():
     tap.equal(refusal(lambda: e2e.client(port, "tcp").allocate(protocol=stunwire.TCP)), 442)
 
 
-@tap.test(timeout=60, whose=["user", "total"], **BOTH)
+@tap.test(timeout=120, whose=["user", "total"], **BOTH)
 def bandwidth(whose, workers):
     """What is above a bandwidth quota waits, and nothing is lost"""
     _, port = server(workers, f'quotas = {{ {whose} = {{ bandwidth = "800 kbit/s"; }}; }};\n')  # 100,000 bytes/s
@@ -378,10 +378,10 @@ def bandwidth(whose, workers):
         both.start()
         tap.equal(digest(read(target, 300000)), digest(MEGABYTE[:300000]))
         both.join()
-        tap.true(1.5 < time.monotonic() - begun < 15, f"{time.monotonic() - begun:.1f} s for 300,000 bytes")
+        tap.true(1.5 < time.monotonic() - begun < 40, f"{time.monotonic() - begun:.1f} s for 300,000 bytes")
 
 
-@tap.test(timeout=60, **BOTH)
+@tap.test(timeout=120, **BOTH)
 def leaves_nothing(workers):
     """Descriptors are given back, however connections end"""
     process, port = server(workers)
@@ -402,7 +402,7 @@ def leaves_nothing(workers):
         for pair in pairs:
             for each in pair:
                 each.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while descriptors() > before:
         tap.true(time.monotonic() < deadline, f"{descriptors()} descriptors, {before} before")
         time.sleep(0.05)

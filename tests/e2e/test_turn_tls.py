@@ -46,13 +46,13 @@ def ask(transport):
     """A Binding request; its answer, or None."""
     request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
     transport.send(request)
-    raw = transport.receive(5)
+    raw = transport.receive(20)
     if raw is not None:
         tap.equal(stunwire.parse(raw).mapped, transport.local)
     return raw
 
 
-def ends(connection, timeout=5):
+def ends(connection, timeout=20):
     """Whether the other end closes the connection in that time, whatever it says before."""
     connection.settimeout(timeout)
     try:
@@ -77,7 +77,7 @@ def relays(version, workers):
     one.bind_channel(peer.local)
     for size in (0, 1, 2, 3, 100, 1200, 9000, 60000):
         one.send_channel(b"c" * size)
-        tap.equal(peer.receive(5), b"c" * size)
+        tap.equal(peer.receive(20), b"c" * size)
         peer.send(b"d" * size, one.relayed)
         tap.equal(one.receive(), (peer.local, b"d" * size))
     one.refresh(0)
@@ -144,12 +144,7 @@ def resumes_with_openssl(version):
     def run(*more):
         with subprocess.Popen([*map(str, base), *map(str, more)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) as child:
-            child.stdin.write(request)
-            child.stdin.flush()
-            time.sleep(1)  # for the answer, and the ticket of 1.3
-            child.stdin.close()
-            out = child.stdout.read()
-            child.wait(10)
+            out = e2e.read_until(child, request, request[8:20])  # the ticket of 1.3 comes before the answer
         tap.true(b"Verify return code: 0 (ok)" in out or b"Verification: OK" in out, out.decode("utf-8", "replace"))
         tap.true(b"ALPN protocol: stun.turn" in out, "ALPN")
         tap.true(request[8:20] in out, "the Binding request is answered")
@@ -187,7 +182,7 @@ def reloads_the_certificate(workers):
     server.reload()
     tap.true(postern.until(lambda: all(seen() == second.der for _ in range(4 * workers))), "the new certificate")
     one.send(peer.local, b"still here")
-    tap.equal(peer.receive(5), b"still here")
+    tap.equal(peer.receive(20), b"still here")
     one.refresh()
     live.key.write_text("nonsense")  # a bad reload changes nothing
     server.reload()
@@ -208,12 +203,12 @@ def tells_tls_and_tcp_apart(workers):
         way.allocate()
         way.bind_channel(peer.local)
         way.send_channel(b"hello")
-        tap.equal(peer.receive(5), b"hello")
+        tap.equal(peer.receive(20), b"hello")
     slow = plain(port)
     request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
     for byte in request:
         slow.send(bytes([byte]))
-    tap.true(slow.receive(5), "STUN byte by byte")
+    tap.true(slow.receive(20), "STUN byte by byte")
 
 
 @tap.test
@@ -255,20 +250,22 @@ def bounds_half_made_handshakes(limit):
     config = postern.config(port, transports=["tcp", "tls"], more=authority.issue(NAME).settings())
     config = config.replace("limits = { ", f"limits = {{ {limit} = 20; ")
     postern.server(config)
-    half = []
+    half, begin = [], time.monotonic()
     for number in range(20):
         source = "127.0.0.1" if limit.endswith("source") else f"127.0.0.{1 + number}"
         connection = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
         tap.cleanup(connection.close)
         connection.sendall([b"\x16", TLS_HANDSHAKE + b"\x01\x00\x01", b""][number % 3])
         half.append(connection)
-    time.sleep(0.3)
-    with socket.create_connection(("127.0.0.1", port)) as refused:
-        tap.true(ends(refused, 2), "the 21st is closed at once")
-    begin = time.monotonic()
+
+    def another_is_closed():
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            return ends(connection, 2)
+
+    tap.true(postern.until(another_is_closed, 7), "at once, when all of them were taken")
     for connection in half:
-        tap.true(ends(connection, 15), "a half-made handshake ends")
-    tap.true(6 < time.monotonic() - begin < 14, f"after {time.monotonic() - begin:.1f} s")
+        tap.true(ends(connection, 30), "a half-made handshake ends")
+    tap.true(8 < time.monotonic() - begin < 40, f"after {time.monotonic() - begin:.1f} s")
     tap.true(ask(tls(port, authority.context())), "and then others get in")
 
 
@@ -282,12 +279,17 @@ def half_made_handshakes_starve_nobody(workers):
         tap.cleanup(connection.close)
         connection.sendall(TLS_HANDSHAKE[: 1 + number % 3])
         half.append(connection)
-    begin = time.monotonic()
+    worst = 0
     for number in range(20):
         for connection in half[number::20]:
-            connection.sendall(b"\x03")
+            try:
+                connection.sendall(b"\x03")
+            except OSError:
+                pass  # a slow machine: its time is up
+        begin = time.monotonic()
         tap.true(ask(tls(port, authority.context())) and ask(plain(port)), "served")
-    tap.true(time.monotonic() - begin < 8, f"{time.monotonic() - begin:.1f} s for 40 of them")
+        worst = max(worst, time.monotonic() - begin)
+    tap.true(worst < 5, f"{worst:.1f} s for two")
 
 
 @tap.test(how=["close", "reset", "half"])

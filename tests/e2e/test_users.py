@@ -7,6 +7,7 @@ import time
 
 import e2e
 import postern
+import service
 import stunwire
 import tap
 
@@ -100,7 +101,7 @@ def sends_once():
     one = e2e.client(port, user="carol", password="word")
     one._learn(one.exchange(stunwire.build(stunwire.REFRESH, stunwire.REQUEST)))
     one.transport.send(one.signed(stunwire.ALLOCATE, [stunwire.requested_transport()]))
-    answer = stunwire.parse(one.transport.receive(5))
+    answer = stunwire.parse(one.transport.receive(20))
     tap.equal(answer.klass, stunwire.SUCCESS)
     tap.true(answer.verify(one.key), "signed")
 
@@ -186,6 +187,7 @@ def survives_a_broken_file():
     tap.equal(code_of(e2e.client(port, user="carol", password="word")), 500)
     tap.equal(code_of(e2e.client(port, user="mallory", password="word")), 500)
     tap.equal(code_of(e2e.client(port)), 0)
+    service.logged(server, "users cannot be looked up")
     tap.equal(server.stderr.count("users cannot be looked up"), 1, server.stderr)
 
 

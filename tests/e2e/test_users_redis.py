@@ -269,15 +269,17 @@ def works_without_redis_and_again():
     service.logged(server, "users cannot be looked up")
     redis = Redis(port)
     redis.add("carol", "word")
-    service.wait_for(lambda: code(served, "carol", "word") == 0, "carol is let in", 15)
+    service.wait_for(lambda: code(served, "carol", "word") == 0, "carol is let in")
     service.logged(server, "users can be looked up again")
     redis.stop()
     time.sleep(LIFETIME + 0.1)
     tap.equal(code(served, "carol", "word"), 500)
     redis.start()
     redis.add("carol", "word")
-    service.wait_for(lambda: code(served, "carol", "word") == 0, "carol is let in again", 15)
-    tap.equal(server.stderr.count("users cannot be looked up"), 2, server.stderr)
+    service.wait_for(lambda: code(served, "carol", "word") == 0, "carol is let in again")
+    times = lambda: server.stderr.count("users cannot be looked up")
+    postern.until(lambda: times() >= 2)
+    tap.equal(times(), 2, server.stderr)
 
 
 @tap.test(says=[b"", b"+", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"*99999999\r\n", b"$-5\r\n"])
@@ -295,7 +297,7 @@ def survives_what_is_no_redis(says):
         since = time.monotonic()
         tap.equal(code(port, postern.USER, postern.PASSWORD) in (0, 500), True)
         tap.true(time.monotonic() - since < 6, "others need not wait")
-        answer = one.transport.receive(8)
+        answer = one.transport.receive(20)
         tap.equal(stunwire.parse(answer).error()[0], 500)
 
 

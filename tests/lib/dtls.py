@@ -78,7 +78,7 @@ class Dtls:
 
     stream = False
 
-    def __init__(self, remote, context, local=None, timeout=5, handshake=True, session=None, name=None, udp=None):
+    def __init__(self, remote, context, local=None, timeout=20, handshake=True, session=None, name=None, udp=None):
         self.udp = udp or stunwire.Udp(remote, local=local)
         self.remote = self.source = remote
         self.context, self.closed = context, False
@@ -135,7 +135,7 @@ class Dtls:
         _crypto.ERR_clear_error()
         return self._check(_ssl.SSL_do_handshake(self.pointer))
 
-    def handshake(self, timeout=5):
+    def handshake(self, timeout=20):
         deadline = time.monotonic() + timeout
         while not self.step():
             if self.closed or time.monotonic() > deadline:

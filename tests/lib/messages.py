@@ -47,7 +47,7 @@ def password_key(user, realm, password, method):
     return hashlib.new({"SHA-256": "sha256", "MD5": "md5"}[method], f"{user}:{realm}:{password}".encode()).digest()
 
 
-def tcp(remote, context=None, server_name="server.test", local=None, timeout=5):
+def tcp(remote, context=None, server_name="server.test", local=None, timeout=20):
     connection = socket.create_connection(remote, timeout, local)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context:
@@ -58,7 +58,7 @@ def tcp(remote, context=None, server_name="server.test", local=None, timeout=5):
 class Bytes:
     """A connection of bytes, read with deadlines."""
 
-    def __init__(self, connection, timeout=5):
+    def __init__(self, connection, timeout=20):
         self.socket, self.buffer, self.timeout = connection, b"", timeout
 
     def __enter__(self):
@@ -102,7 +102,7 @@ class Bytes:
         data, _, self.buffer = self.buffer.partition(end)
         return data
 
-    def rest(self, timeout=5):
+    def rest(self, timeout=20):
         """All that comes until the other end closes."""
         deadline = time.monotonic() + timeout
         try:
@@ -204,7 +204,7 @@ def parse_response(head):
     return int(status), {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def http(remote, data, context=None, timeout=5):
+def http(remote, data, context=None, timeout=20):
     """Sends a request; returns status, headers and body, once the server has closed."""
     with Bytes(tcp(remote, context), timeout) as connection:
         connection.write(data)
@@ -215,7 +215,7 @@ def http(remote, data, context=None, timeout=5):
 
 
 class WebSocket(Bytes, Talk):
-    def __init__(self, connection, timeout=5, origin=None, path="/", **headers):
+    def __init__(self, connection, timeout=20, origin=None, path="/", **headers):
         super().__init__(connection, timeout)
         key = base64.b64encode(os.urandom(16)).decode()
         wanted = {"Upgrade": "websocket", "Connection": "keep-alive, Upgrade", "Sec-WebSocket-Key": key,
@@ -251,7 +251,7 @@ class WebSocket(Bytes, Talk):
             return payload.decode()
 
 
-def connect(way, remote, context=None, origin=None, local=None, timeout=5):
+def connect(way, remote, context=None, origin=None, local=None, timeout=20):
     """A client by "tcp", "tls", "ws" or "wss"."""
     connection = tcp(remote, context if way in ("tls", "wss") else None, local=local, timeout=timeout)
     if way in ("tcp", "tls"):

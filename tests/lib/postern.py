@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -27,21 +28,66 @@ stunclient = pathlib.Path(os.environ.get("POSTERN_STUNCLIENT") or build / "stunc
 
 REALM, USER, PASSWORD, SECRET = "example.org", "alice", "secret", "s3cret"
 
+READY = re.compile(r'\bready workers=|"message":"ready"')
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:")
 
 
-def free_port():
-    """A port below the relayed range that is free, as is the next one: UDP and TCP, any address."""
+class _Ports:
+    """Ports that this process has for itself among all that run tests in this network: blocks of numbers, each held by
+    the name of a socket, which is free again when the process ends. No other program is given such a port by
+    the system: they are below its range for that, and below the relayed one."""
+
+    FIRST, BLOCK, BLOCKS, MOST = 20000, 200, 60, 5
+
+    def __init__(self):
+        self.network, self.held, self.left = None, [], range(0)
+
+    def hold(self):
+        """Another block, if there is one."""
+        start = int.from_bytes(os.urandom(2), "big")
+        for number in ((start + step) % self.BLOCKS for step in range(self.BLOCKS)):
+            name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                name.bind(f"\0postern-test-ports-{number}")
+            except OSError:
+                name.close()
+                continue
+            first = self.FIRST + number * self.BLOCK
+            self.held.append((name, range(first, first + self.BLOCK)))
+            return
+
+    def take(self, count):
+        count += count % 2  # so that the first is even
+        network = os.readlink("/proc/self/ns/net")
+        if network != self.network:
+            self.network, self.held, self.left = network, [], range(0)
+        if len(self.left) < count:
+            if len(self.held) < self.MOST:
+                self.hold()
+            if not self.held:
+                raise AssertionError("other tests have all ports")
+            self.held.insert(0, self.held.pop())  # the newest, or the one that was used longest ago
+            self.left = self.held[0][1]
+        ports, self.left = self.left[:count], self.left[count:]
+        return ports
+
+
+_ports = _Ports()
+
+
+def free_port(count=2):
+    """The first, an even one, of so many ports in a row that are free for UDP and TCP at any address, and that no
+    other test takes."""
     # A socket of IPv6 takes IPv4's ports in as well, unless the system is set otherwise.
     family = socket.AF_INET6 if os.path.exists("/proc/net/if_inet6") else socket.AF_INET
     while True:
-        port = 20000 + int.from_bytes(os.urandom(2), "big") % 12000
+        ports = _ports.take(count)
         try:
-            for wanted in (port, port + 1):
+            for port in ports:
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     with socket.socket(family, kind) as probe:
-                        probe.bind(("", wanted))
-            return port
+                        probe.bind(("", port))
+            return ports[0]
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -96,7 +142,7 @@ def listening(pid):
     return ports
 
 
-def until(condition, seconds=5):
+def until(condition, seconds=30):
     """True as soon as the condition holds, False when it does not in that time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -106,31 +152,70 @@ def until(condition, seconds=5):
     return False
 
 
+class _Reader(threading.Thread):
+    """Collects a child's lines. Whoever asks for them gets all that was written before he asked."""
+
+    def __init__(self, stream):
+        super().__init__(daemon=True)
+        self.stream, self.collected, self.part, self.lock = stream, [], b"", threading.Lock()
+        os.set_blocking(stream.fileno(), False)
+        self.start()
+
+    def run(self):
+        poll = select.poll()
+        poll.register(self.stream, select.POLLIN)
+        while self._take():
+            poll.poll()
+        if self.part:
+            self._add(self.part)
+
+    def _take(self):
+        """All that is there; False at the end of the stream."""
+        with self.lock:
+            try:
+                while data := os.read(self.stream.fileno(), 65536):
+                    *whole, self.part = (self.part + data).split(b"\n")
+                    for line in whole:
+                        self._add(line)
+            except BlockingIOError:
+                return True
+            return False
+
+    def _add(self, line):
+        self.collected.append(line.decode("utf-8", "replace"))
+
+    @property
+    def lines(self):
+        if self.is_alive():
+            self._take()
+        return self.collected
+
+
 class Process:
     """A child with its output collected. `prefix` runs it elsewhere: ["ip", "netns", "exec", N]."""
 
     def __init__(self, arguments, prefix=(), env=None, cwd=None, input=None):
         self.arguments = [*map(str, prefix), *map(str, arguments)]
-        self.output, self.errors = [], []
         self.child = subprocess.Popen(
             self.arguments, stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, env={**os.environ, **(env or {})})
         if input is not None:
             self.child.stdin.write(input)
             self.child.stdin.close()
-        self.readers = [threading.Thread(target=self._collect, args=pair, daemon=True)
-                        for pair in ((self.child.stdout, self.output), (self.child.stderr, self.errors))]
-        for reader in self.readers:
-            reader.start()
-
-    @staticmethod
-    def _collect(stream, lines):
-        for line in stream:
-            lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+        self.readers = _Reader(self.child.stdout), _Reader(self.child.stderr)
 
     @property
     def pid(self):
         return self.child.pid
+
+    @property
+    def output(self):
+        """Lines that it has written until now."""
+        return self.readers[0].lines
+
+    @property
+    def errors(self):
+        return self.readers[1].lines
 
     @property
     def stdout(self):
@@ -143,17 +228,17 @@ class Process:
     def running(self):
         return self.child.poll() is None
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=60):
         """The exit status (negative: the signal); TimeoutExpired when it goes on running."""
         status = self.child.wait(timeout)
         for reader in self.readers:
-            reader.join(5)
+            reader.join(10)
         return status
 
     def signal(self, number):
         self.child.send_signal(number)
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=60):
         """SIGTERM, then SIGKILL; the exit status."""
         if self.running():
             self.child.terminate()
@@ -171,7 +256,7 @@ class Process:
 
 
 class Server(Process):
-    """turnserver -c FILE, ready when it has bound its ports. `folder` keeps the file, if given."""
+    """turnserver -c FILE, ready when it serves. `folder` keeps the file, if given."""
 
     def __init__(self, text, prefix=(), folder=None, arguments=(), wait=True, env=None):
         self.own_folder = None if folder else tempfile.mkdtemp(prefix="postern-")
@@ -185,19 +270,21 @@ class Server(Process):
             self._wait_until_ready(text)
 
     def _wait_until_ready(self, text):
-        listeners = re.search(r"listeners\s*=\s*\((.*?)\)\s*;", text, re.S)
-        wanted = {("udp" if re.search(r'"udp"|"dtls"', entry) else "tcp",
-                   int(re.search(r"port\s*=\s*(\d+)", entry).group(1)))
-                  for entry in re.findall(r"\{.*?\}", listeners.group(1), re.S)}
-        deadline = time.monotonic() + 20
-        while not wanted <= listening(self.pid):
+        """It tries each port before it binds it for good, so that a bound port is no sign; but it has bound
+        all of them when its workers begin. Most logs tell when all is said that there is to say at the start."""
+        silent = re.search(r'\blog\s*=\s*\{[^}]*\b(file|level\s*=\s*"(warning|error))', text)
+        deadline = time.monotonic() + 60
+        while len(os.listdir(f"/proc/{self.pid}/task")) < 2 or not silent and not self._said_ready():
             if not self.running():
                 self.wait()
                 raise AssertionError(f"turnserver ended with {self.child.returncode} at start:\n{self.stderr}")
             if time.monotonic() > deadline:
                 self.finish()
-                raise AssertionError(f"turnserver does not listen at {wanted}:\n{self.stderr}")
+                raise AssertionError(f"turnserver does not begin to serve:\n{self.stderr}")
             time.sleep(0.01)
+
+    def _said_ready(self):
+        return any(READY.search(line) for line in self.errors)
 
     def reload(self):
         self.signal(signal.SIGHUP)
@@ -255,7 +342,7 @@ class Result:
         return f"status {self.status}\nstdout:\n{self.out}\nstderr:\n{self.err}"
 
 
-def run(*arguments, prefix=(), timeout=30, env=None, input=None):
+def run(*arguments, prefix=(), timeout=60, env=None, input=None):
     """Runs a program to its end. A sanitizer's word, a signal or a timeout is an AssertionError."""
     try:
         done = subprocess.run([*map(str, prefix), *map(str, arguments)], capture_output=True, timeout=timeout,

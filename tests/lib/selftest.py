@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tests' own tools are right: stunwire against published bytes, tap against failing tests."""
+import json
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,22 @@ def tally_tells_crashes():
     tap.equal(lines[:4], ["FAILED: sanitizers/tests/b", "    planned None tests, ran 1", "    ok 1 - fine",
                           "    ERROR: AddressSanitizer: heap"])
     tap.equal(status, 1, "exit status")
+
+
+@tap.test
+def ports_are_ones_own():
+    """Processes that run at once are given different ports, and in a row as many as they ask for"""
+    script = "import postern, sys; print([postern.free_port(7) for _ in range(60)], flush=True); sys.stdin.read()"
+    others = [subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+              for _ in range(4)]
+    taken = [first + step for one in others for first in json.loads(one.stdout.readline()) for step in range(7)]
+    taken += [postern.free_port() + step for _ in range(60) for step in range(2)]
+    for one in others:
+        one.communicate()
+    tap.equal(len(taken), 4 * 420 + 120)
+    tap.equal(len(set(taken)), len(taken), "different ones")
+    many = {postern.free_port() for _ in range(1000)}
+    tap.true(len(many) > 300, f"{len(many)} of 1000 before they come again")
 
 
 @tap.test

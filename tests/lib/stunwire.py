@@ -327,7 +327,7 @@ class Tcp:
 
     stream = True
 
-    def __init__(self, remote, local=None, context=None, server_name=None, timeout=5, session=None):
+    def __init__(self, remote, local=None, context=None, server_name=None, timeout=20, session=None):
         self.socket = socket.create_connection(remote, timeout, source_address=local)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:
@@ -396,10 +396,10 @@ class Client:
 
     # Transactions.
 
-    def exchange(self, message, timeout=5):
-        """Sends bytes (again after 0.5, 1, 2 s over UDP); the answer as Message, or None."""
+    def exchange(self, message, timeout=20):
+        """Sends bytes (again after 2, 4, 8 s over UDP); the answer as Message, or None."""
         transaction = message[8:20]
-        deadline, wait = time.monotonic() + timeout, 0.5
+        deadline, wait = time.monotonic() + timeout, 2
         while time.monotonic() < deadline:
             self.transport.send(message)
             until = deadline if self.transport.stream else min(deadline, time.monotonic() + wait)
@@ -431,7 +431,7 @@ class Client:
             return build(method, klass, attributes, key256=self.key)
         return build(method, klass, attributes, key=self.key)
 
-    def try_request(self, method, attributes=(), timeout=5):
+    def try_request(self, method, attributes=(), timeout=20):
         """The answer, whatever it is, after the challenge (401) and a stale nonce (438)."""
         for _ in range(3):
             answer = self.exchange(self.signed(method, attributes), timeout)
@@ -444,7 +444,7 @@ class Client:
             self._learn(answer)
         return answer
 
-    def request(self, method, attributes=(), timeout=5):
+    def request(self, method, attributes=(), timeout=20):
         """The success response; Refused otherwise, AssertionError when it is not authentic."""
         answer = self.try_request(method, attributes, timeout)
         if answer.klass == ERROR:
@@ -457,7 +457,7 @@ class Client:
 
     # What a TURN client does.
 
-    def binding(self, attributes=(), timeout=5):
+    def binding(self, attributes=(), timeout=20):
         answer = self.exchange(build(BINDING, REQUEST, attributes), timeout)
         if answer is None:
             raise TimeoutError("no answer to Binding")
@@ -509,7 +509,7 @@ class Client:
     def send_channel(self, payload, channel=0x4000):
         self.transport.send(channel_data(channel, payload, self.transport.stream))
 
-    def receive(self, timeout=5):
+    def receive(self, timeout=20):
         """(peer, payload) of the next Data indication or ChannelData, or None."""
         deadline = time.monotonic() + timeout
         while True:

@@ -13,7 +13,7 @@
 
 A test fails by raising anything; its traceback becomes diagnostics. `tap.skip(reason)` skips it.
 `tap.cleanup(function, ...)` is called when the test has ended, last given first; when it raises,
-the test has failed. A test that runs longer than its `timeout` (seconds, 60) fails.
+the test has failed. A test that runs longer than its `timeout` (seconds, 180) fails.
 """
 import itertools
 import os
@@ -54,7 +54,7 @@ def cleanup(function, *arguments):
     _cleanups.append((function, arguments))
 
 
-def test(function=None, *, timeout=60, name=None, **cases):
+def test(function=None, *, timeout=180, name=None, **cases):
     """Registers a test; keyword lists make one test of each combination of their values."""
 
     def register(function):
@@ -109,7 +109,7 @@ def _run(function, arguments, timeout):
         signal.alarm(0)
         while _cleanups:
             call, call_arguments = _cleanups.pop()
-            signal.alarm(30)
+            signal.alarm(90)
             try:
                 call(*call_arguments)
             except Exception:
