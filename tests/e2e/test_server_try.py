@@ -165,7 +165,7 @@ def its_calls_work():
         tap.skip("built without jansson")
     if not postern.stunclient.exists():
         tap.skip("stunclient is not built")
-    home = {"HOME": str(postern.temporary_folder())}
+    home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME"), str(postern.temporary_folder()))
     bob, alice = ([*command, "--no-relay"] for command in commands)
     listening = postern.Process(bob, env=home, input=b"from bob\n")
     tap.cleanup(listening.stop)

@@ -86,7 +86,8 @@ def page_calls_stunclient(pair):
     read, write = os.pipe()
     command = [*net.alice.prefix, str(postern.stunclient), "listen", "alice", "--server", f"tcp://{lab.SERVER[0]}:{calls.RENDEZVOUS_PORT}",
                "--user", "alice", "--password", calls.PASSWORDS["alice"], "--report", f"{home}/report.json", *options.split()]
-    listener = subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "HOME": home})
+    listener = subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home})
     echo = subprocess.Popen(["cat"], stdin=listener.stdout, stdout=write)
     os.close(read)
     os.close(write)

@@ -65,7 +65,7 @@ class Program:
                           "--password", PASSWORDS[user], "--report", self.report_file, *options]
         self.began = time.time()
         self.child = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, env={**os.environ, "HOME": home})
+                                      stderr=subprocess.PIPE, env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": f"{home}/.config"})
         self.errors, self.received, self.digest, self.first = [], 0, hashlib.sha256(), None
         self.threads = [threading.Thread(target=work, daemon=True) for work in (self._errors, self._output)]
         for thread in self.threads:
@@ -100,7 +100,7 @@ class Program:
     def stderr(self):
         return "\n".join(line for _, line in self.errors)
 
-    def ready(self, seconds=10):
+    def ready(self, seconds=30):
         return postern.until(lambda: READY.search(self.stderr) or self.child.poll() is not None, seconds)
 
     def wait(self, timeout=30):
@@ -110,7 +110,7 @@ class Program:
             self.stop()
             raise AssertionError(f"{self.arguments[-1]} still ran after {timeout} s:\n{self.stderr}") from None
         for thread in self.threads:
-            thread.join(5)
+            thread.join(20)
         if postern.SANITIZER.search(self.stderr):
             raise AssertionError(self.stderr)
         return status
@@ -119,7 +119,7 @@ class Program:
         if self.child.poll() is None:
             self.child.terminate()
             try:
-                self.child.wait(5)
+                self.child.wait(20)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
