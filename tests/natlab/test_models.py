@@ -94,8 +94,8 @@ def early_packet(nat):
     here, there = ("192.168.1.2", 5000), ("192.168.2.2", 6000)
     outside_here, outside_there = (lab.WAN["a"], 5000), (lab.WAN["b"], 6000)
     net.bob.call(exchange, there, outside_here, 2)
-    from_alice = net.alice.start(exchange, here, outside_there, 20)
-    from_bob = net.bob.start(exchange, there, outside_here, 20)
+    from_alice = net.alice.start(exchange, here, outside_there, 60)
+    from_bob = net.bob.start(exchange, there, outside_here, 60)
     at_alice, at_bob = from_alice(), from_bob()
     if kind.accepts:
         tap.true(outside_there not in at_alice and outside_here not in at_bob, f"blocked: {at_alice}, {at_bob}")
@@ -123,14 +123,14 @@ def delays():
     took = []
     for _ in range(5):
         took.append(net.alice.call(round_trip))
-    tap.true(all(0.070 <= one for one in took) and min(took) < 0.12, f"70 ms are due, took {took}")
+    tap.true(all(0.070 <= one for one in took) and min(took) < 0.2, f"70 ms are due, took {took}")
 
 
 def round_trip():
     transport = stun.Udp((lab.SERVER[0], 3478), ("192.168.1.2", 0))
     began = time.monotonic()
     transport.send(stun.build(stun.BINDING, stun.REQUEST))
-    return time.monotonic() - began if transport.receive(1.0) is not None else 0
+    return time.monotonic() - began if transport.receive(20) is not None else 0
 
 
 @tap.test

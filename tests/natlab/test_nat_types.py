@@ -65,7 +65,7 @@ def compare(nat, net, host, status, told, took):
     tap.equal(told["ports"], PORTS_WORD[nat.ports], f"ports: {told}")
     tap.equal(told["behind_nat"], nat.translates, "behind_nat")
     tap.equal(told["mapped_addresses"]["primary"].rpartition(":")[0], net.public_address(host), "mapped address")
-    tap.true(took < 3, f"done within 3 s, took {took:.2f}")
+    tap.true(took < 10, f"done within 10 s, took {took:.2f}")
 
 
 @tap.test(nat=NAMES)

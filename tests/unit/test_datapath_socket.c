@@ -179,7 +179,7 @@ static void send_from(int descriptor, const struct stun_address *to, const void 
 static ssize_t receive_at(int descriptor, void *bytes, size_t size, struct stun_address *from)
 {
     struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
-    if (poll(&wanted, 1, 2000) != 1) {
+    if (poll(&wanted, 1, 20000) != 1) {
         return -1;
     }
     union socket_address name = {0};

@@ -158,7 +158,7 @@ static bool is_closed(int client)
 
     event_base_loop(base, EVLOOP_NONBLOCK);
     struct pollfd wait = {.fd = client, .events = POLLIN};
-    assert_int_equal(poll(&wait, 1, 2000), 1);
+    assert_int_equal(poll(&wait, 1, 20000), 1);
     do {
         size = recv(client, bytes, sizeof bytes, MSG_DONTWAIT);
     } while (size > 0);

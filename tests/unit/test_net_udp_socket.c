@@ -152,7 +152,7 @@ static void test_large_datagrams_pass(void **state)
     socklen_t size = socket_address_write(&name, &local);
     memset(bytes, 7, sizeof bytes);
     assert_int_equal(sendto(one, bytes, sizeof bytes, 0, &name.any, size), sizeof bytes);
-    assert_int_equal(poll(&(struct pollfd){.fd = two, .events = POLLIN}, 1, 2000), 1);
+    assert_int_equal(poll(&(struct pollfd){.fd = two, .events = POLLIN}, 1, 20000), 1);
     assert_int_equal(recv(two, got, sizeof got, 0), sizeof got);
     assert_memory_equal(bytes, got, sizeof got);
     close(one);
