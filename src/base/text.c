@@ -132,6 +132,25 @@ bool text_is_printable(uint32_t code_point)
     return true;
 }
 
+void text_copy_readable(char *out, size_t capacity, const char *text, size_t size)
+{
+    size_t length = 0;
+
+    for (size_t at = 0, step = 0; at < size; at += step) {
+        uint32_t code_point = 0;
+        size_t good = text_utf8_next(text + at, size - at, &code_point);
+        bool shown = good > 0 && text_is_printable(code_point);
+        step = good > 0 ? good : 1;
+        size_t wanted = shown ? step : 1;
+        if (length + wanted >= capacity) {
+            break;
+        }
+        memcpy(out + length, shown ? text + at : "?", wanted);
+        length += wanted;
+    }
+    out[length] = '\0';
+}
+
 size_t text_put_terminated(void *out, size_t capacity, const char *const *texts, size_t count)
 {
     size_t written = 0;

@@ -40,6 +40,12 @@ bool text_host_matches(const char *pattern, const char *name);
  */
 void text_copy_printable(char *out, size_t capacity, const void *text, size_t size);
 
+/*
+ * The same of UTF-8: what a terminal shows (text_is_printable) stays. A character that does not fit
+ * whole is left out, with all behind it.
+ */
+void text_copy_readable(char *out, size_t capacity, const char *text, size_t size);
+
 /* Writes the texts, each with a zero byte behind it; NULL is an empty one. Returns the size, or 0
  * when they do not fit. */
 size_t text_put_terminated(void *out, size_t capacity, const char *const *texts, size_t count);

@@ -109,7 +109,7 @@ static bool is_on_loopback(const struct phone *phone)
 /* A caller's name is cut to its account for people, and for pinning to what stays the same. */
 static void name_peer(struct call *call, const char *name)
 {
-    phone_copy_name(call->pin, name);
+    snprintf(call->pin, sizeof call->pin, "%s", name == NULL ? "" : name);
     phone_copy_name(call->report.peer, name);
     char *dot = strrchr(call->pin, '.');
     char *slash = strchr(call->report.peer, '/');

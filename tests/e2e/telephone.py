@@ -13,7 +13,7 @@ import postern
 import service
 import tap
 
-PASSWORDS = {"alice": "wonder", "bob": "builder"}
+PASSWORDS = {"alice": "wonder", "bob": "builder", "é": "acute", "ü": "umlaut"}
 SCHEMA = client.schema("call")
 
 

@@ -226,6 +226,18 @@ def another_key_is_refused():
 
 
 @tap.test
+def names_beyond_ascii_have_keys_of_their_own():
+    """names that are not ASCII are shown as they are, and each has the key that it showed"""
+    world = World()
+    for home, name, status in (("é", "é", 0), ("ü", "ü", 0), ("é", "é", 0), ("é", "ü", client.IDENTITY)):
+        bob = world.party("listen", name, "--trace", name=name, home=world.folder / f"home of {home}")
+        bob.wait_for(f"registered as {name}")
+        told = world.party("call", "alice", name=name).wait(status)
+        tap.equal(told["peer"], name)
+        bob.end()
+
+
+@tap.test
 def a_caller_with_another_key_is_another_host():
     """an account may call from several hosts: a caller's new key is told, noted beside the others, and not refused"""
     world = World()
@@ -261,6 +273,12 @@ def tells_programs():
     bob.wait()
     lines = [json.loads(line) for line in alice.errors.splitlines()]
     tap.equal(lines[-1], told)
+    bob = world.party("listen", "bob", "--trace", "--json", name="bob")
+    bob.wait_for("registered as")
+    world.server.finish()
+    bob.wait_for("trying again")
+    notes = [line for line in map(json.loads, bob.errors.splitlines()) if line["event"] == "note"]
+    tap.true(notes[-1]["text"].startswith("the rendezvous service is lost: "), str(notes))
     events = [line["event"] for line in lines[:-1]]
     for event in ("registered", "call", "accepted", "path", "secured", "ready", "data"):
         tap.true(event in events, f"{event} in {events}")

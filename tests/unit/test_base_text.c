@@ -106,6 +106,31 @@ static void test_printable(void **state)
     assert_false(text_is_printable(0x7F) || text_is_printable(0x85) || text_is_printable(0x202E));
 }
 
+static void test_readable(void **state)
+{
+    static const struct {
+        const char *text, *copied;
+        size_t capacity;
+    } rows[] = {
+        {"\xC3\xA9 \xE2\x82\xAC", "\xC3\xA9 \xE2\x82\xAC", 16},
+        {"a\x1B[2J\xE2\x80\xAE\xFFz", "a?[2J??z", 16},
+        {"ab\xC3\xA9", "ab\xC3\xA9", 5},
+        {"ab\xC3\xA9"
+         "c",
+         "ab", 4},
+        {"ab", "", 1},
+        {"\xC3", "?", 16},
+    };
+    char out[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        memset(out, 'x', sizeof out);
+        text_copy_readable(out, rows[i].capacity, rows[i].text, strlen(rows[i].text));
+        assert_string_equal(out, rows[i].copied);
+    }
+}
+
 static void test_fixed_buffer_fails_and_rewinds(void **state)
 {
     char bytes[8];
@@ -172,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_readable),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_fixed_buffer_fails_and_rewinds),
         cmocka_unit_test(test_growing_buffer),
