@@ -8,6 +8,7 @@
 
 #define LABEL_WIDTH 18
 #define LINE_WIDTH 78
+#define TELL_SIZE 1024
 
 static bool want_color(enum client_color color, int descriptor)
 {
@@ -80,17 +81,39 @@ void output_paragraph(const struct output *output, const char *text)
     putchar('\n');
 }
 
+/* A line of JSON for programs, which read all of standard error. */
+static void tell_program(const char *text)
+{
+    static const char self[] = "stunclient: ";
+    struct text_buffer buffer;
+    struct json_writer json;
+    text_buffer_init_growing(&buffer);
+    json_init(&json, &buffer);
+    json_begin_object(&json);
+    json_member_string(&json, "event", "note");
+    json_member_string(&json, "text",
+                       strncmp(text, self, sizeof self - 1) == 0 ? text + sizeof self - 1 : text);
+    json_end_object(&json);
+    json_print(&json, stderr);
+    text_buffer_free(&buffer);
+}
+
 void output_tell(const struct output *output, int level, const char *format, ...)
 {
+    char text[TELL_SIZE];
     va_list arguments;
     if (output->verbosity < level) {
         return;
     }
-    fputs(style_begin(output->error_color, STYLE_FAINT), stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "%s\n", style_end(output->error_color, STYLE_FAINT));
+    if (output->json) {
+        tell_program(text);
+    } else {
+        fprintf(stderr, "%s%s%s\n", style_begin(output->error_color, STYLE_FAINT), text,
+                style_end(output->error_color, STYLE_FAINT));
+    }
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */

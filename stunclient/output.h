@@ -35,7 +35,8 @@ void output_row(const struct output *output, const char *label, enum output_styl
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A paragraph, wrapped at 78 columns; an empty line before it. */
 void output_paragraph(const struct output *output, const char *text);
-/* Diagnostics on standard error, when --verbosity is at least `level`. */
+/* Diagnostics on standard error, when --verbosity is at least `level`; with --json {"event":"note",
+ * "text":…} on a line, without the program's name in front. */
 void output_tell(const struct output *output, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

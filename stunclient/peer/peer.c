@@ -253,7 +253,7 @@ void peer_adopt(struct peer *peer)
     for (size_t i = 0; i < peer->local.candidate_count; i++) {
         const struct ice_event event = {.type = ICE_LOCAL_CANDIDATE,
                                         .candidate = peer->local.candidates[i]};
-        trace_ice(peer->setup.trace, clock_now(), &event, peer_name(peer));
+        trace_ice(peer->setup.trace, clock_now(), &event, peer_name(peer), "");
     }
 }
 

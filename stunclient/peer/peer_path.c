@@ -176,7 +176,8 @@ static void handle_ice_event(struct peer *peer, struct monotime now, const struc
 {
     struct outbox *outbox = shell_outbox(peer->setup.shell);
     if (!peer->setup.spare) {
-        trace_ice(peer->setup.trace, now, event, peer_name(peer));
+        trace_ice(peer->setup.trace, now, event, peer_name(peer),
+                  servers_name(peer->servers, event->number));
     }
     switch (event->type) {
     case ICE_LOCAL_CANDIDATE:

@@ -18,7 +18,7 @@
 void phone_copy_name(char out[REPORT_NAME_SIZE], const char *name)
 {
     name = name == NULL ? "" : name;
-    text_copy_printable(out, REPORT_NAME_SIZE, name, strlen(name));
+    text_copy_readable(out, REPORT_NAME_SIZE, name, strlen(name));
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -42,8 +42,8 @@ void phone_tell_report(struct phone *phone, struct report *report)
     int status = path == NULL ? 0 : report_write(report, path);
     report_print(report, &phone->output);
     if (status != 0) {
-        fprintf(stderr, "stunclient: the report cannot be written to %s: %s\n", path,
-                strerror(-status));
+        output_tell(&phone->output, 0, "stunclient: the report cannot be written to %s: %s", path,
+                    strerror(-status));
     }
 }
 

@@ -121,14 +121,14 @@ static void say_pair(const struct trace *trace, struct monotime now, const struc
 }
 
 void trace_ice(const struct trace *trace, struct monotime now, const struct ice_event *event,
-               const char *peer)
+               const char *peer, const char *server)
 {
     switch (event->type) {
     case ICE_LOCAL_CANDIDATE:
         say_candidate(trace, now, &event->candidate);
         break;
     case ICE_SERVER_FAILED:
-        trace_say(trace, now, "server", "%s", event->failure_text);
+        trace_say(trace, now, "server", "%s does not serve: %s", server, event->failure_text);
         break;
     case ICE_ROLE_CHANGED:
         trace_say(trace, now, "role", "both sides wanted the same role: ours has changed");

@@ -16,8 +16,9 @@ void trace_init(struct trace *trace, const struct output *output, bool on, struc
 /* `event`: a word for programs. */
 void trace_say(const struct trace *trace, struct monotime now, const char *event,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* What an event of the ICE agent means; `peer` is the other party's name. */
+/* What an event of the ICE agent means; `peer` is the other party's name, `server` that of the
+ * server that ICE_SERVER_FAILED is about, else not used. */
 void trace_ice(const struct trace *trace, struct monotime now, const struct ice_event *event,
-               const char *peer);
+               const char *peer, const char *server);
 
 #endif
