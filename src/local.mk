@@ -121,6 +121,7 @@ src_libnet_la_SOURCES = \
 	src/net/tcp_race.c src/net/tcp_race.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
 	src/net/timer.c src/net/timer.h \
+	src/net/tls_certificates.c src/net/tls_certificates.h \
 	src/net/tls_context.c src/net/tls_context.h \
 	src/net/tunnel.c src/net/tunnel.h \
 	src/net/udp_icmp.c \

@@ -20,6 +20,7 @@
 #define CONFIG_RELAY_ADDRESSES_MAX 16
 #define CONFIG_ALTERNATES_MAX 16
 #define CONFIG_SERVER_NAMES_MAX 32
+#define CONFIG_CERTIFICATES_MAX 64 /* beside the first */
 #define CONFIG_RENDEZVOUS_LISTENERS_MAX 16
 #define CONFIG_RENDEZVOUS_KEYS_MAX 1024
 
@@ -87,13 +88,14 @@ struct config_policy {
     struct turn_holding user_quota, total_quota;             /* of each account, of all together */
     struct turn_realm_limit *realm_limits; /* of realms beside the first; names are `auth`'s */
     size_t realm_count;
-    struct config_certificate *certificate; /* read and checked, or NULL */
-    struct ssl_ctx_st *tls_context;         /* made with it; NULL without it */
-    struct ssl_ctx_st *dtls_context;        /* the same for DTLS */
-    char *certificate_path, *key_path;      /* absolute, or NULL */
-    char *software;                         /* turn.software points to it */
-    char *log_file;                         /* absolute, or NULL: standard error */
-    int log_level;                          /* enum log_level */
+    /* Read and checked; the first is for clients that name no host of another. */
+    struct config_certificate *certificates[CONFIG_CERTIFICATES_MAX + 1];
+    size_t certificate_count;
+    struct ssl_ctx_st *tls_context;  /* made with them; NULL without */
+    struct ssl_ctx_st *dtls_context; /* the same for DTLS */
+    char *software;                  /* turn.software points to it */
+    char *log_file;                  /* absolute, or NULL: standard error */
+    int log_level;                   /* enum log_level */
     bool log_json;
     atomic_uint references; /* config_policy_acquire and _release */
 };

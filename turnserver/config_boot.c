@@ -123,14 +123,17 @@ static char *duplicate(const char *text)
     return text ? strdup(text) : NULL;
 }
 
-char *config_draft_path(const struct config_draft *draft, const char *key, const char *path)
+const char *config_draft_folder(const struct config_draft *draft, const char *key)
 {
-    if (!path)
-        return NULL;
     size_t row = 0;
     while (config_keys[row].path && strcmp(config_keys[row].path, key) != 0)
         row++;
-    return config_path_resolve(config_text_file_of(draft->text, draft->lines[row])->folder, path);
+    return config_text_file_of(draft->text, draft->lines[row])->folder;
+}
+
+char *config_draft_path(const struct config_draft *draft, const char *key, const char *path)
+{
+    return path ? config_path_resolve(config_draft_folder(draft, key), path) : NULL;
 }
 
 /* ---- users who are kept elsewhere --------------------------------------------------------------

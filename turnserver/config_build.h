@@ -61,6 +61,12 @@ bool config_auth_build(struct config_building *building, const struct config_boo
 /* Adds what the draft says of OAuth; problems go to draft->report. False when memory is out. */
 bool config_oauth_build(struct auth_policy *policy, const struct config_draft *draft);
 
+/* Reads the certificates, and makes the contexts of TLS and DTLS with them; after the rendezvous
+ * service's part of the policy. Problems go to draft->report. */
+void config_tls_build(const struct config_building *building, const struct config_boot *boot);
+
+/* The folder of the file in which the key of a row stands. */
+const char *config_draft_folder(const struct config_draft *draft, const char *key);
 /* A path that stands at the key of a row: absolute, by the folder of its file. NULL for NULL. */
 char *config_draft_path(const struct config_draft *draft, const char *key, const char *path);
 

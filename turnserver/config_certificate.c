@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turnserver/config_certificate.h"
 
+#include "net/tls_certificates.h"
 #include "turnserver/config_text.h"
 
 #include <errno.h>
@@ -201,4 +202,9 @@ bool config_certificate_use(const struct config_certificate *certificate, SSL_CT
 {
     return SSL_CTX_use_cert_and_key(context, certificate->leaf, certificate->key,
                                     certificate->chain, 1) == 1;
+}
+
+bool config_certificate_add(const struct config_certificate *certificate, SSL_CTX *context)
+{
+    return tls_certificates_add(context, certificate->leaf, certificate->key, certificate->chain);
 }

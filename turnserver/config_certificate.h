@@ -36,7 +36,9 @@ const char *config_certificate_subject(const struct config_certificate *certific
 const char *config_certificate_fingerprint(const struct config_certificate *certificate);
 /* Whether it is one for the host `name`, as clients check it (RFC 6125). */
 bool config_certificate_names(const struct config_certificate *certificate, const char *name);
-/* Gives it to a TLS context. Returns false when OpenSSL refuses. */
+/* Gives it to a TLS context as the first, or adds it for clients that name a host of its own
+ * (net/tls_certificates.h). Return false when OpenSSL refuses. */
 bool config_certificate_use(const struct config_certificate *certificate, SSL_CTX *context);
+bool config_certificate_add(const struct config_certificate *certificate, SSL_CTX *context);
 
 #endif

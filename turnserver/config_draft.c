@@ -35,6 +35,13 @@ static void *new_alternate(struct config_draft *draft, unsigned line)
     return alternate;
 }
 
+static void *new_certificate(struct config_draft *draft, unsigned line)
+{
+    struct draft_certificate *certificate = &draft->certificates[draft->certificate_count++];
+    *certificate = (struct draft_certificate){.line = line};
+    return certificate;
+}
+
 static void *new_token_key(struct config_draft *draft, unsigned line)
 {
     struct draft_token_key *key = &draft->token_keys[draft->token_key_count++];
@@ -81,6 +88,7 @@ static const struct {
     {"listeners", new_listener},
     {"users", new_user},
     {"oauth.keys", new_token_key},
+    {"tls.certificates", new_certificate},
     {"alternate_servers", new_alternate},
     {"realms", new_realm},
     {"realms[].users", new_user_of_realm},

@@ -69,6 +69,7 @@ static const struct config_choice callers[] = {
 #define AT(member) offsetof(struct config_draft, member)
 #define IN_LISTENER(member) offsetof(struct draft_listener, member)
 #define IN_REALM(member) offsetof(struct draft_realm, member)
+#define IN_CERTIFICATE(member) offsetof(struct draft_certificate, member)
 #define IN_TOKEN_KEY(member) offsetof(struct draft_token_key, member)
 #define IN_ALTERNATE(member) offsetof(struct draft_alternate, member)
 #define IN_USER(member) offsetof(struct draft_user, member)
@@ -94,6 +95,9 @@ const struct config_key config_keys[] = {
     {"tls", CONFIG_GROUP, RELOAD, 0, 0, "(none)", NULL, 0},
     {"tls.certificate", CONFIG_STRING, RELOAD, 1, 4096, "(none)", NULL, AT(certificate)},
     {"tls.key", CONFIG_STRING, RELOAD, 1, 4096, "(none)", NULL, AT(certificate_key)},
+    {"tls.certificates", CONFIG_GROUPS, RELOAD, 0, CONFIG_CERTIFICATES_MAX, "(none)", NULL, 0},
+    {"tls.certificates[].certificate", CONFIG_STRING, RELOAD, 1, 4096, NULL, NULL, IN_CERTIFICATE(certificate)},
+    {"tls.certificates[].key", CONFIG_STRING, RELOAD, 1, 4096, NULL, NULL, IN_CERTIFICATE(key)},
     {"tls.min_version", CONFIG_CHOICE, RELOAD, 0, 0, "1.2", tls_versions, AT(tls_min_version)},
     {"tls.ciphers", CONFIG_STRING, RELOAD, 1, 1024, "(forward secrecy and AEAD)", NULL, AT(tls_ciphers)},
 

@@ -53,6 +53,11 @@ struct draft_realm {
     uint64_t bandwidth; /* bytes a second; 0: no limit */
 };
 
+struct draft_certificate {
+    unsigned line;
+    const char *certificate, *key;
+};
+
 #define CONFIG_TOKEN_KEYS_MAX 64
 #define CONFIG_TOKEN_KEY_TEXT_MAX TOKEN_KEY_TEXT_MAX
 
@@ -121,6 +126,8 @@ struct config_draft {
     struct draft_token_key token_keys[CONFIG_TOKEN_KEYS_MAX];
     size_t token_key_count;
     const char *certificate, *certificate_key, *tls_ciphers;
+    struct draft_certificate certificates[CONFIG_CERTIFICATES_MAX];
+    size_t certificate_count;
     uint32_t tls_min_version;
     config_setting_t *secrets, *allow, *deny, *relay_addresses;
     uint32_t relay_port_min, relay_port_max, relay_default_family;

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/address.h"
-#include "net/dtls.h"
-#include "net/tls_context.h"
 #include "turnserver/config_build.h"
 #include "turnserver/config_certificate.h"
 #include "turnserver/config_host.h"
 
 #include <errno.h>
-#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EXPIRY_DAYS_ADVISED 14
 
 /* ---- where to ---------------------------------------------------------------------------------
  */
@@ -104,125 +100,6 @@ static bool build_peers(const struct config_building *building, const struct con
     return add_own(rules, boot) && add_nat_behavior(rules, boot);
 }
 
-/* ---- certificate ------------------------------------------------------------------------------
- */
-
-static void check_expiry(const struct config_building *building)
-{
-    struct config_place place = config_draft_place(building->draft, "tls.certificate");
-    int days = config_certificate_days_left(building->policy->certificate);
-    if (days < 0)
-        config_report_warning(building->draft->report, place,
-                              "the certificate has expired: clients will refuse it");
-    else if (days < EXPIRY_DAYS_ADVISED)
-        config_report_warning(building->draft->report, place, "the certificate expires in %d days",
-                              days);
-}
-
-static bool load_certificate(const struct config_building *building)
-{
-    const struct config_draft *draft = building->draft;
-    struct config_policy *policy = building->policy;
-    policy->certificate_path = config_draft_path(draft, "tls.certificate", draft->certificate);
-    policy->key_path = config_draft_path(draft, "tls.key", draft->certificate_key);
-    if (!policy->certificate_path || !policy->key_path) {
-        config_report_memory(building);
-        return false;
-    }
-    char problem[512];
-    enum config_certificate_part part =
-        config_certificate_load(&policy->certificate, building->files, policy->certificate_path,
-                                policy->key_path, problem, sizeof(problem));
-    if (part != CONFIG_CERTIFICATE_GOOD) {
-        const char *key = part == CONFIG_CERTIFICATE_KEY_BAD ? "tls.key" : "tls.certificate";
-        config_report_error(draft->report, config_draft_place(draft, key), "%s", problem);
-        return false;
-    }
-    check_expiry(building);
-    return true;
-}
-
-static bool listens_on_tls(const struct config_boot *boot)
-{
-    bool found = false;
-    for (size_t i = 0; i < boot->listener_count; i++)
-        found = found || boot->listeners[i].tls || boot->listeners[i].dtls;
-    return found;
-}
-
-static bool needs_certificate(const struct config_boot *boot)
-{
-    bool needed = listens_on_tls(boot);
-    for (size_t i = 0; i < boot->rendezvous_listener_count; i++)
-        needed = needed || boot->rendezvous_listeners[i].tls;
-    return needed;
-}
-
-/* A context of OpenSSL with the certificate, for connections to come. */
-static SSL_CTX *build_tls_context(const struct config_building *building,
-                                  enum tls_transport transport, const char *protocol)
-{
-    const struct config_draft *draft = building->draft;
-    const struct tls_server_setup setup = {
-        .transport = transport,
-        .ciphers = draft->tls_ciphers,
-        .version_1_3_only = draft->tls_min_version != 0,
-        .protocol = protocol,
-    };
-    SSL_CTX *context = tls_context_new_server(&setup);
-    if (!context && draft->tls_ciphers)
-        config_report_error(draft->report, config_draft_place(draft, "tls.ciphers"),
-                            "expected a list of ciphers as in openssl-ciphers(1), got \"%s\"",
-                            draft->tls_ciphers);
-    else if (!context)
-        config_report_memory(building);
-    else if (!config_certificate_use(building->policy->certificate, context))
-        config_report_error(draft->report, config_draft_place(draft, "tls.certificate"),
-                            "expected a certificate that OpenSSL takes, got one whose key or "
-                            "signature is too weak");
-    ERR_clear_error();
-    return context;
-}
-
-/* The second is not made where the first has told a problem: both have the same. */
-static void build_tls_contexts(const struct config_building *building)
-{
-    struct config_policy *policy = building->policy;
-    unsigned before = building->draft->report->errors;
-    policy->tls_context = build_tls_context(building, TLS_OVER_STREAM, NULL);
-    if (building->draft->report->errors != before)
-        return;
-    policy->dtls_context = build_tls_context(building, TLS_OVER_DATAGRAM, NULL);
-    if (policy->dtls_context)
-        dtls_prepare_server(policy->dtls_context);
-    if (policy->rendezvous)
-        policy->rendezvous->tls_context =
-            build_tls_context(building, TLS_OVER_STREAM, TLS_ALPN_HTTP);
-}
-
-static void build_certificate(const struct config_building *building,
-                              const struct config_boot *boot)
-{
-    const struct config_draft *draft = building->draft;
-    bool needed = needs_certificate(boot);
-    if (!draft->certificate != !draft->certificate_key) {
-        config_report_error(draft->report, config_draft_place(draft, "tls"),
-                            "expected certificate and key, got only one of them");
-    } else if (draft->certificate && load_certificate(building)) {
-        build_tls_contexts(building);
-        if (!needed)
-            config_report_warning(draft->report, config_draft_place(draft, "tls"),
-                                  "no listener uses the certificate: none has \"tls\" or \"dtls\" "
-                                  "among its transports");
-    } else if (!draft->certificate && needed) {
-        config_report_error(
-            draft->report,
-            config_draft_place(draft, listens_on_tls(boot) ? "listeners" : "rendezvous.listeners"),
-            "expected tls = { certificate = ...; key = ...; } in this file, since "
-            "a listener has \"tls\" or \"dtls\", got none");
-    }
-}
-
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
@@ -296,7 +173,7 @@ struct config_policy *config_policy_build(const struct config_draft *draft,
                 build_turn(&building) && build_log(&building);
     if (good) {
         policy->rendezvous = config_rendezvous_build(draft, boot, policy->turn.relay_enabled);
-        build_certificate(&building, boot);
+        config_tls_build(&building, boot);
         return policy;
     }
     config_policy_release(policy);
@@ -318,9 +195,8 @@ void config_policy_release(struct config_policy *policy)
     SSL_CTX_free(policy->tls_context);
     SSL_CTX_free(policy->dtls_context);
     config_rendezvous_free(policy->rendezvous);
-    config_certificate_free(policy->certificate);
-    free(policy->certificate_path);
-    free(policy->key_path);
+    for (size_t i = 0; i < policy->certificate_count; i++)
+        config_certificate_free(policy->certificates[i]);
     free(policy->realm_limits);
     free(policy->software);
     free(policy->log_file);

@@ -222,13 +222,17 @@ static void print_discovery(struct zone *zone)
 /* Clients check a certificate for the name that they were given (RFC 8489 §6.2.3). */
 static void print_certificate(const struct zone *zone, const struct config *config)
 {
-    const struct config_certificate *certificate = config->policy->certificate;
+    const struct config_policy *policy = config->policy;
     bool secure = zone->transports[1].endpoint_count + zone->transports[3].endpoint_count > 0;
-    if (secure && certificate && !config_certificate_names(certificate, zone->domain))
+    bool named = false;
+    for (size_t i = 0; i < policy->certificate_count; i++)
+        named = named || config_certificate_names(policy->certificates[i], zone->domain);
+    if (secure && policy->certificate_count > 0 && !named)
         fprintf(zone->stream,
-                "; The certificate in tls.certificate does not name %s: clients of turns:%s will\n"
+                "; The certificate in tls does not name %s%s: clients of turns:%s will\n"
                 "; refuse it.\n",
-                zone->domain, zone->domain);
+                zone->domain, policy->certificate_count > 1 ? ", nor do the others" : "",
+                zone->domain);
 }
 
 bool dns_records_print(const struct config *config, const char *domain, FILE *stream)

@@ -148,6 +148,7 @@ turnserver_libsettings_la_SOURCES = \
 	turnserver/config_report.c turnserver/config_report.h \
 	turnserver/config_syntax.c turnserver/config_syntax.h \
 	turnserver/config_text.c turnserver/config_text.h \
+	turnserver/config_tls.c \
 	turnserver/dns_records.c turnserver/dns_records.h
 turnserver_libsettings_la_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(OPENSSL_CFLAGS)
 turnserver_libsettings_la_LIBADD = $(LIBCONFIG_LIBS) $(OPENSSL_LIBS)

@@ -211,11 +211,13 @@ void service_reload(struct service *service)
 
 void service_describe_policy(struct log *log, const struct config_policy *policy)
 {
-    if (policy->certificate)
+    for (size_t i = 0; i < policy->certificate_count; i++) {
+        const struct config_certificate *one = policy->certificates[i];
         log_event(log, LOG_INFO, "certificate",
-                  log_string("subject", config_certificate_subject(policy->certificate)),
-                  log_string("sha256", config_certificate_fingerprint(policy->certificate)),
-                  log_i64("days_left", config_certificate_days_left(policy->certificate)));
+                  log_string("subject", config_certificate_subject(one)),
+                  log_string("sha256", config_certificate_fingerprint(one)),
+                  log_i64("days_left", config_certificate_days_left(one)));
+    }
     if (!policy->turn.relay_enabled)
         log_event(log, LOG_INFO, "serving STUN only: there are neither users nor rest.secrets",
                   log_string("realm", auth_policy_realm(policy->auth)));

@@ -31,6 +31,7 @@ e2e_tests = \
 	tests/e2e/test_stun_binding.py \
 	tests/e2e/test_stun_classic.py \
 	tests/e2e/test_stun_link_local.py \
+	tests/e2e/test_tls_names.py \
 	tests/e2e/test_tls_upstream.py \
 	tests/e2e/test_turn_auth.py \
 	tests/e2e/test_turn_bandwidth.py \

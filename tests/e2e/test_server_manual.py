@@ -93,6 +93,7 @@ def example_is_good_with_every_setting():
     """The example is good with every setting in force, and its defaults are the real ones"""
     folder = postern.temporary_folder()
     service.make_certificate(folder, "example.org", "certificate.pem")
+    service.make_certificate(folder, "example.net", "example.net.pem", "example.net.key.pem")
     text = uncommented(EXAMPLE.read_text())
     result = service.check(first_of_alternatives(text), folder)
     if "built without" in result.err:

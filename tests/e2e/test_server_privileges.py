@@ -104,6 +104,11 @@ def reloads_what_only_root_may_read():
     user, password = stunwire.rest_credential("0123456789abcdef", "x", 100)
     e2e.allocated(port, user=user, password=password)
 
+    elements = ", ".join(['{ certificate = "cert.pem"; key = "key.pem"; }'] * 64)
+    server.rewrite(text.replace(PAIR, f"tls = {{ certificates = ( {elements} ); }};"))
+    lines = service.reload(server)
+    tap.equal(sum(" certificate " in line for line in lines), 64, "as many as there may be")
+
     server.rewrite(text + "\nrealm = 5;\n")
     lines = service.reload(server, good=False)
     tap.true(any(f"{server.file}:" in line and "realm" in line for line in lines), f"{lines}")

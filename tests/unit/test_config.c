@@ -68,7 +68,7 @@ static void test_empty_file_is_a_stun_server(void **state)
     assert_false(turn->relay_family_of_client);
     assert_true(turn->rfc5766_channels);
     assert_null(turn->software);
-    assert_null(config->policy->certificate);
+    assert_int_equal(config->policy->certificate_count, 0);
     assert_null(config->policy->log_file);
     assert_int_equal(config->policy->log_level, LOG_INFO);
     assert_false(config->policy->log_json);

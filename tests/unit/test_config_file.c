@@ -398,12 +398,11 @@ static void test_certificate(void **state)
     const struct config_policy *policy = config->policy;
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    assert_string_equal(policy->certificate_path, "/etc/c.pem");
-    assert_string_equal(policy->key_path, "/etc/k.pem");
-    assert_string_equal(config_certificate_subject(policy->certificate), "CN=turn.example.org");
-    assert_int_equal(strlen(config_certificate_fingerprint(policy->certificate)), 64);
-    assert_in_range(config_certificate_days_left(policy->certificate), 99, 100);
-    assert_true(config_certificate_use(policy->certificate, context));
+    assert_int_equal(policy->certificate_count, 1);
+    assert_string_equal(config_certificate_subject(policy->certificates[0]), "CN=turn.example.org");
+    assert_int_equal(strlen(config_certificate_fingerprint(policy->certificates[0])), 64);
+    assert_in_range(config_certificate_days_left(policy->certificates[0]), 99, 100);
+    assert_true(config_certificate_use(policy->certificates[0], context));
     SSL_CTX_free(context);
     config_free(config);
 }

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILES_MAX 64
+#define FILES_MAX 256 /* of the configuration, its certificates, the log */
 #define ANSWER_TIMEOUT_S 10
 
 enum record_kind {
