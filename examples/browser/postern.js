@@ -8,15 +8,22 @@
 //   const call = await service.call('bob');          // a Call
 //   call.channel.send('hello');                      // an RTCDataChannel
 //   call.connection                                  // an RTCPeerConnection
+//   call.restart();                                  // look for another way, e.g. on another network
 //
 // Events of a Rendezvous: registered, incoming (detail: Call), lost, restored. Of a Call: ringing, open
 // (the data channel is), channel (detail: one more that the peer opened), ended (detail: {reason}).
+// A call that lost its way looks for another one by itself, for a minute. Either side may offer anew at any
+// time; where both do at once the callee yields (docs/rendezvous.md).
 // A password needs WebCrypto, that is https: or localhost; a page of another origin has a token of its
 // back end. The password itself is never sent.
 
 const bytesOf = (text) => new TextEncoder().encode(text);
 const base64url = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
   .replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+// The certificates that a description names, for comparison.
+const certificatesOf = ({ sdp }) => [...new Set(sdp.match(/^a=fingerprint:.*$/gmi)?.map((line) => line.trim().toLowerCase()))]
+  .sort().join();
+const RESTART_AFTER = 3000, PATIENCE = 60000, ANSWER_PATIENCE = 15000; // ms
 
 export class RendezvousError extends Error {
   constructor({ code, message, retry_after }) {
@@ -181,21 +188,28 @@ export class Rendezvous extends EventTarget {
 }
 
 export class Call extends EventTarget {
-  #service; #id; #unsent = []; #early = []; #described = false; #over = false;
+  #service; #configuration; #id; #unsent = []; #early = []; #described = false; #over = false; #works = false;
+  #lost; #giveUp;  #offering = false; #answering = false; #offered = 0; #certificates;
 
   constructor(service, peer, configuration, outgoing) {
     super();
     this.#service = service;
     this.peer = peer;
     this.outgoing = outgoing;
+    this.#configuration = configuration;
     this.connection = new RTCPeerConnection({ iceServers: service.iceServers, ...configuration });
     this.connection.onicecandidate = ({ candidate }) =>
       this.#tell({ type: 'candidate', candidate: candidate ? candidate.toJSON() : { candidate: '' } });
     this.connection.ondatachannel = ({ channel }) =>
       this.channel ? this.dispatchEvent(new CustomEvent('channel', { detail: channel })) : this._adopt(channel);
-    this.connection.onconnectionstatechange = () => {
-      if (['failed', 'closed'].includes(this.connection.connectionState)) this.hangUp('failed');
-    };
+    this.connection.onconnectionstatechange = () => this.#look(this.connection.connectionState);
+    this.connection.onnegotiationneeded = () => this.#offer();
+  }
+
+  // ICE anew: another way is looked for, and the old one carries the data for as long as it works.
+  restart() {
+    this.#renewServers();
+    this.connection.restartIce();
   }
 
   // The callee says yes; the offer is answered.
@@ -248,6 +262,7 @@ export class Call extends EventTarget {
   _ended(reason) {
     if (this.#over) return;
     this.#over = true;
+    this.#found();
     this.#service._forget(this.#id);
     this.connection.close();
     this.dispatchEvent(new CustomEvent('ended', { detail: { reason } }));
@@ -264,9 +279,74 @@ export class Call extends EventTarget {
     this._ended(reason);
   }
 
+  // A way that worked and is silent: another one is looked for, and the call ends if there is none.
+  #look(state) {
+    if (state === 'closed' || (state === 'failed' && !this.#works)) return this.hangUp('failed');
+    if (state === 'connected') {
+      this.#works = true;
+      this.#found();
+    }
+    if (!['disconnected', 'failed'].includes(state)) return undefined;
+    this.#giveUp ??= setTimeout(() => this.hangUp('failed'), PATIENCE);
+    clearTimeout(this.#lost);
+    this.#lost = setTimeout(() => this.restart(), state === 'failed' ? 0 : RESTART_AFTER);
+    return undefined;
+  }
+
+  #found() {
+    clearTimeout(this.#lost);
+    clearTimeout(this.#giveUp);
+    this.#giveUp = undefined;
+  }
+
+  // What the relays took when the call began may have expired since.
+  #renewServers() {
+    const { iceServers } = this.#service;
+    this.connection.setConfiguration({ ...this.connection.getConfiguration(), iceServers, ...this.#configuration });
+  }
+
+  // An offer in mid-call. The first ones are those of call() and accept().
+  async #offer() {
+    if (!this.#works || this.#over) return;
+    try {
+      this.#offering = true;
+      await this.connection.setLocalDescription();
+      this.#offered = Date.now();
+      const { type, sdp } = this.connection.localDescription;
+      this.#tell({ type: 'description', description: { type, sdp } });
+    } catch { // an offer of the other side came first
+    } finally { this.#offering = false; }
+  }
+
+  // Whether both sides have offered, and ours counts: the caller does not yield, unless nobody ever answers.
+  #collides() {
+    const state = this.connection.signalingState;
+    const ours = this.#offering || (state !== 'stable' && !this.#answering);
+    return ours && this.outgoing && (!this.#offered || Date.now() < this.#offered + ANSWER_PATIENCE);
+  }
+
+  // DTLS goes on through all offers: another certificate would be somebody else's.
+  #knows(description) {
+    const certificates = certificatesOf(description);
+    this.#certificates ??= certificates;
+    return certificates === this.#certificates;
+  }
+
   async #describe(description) {
-    await this.connection.setRemoteDescription(description);
-    if (description.type === 'offer' && this.#described) {
+    const isOffer = description.type === 'offer';
+    if (description.type === 'rollback') {
+      if (this.connection.signalingState === 'have-local-offer') await this.connection.setLocalDescription(description);
+      return;
+    }
+    if (isOffer ? this.#collides() : this.connection.signalingState === 'stable') return;
+    if (!this.#knows(description)) {
+      if (isOffer) this.#tell({ type: 'description', description: { type: 'rollback' } });
+      return;
+    }
+    if (isOffer && this.#described) this.#renewServers();
+    this.#answering = !isOffer;
+    await this.connection.setRemoteDescription(description).finally(() => { this.#answering = false; });
+    if (isOffer && this.#described) {
       await this.connection.setLocalDescription();
       const { type, sdp } = this.connection.localDescription;
       this.#tell({ type: 'description', description: { type, sdp } });

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One headless Chromium with examples/browser/postern.js, as a caller or as one who is called. Reads
 // {modules, chromium, example, role, url, account, to, bytes, timeout, arguments} on standard input;
-// writes a line {registered} and then a line {received, sha256, ms, path, log} or {error, log}.
-// The called one echoes all that comes; the caller sends `bytes` random bytes and hashes the echo.
+// writes a line {registered} and then a line {received, sha256, ms, path, restarts, log} or {error, log}.
+// The called one echoes all that comes; the caller sends `bytes` random bytes and hashes the echo. On the
+// way it restarts ICE `restarts` times; `restarts` of the result are those that happened, whoever began.
 'use strict';
 const fs = require('fs');
 const http = require('http');
 const os = require('os');
 const path = require('path');
 
-async function liveInPage({ role, url, account, to, bytes, timeout }) {
+async function liveInPage({ role, url, account, to, bytes, timeout, restarts }) {
   const CHUNK = 16384, HIGH_WATER = 1 << 20;
   const { Rendezvous } = await import('/postern.js');
   const log = [], started = performance.now();
@@ -23,6 +24,20 @@ async function liveInPage({ role, url, account, to, bytes, timeout }) {
     for (const type of ['ringing', 'open', 'ended']) call.addEventListener(type, ({ detail }) => note(`${type} ${JSON.stringify(detail ?? '')}`));
     return new Promise((resolve) => call.addEventListener('open', resolve));
   };
+  const ufrags = new Set(), generations = (call) => {
+    const take = () => {
+      const ufrag = /^a=ice-ufrag:(.*)$/m.exec(call.connection.currentLocalDescription?.sdp ?? '')?.[1];
+      if (call.connection.signalingState === 'stable' && ufrag) ufrags.add(ufrag);
+    };
+    call.connection.addEventListener('signalingstatechange', take);
+    take();
+  };
+  let begun = 0;
+  const restartAt = (call, done) => {
+    if (!restarts || done < (begun + 1) * bytes / (restarts + 1) || begun === restarts) return;
+    note(`restart ${++begun} after ${done} bytes`);
+    call.restart();
+  };
   const drained = (channel) => new Promise((resolve) => {
     channel.bufferedAmountLowThreshold = HIGH_WATER / 2;
     if (channel.bufferedAmount <= HIGH_WATER) resolve();
@@ -34,9 +49,13 @@ async function liveInPage({ role, url, account, to, bytes, timeout }) {
     const opened = watch(call), ended = new Promise((resolve) => call.addEventListener('ended', resolve));
     await call.accept();
     await opened;
+    generations(call);
+    let received = 0;
     const parts = [], finish = new Promise((resolve) => {
       call.channel.onmessage = ({ data }) => {
         parts.push(data);
+        received += data.byteLength ?? data.length;
+        restartAt(call, received);
         call.channel.send(data);
         if ((data.byteLength ?? data.length) === 0) resolve();
       };
@@ -45,20 +64,24 @@ async function liveInPage({ role, url, account, to, bytes, timeout }) {
     const way = await call.path();
     await Promise.race([ended, finish]);
     note('end of input');
+    while (call.channel.readyState === 'open' && call.channel.bufferedAmount > 0)
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
     await Promise.race([ended, new Promise((resolve) => { setTimeout(resolve, 3000); })]);
-    return { received: parts.reduce((sum, part) => sum + (part.byteLength ?? part.length), 0), sha256: await hash(parts), path: way };
+    return { received, sha256: await hash(parts), path: way };
   };
   const asCaller = async () => {
     const data = new Uint8Array(bytes);
     for (let at = 0; at < bytes; at += 65536) crypto.getRandomValues(data.subarray(at, at + 65536));
-    const begun = performance.now(), call = await service.call(to);
+    const called = performance.now(), call = await service.call(to);
     await watch(call);
-    const ms = performance.now() - begun, parts = [];
+    generations(call);
+    const ms = performance.now() - called, parts = [];
     let received = 0;
     const back = new Promise((resolve, reject) => {
       call.channel.onmessage = ({ data: part }) => {
         parts.push(part);
         received += part.byteLength;
+        restartAt(call, received);
         if (received >= bytes) resolve();
       };
       call.addEventListener('ended', ({ detail }) => reject(new Error(`ended with ${received} of ${bytes} bytes: ${detail.reason}`)));
@@ -76,7 +99,8 @@ async function liveInPage({ role, url, account, to, bytes, timeout }) {
     const { name, reflexive } = await service.register();
     note(`registered as ${name}, seen at ${reflexive}`);
     await globalThis.tell({ registered: name });
-    return { ...await Promise.race([role === 'listen' ? asCalled() : asCaller(), late]), log };
+    const done = await Promise.race([role === 'listen' ? asCalled() : asCaller(), late]);
+    return { ...done, restarts: ufrags.size - 1, log };
   } catch (error) {
     return { error: String(error), log };
   } finally {
