@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How calls end: the table in stunclient(1), EXIT STATUS, row by row, with the real programs at both ends."""
+import fcntl
 import os
+import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 import client
@@ -41,7 +45,7 @@ def callee_is_interrupted(number):
     began = time.monotonic()
     bob.child.send_signal(number)
     both_say(alice, bob, "ended the call and says: it was interrupted", "the call was interrupted")
-    tap.true(time.monotonic() - began < 3, "at once")
+    tap.true(time.monotonic() - began < 12, "at once")
 
 
 @tap.test(number=SIGNALS)
@@ -50,7 +54,8 @@ def caller_is_interrupted(number):
     alice, bob = joined(World())
     alice.child.stdin.write(b" more")
     alice.child.stdin.flush()
-    time.sleep(0.1)
+    waiting = lambda: struct.unpack("i", fcntl.ioctl(alice.child.stdin, termios.FIONREAD, bytes(4)))[0]
+    tap.true(postern.until(lambda: waiting() == 0), "it is read")
     alice.child.send_signal(number)
     both_say(alice, bob, "the call was interrupted", "ended the call and says: it was interrupted")
     tap.equal(bob.output, b"word more")
@@ -76,13 +81,14 @@ def ignored_hangup():
     bob.wait()
 
 
-@tap.test(timeout=150)
+@tap.test(timeout=240)
 def callee_is_killed():
     """the callee vanishes without a word: the caller notices by its silence, and ends with 1"""
     alice, bob = joined(World())
     alice.child.stdin.close()
     bob.child.kill()
-    tap.true("the way to the peer is gone" in alice.wait(client.DEGRADED, seconds=120)["reason"], alice.errors)
+    reason = alice.wait(client.DEGRADED, seconds=120)["reason"]  # by whichever layer notices first
+    tap.true("the way to the peer is gone" in reason or "no longer acknowledges" in reason, alice.errors)
 
 
 @tap.test
@@ -92,7 +98,7 @@ def keeper_is_interrupted():
     alice, bob = joined(world, "--keep")
     bob.child.send_signal(signal.SIGTERM)
     tap.true("says: it was interrupted" in alice.wait(client.DEGRADED)["reason"], alice.errors)
-    tap.equal(bob.child.wait(5), 0, bob.errors)
+    tap.equal(bob.child.wait(60), 0, bob.errors)
     tap.true("the call was interrupted" in bob.errors, bob.errors)
 
 
@@ -168,7 +174,7 @@ def callee_dies_before_it_has_written():
     world = World()
     bob = world.listen(output=subprocess.PIPE)
     alice = world.call(input=os.urandom(3 << 20))
-    time.sleep(1)
+    tap.true(select.select([bob.child.stdout], [], [], 60)[0], "some of it comes")
     bob.child.send_signal(signal.SIGINT)
     tap.true("it was interrupted" in alice.wait(client.DEGRADED)["reason"], alice.errors)
     bob.wait(client.DEGRADED)
@@ -189,7 +195,7 @@ def forwarder_is_interrupted(number):
         with listener.accept()[0] as connection:
             alice.child.send_signal(number)
             alice.wait()
-            connection.settimeout(5)
+            connection.settimeout(30)
             tap.equal(connection.recv(1), b"")
     bob.wait()
 

@@ -5,6 +5,7 @@ import pathlib
 import random
 import re
 import signal
+import threading
 import time
 
 import client
@@ -358,8 +359,15 @@ def indications_that_carry_nothing():
 def a_signal_ends_it_and_cleans_up():
     """a signal in the middle deletes the allocations: the quota is free again"""
     _, port = e2e.serve(more="quotas = { user = { allocations = 2; }; };\n")
-    process = postern.Process([postern.stunclient, "turn", f"127.0.0.1:{port}", *CREDENTIALS, "--count", "1000", "--json"])
-    time.sleep(0.7)
+    echoing = threading.Event()
+
+    def look(data, to_server):
+        if stun.is_channel(data):
+            echoing.set()
+        return data
+
+    process = postern.Process([postern.stunclient, "turn", client.Way(port, look).name, *CREDENTIALS, "--count", "1000", "--json"])
+    tap.true(echoing.wait(60), "it comes to the echo")
     process.signal(signal.SIGINT)
     status = process.wait(30)
     told = client.check(postern.Result(status, process.stdout + "\n", process.stderr), client.NO_REPLY)
