@@ -106,6 +106,38 @@ def read_until(child, data, wanted):
     return out
 
 
+def ended(connection, timeout=20):
+    """Whether the other end closes the socket in that time, whatever it says before."""
+    connection.settimeout(timeout)
+    try:
+        while connection.recv(4096):
+            pass
+        return True
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def is_free(address):
+    """Whether no UDP socket of this host is bound there."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(address)
+            return True
+    except OSError:
+        return False
+
+
+def code_of(call, *arguments):
+    """The code of the error with which a client's method is refused, or 0."""
+    try:
+        call(*arguments)
+    except stunwire.Refused as refused:
+        return refused.code
+    return 0
+
+
 def still_answers(port, address="127.0.0.1"):
     """The server answers Binding, with the address that asked."""
     transport = udp(port, address)

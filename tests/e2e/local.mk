@@ -54,7 +54,7 @@ e2e_tests = \
 	tests/e2e/test_users.py \
 	tests/e2e/test_users_redis.py
 TESTS += $(e2e_tests)
-EXTRA_DIST += $(e2e_tests) tests/e2e/client.py tests/e2e/e2e.py tests/e2e/service.py tests/e2e/telephone.py
+EXTRA_DIST += $(e2e_tests) tests/e2e/client.py tests/e2e/e2e.py tests/e2e/secure.py tests/e2e/service.py tests/e2e/telephone.py
 
 # What test_signal.py asks the codec by.
 check_PROGRAMS += tests/e2e/signal_lines

@@ -7,7 +7,6 @@ server sends anywhere arrives at one socket: silence there is evidence, not an a
 """
 import ipaddress
 import socket
-import struct
 import time
 
 import e2e
@@ -152,14 +151,6 @@ class Pair:
         return self.clients[version]
 
 
-def code_of(call, *arguments):
-    try:
-        call(*arguments)
-    except stunwire.Refused as refused:
-        return refused.code
-    return 0
-
-
 def wrong(rows):
     """What did not hold, as text; rows are (address, got, expected)."""
     return [f"{text}: {got}, not {expected}" for text, got, expected in rows if got != expected]
@@ -181,10 +172,10 @@ def judges_requests(method, rules, transport):
     for number, text in enumerate(ALWAYS + SPECIAL):
         one, peer, channel = pair.to(text), (text, everywhere.port), 0x4000 + number % 0x1000
         if method == "ChannelBind":
-            code = code_of(one.bind_channel, peer, channel)
+            code = e2e.code_of(one.bind_channel, peer, channel)
             one.send_channel(text.encode(), channel)
         else:
-            code = code_of(one.permit, peer)
+            code = e2e.code_of(one.permit, peer)
             one.send(peer, text.encode())
         rows.append((text, code, expected_code(text, rules)))
         if code == 0 and is_sendable(text):
@@ -225,7 +216,7 @@ def judges_connect(rules, transport):
         expected = 437 if transport == "udp" else expected_code(text, rules)
         if expected == 0 and not is_sendable(text):
             continue
-        code = code_of(pair.to(text)._peer_request, stunwire.CONNECT, [(text, everywhere.port)])
+        code = e2e.code_of(pair.to(text)._peer_request, stunwire.CONNECT, [(text, everywhere.port)])
         count += code == 0
         rows.append((text, code, expected))
     tap.equal(wrong(rows), [])
@@ -240,7 +231,7 @@ def one_bad_peer_spoils_all(transport):
     one, everywhere = Pair(port, transport).to("8.8.8.8"), Everywhere()
     good, bad = ("8.8.8.8", everywhere.port), ("10.0.0.1", everywhere.port)
     for peers in ([good, bad], [bad, good]):
-        tap.equal(code_of(one.permit, *peers), 403)
+        tap.equal(e2e.code_of(one.permit, *peers), 403)
         one.send(good, b"no")
     tap.equal(everywhere.heard(), [])
 
@@ -270,15 +261,15 @@ def keeps_off_its_listeners(rules, transport):
         one = e2e.client(port, transport, RELAY4)
         one.allocate([e2e.family_of(RELAY4)])
         permitted = target[0] != "127.0.0.1" or rules == "allowing"
-        tap.equal(code_of(one.permit, target), 0 if permitted else 403, str(target))
+        tap.equal(e2e.code_of(one.permit, target), 0 if permitted else 403, str(target))
         one.send(target, request)
-        code_of(one.bind_channel, target, 0x4000 + number)
+        e2e.code_of(one.bind_channel, target, 0x4000 + number)
         one.send_channel(request, 0x4000 + number)
         tap.equal(one.receive(0.2), None, f"an answer by way of {target}")
         if transport == "tcp":
             stream = e2e.client(port, transport, RELAY4)
             stream.allocate(protocol=stunwire.TCP)
-            tap.equal(code_of(stream._peer_request, stunwire.CONNECT, [target]), 403, str(target))
+            tap.equal(e2e.code_of(stream._peer_request, stunwire.CONNECT, [target]), 403, str(target))
 
 
 @tap.test(rules=["default", "allowing"])
@@ -304,7 +295,7 @@ def keeps_off_its_database(rules):
     tap.raises(TimeoutError, listening.recv, 100)
     one = e2e.client(port, "tcp")
     one.allocate([e2e.family_of(RELAY4)], protocol=stunwire.TCP)
-    tap.equal(code_of(one._peer_request, stunwire.CONNECT, [where]), 403)
+    tap.equal(e2e.code_of(one._peer_request, stunwire.CONNECT, [where]), 403)
 
 
 @tap.test(rules=["default", "allowing"])
@@ -320,7 +311,7 @@ def keeps_off_its_rendezvous_service(rules):
     tap.true(postern.until(lambda: ("tcp", where[1]) in postern.listening(process.pid)), process.stderr)
     one = e2e.client(port, "tcp")
     one.allocate([e2e.family_of(RELAY4)], protocol=stunwire.TCP)
-    tap.equal(code_of(one._peer_request, stunwire.CONNECT, [where]), 403)
+    tap.equal(e2e.code_of(one._peer_request, stunwire.CONNECT, [where]), 403)
 
 
 @tap.test(address=[RELAY4, PRIVATE, RELAY6], transport=["udp", "tcp"])
@@ -362,7 +353,7 @@ def operator_decides():
                 "8.8.9.1": 403, "8.8.9.2": 0}
     for text, code in expected.items():
         one = pair.to(text)
-        tap.equal(code_of(one.permit, (text, everywhere.port)), code, text)
+        tap.equal(e2e.code_of(one.permit, (text, everywhere.port)), code, text)
         one.send((text, everywhere.port), text.encode())
     tap.equal(set(everywhere.heard()), {text for text, code in expected.items() if code == 0})
 
@@ -374,9 +365,9 @@ def explains_once(transport):
     one = e2e.client(port, transport)
     one.allocate([e2e.family_of(RELAY4)])
     for number in range(100):
-        tap.equal(code_of(one.permit, (f"192.168.1.{number + 1}", 1)), 403)
+        tap.equal(e2e.code_of(one.permit, (f"192.168.1.{number + 1}", 1)), 403)
     for target in ("9.9.9.9", "9.9.9.9", "224.0.0.1", "224.0.0.2"):
-        tap.equal(code_of(one.permit, (target, 1)), 403)
+        tap.equal(e2e.code_of(one.permit, (target, 1)), 403)
     service.logged(process, "refused whatever peers.allow says")
     time.sleep(0.2)
     lines = [line for line in process.errors if "peer refused" in line]

@@ -6,7 +6,6 @@ The flood needs a network of the test's own, in which every unicast address is t
 import ipaddress
 import json
 import os
-import pathlib
 import random
 import resource
 import socket
@@ -28,16 +27,6 @@ TURN_METHODS = [stunwire.ALLOCATE, stunwire.REFRESH, stunwire.CREATE_PERMISSION,
 TRANSPORT = stunwire.requested_transport()
 
 
-def resident(process):
-    """Bytes of memory that the server uses."""
-    return int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def measures_memory(process):
-    """A sanitizer keeps what was freed, so that its size says nothing."""
-    return "libasan" not in pathlib.Path(f"/proc/{process.pid}/maps").read_text()
-
-
 def limits(text, more):
     return text.replace("limits = { unauthenticated_per_source = 0;", f"limits = {{ {more}")
 
@@ -47,14 +36,6 @@ def json_log(process):
     lines = list(process.errors)
     begin = next(number for number, line in enumerate(lines) if line.startswith("{"))
     return [json.loads(line) for line in lines[begin:]]
-
-
-def code_of(call, *arguments):
-    try:
-        call(*arguments)
-    except stunwire.Refused as refused:
-        return refused.code
-    return 0
 
 
 # ---- how much comes back ------------------------------------------------------------------------
@@ -208,11 +189,11 @@ def owners_are_kept_apart(transport):
         owner = (one.user, one.password, one.key)
         one.user, one.password = stunwire.rest_credential(postern.SECRET, "bob")
         one.key = stunwire.long_term_key(one.user, postern.REALM, one.password)
-        tap.equal(code_of(one.refresh, 0), 441)
-        tap.equal(code_of(one.permit, peer.local), 441)
-        tap.equal(code_of(one.bind_channel, peer.local), 441)
+        tap.equal(e2e.code_of(one.refresh, 0), 441)
+        tap.equal(e2e.code_of(one.permit, peer.local), 441)
+        tap.equal(e2e.code_of(one.bind_channel, peer.local), 441)
         if kind == stunwire.TCP:
-            tap.equal(code_of(one._peer_request, stunwire.CONNECT, [peer.local]), 441)
+            tap.equal(e2e.code_of(one._peer_request, stunwire.CONNECT, [peer.local]), 441)
         one.user, one.password, one.key = owner
         if kind == stunwire.UDP:
             one.send(peer.local, b"without permission")
@@ -231,7 +212,7 @@ def channels_are_for_udp():
     _, port = e2e.serve()
     one = e2e.client(port, "tcp")
     one.allocate(protocol=stunwire.TCP)
-    tap.equal(code_of(one.bind_channel, ("127.0.0.1", 9)), 403)
+    tap.equal(e2e.code_of(one.bind_channel, ("127.0.0.1", 9)), 403)
 
 
 # ---- what stands behind the integrity -----------------------------------------------------------
@@ -345,13 +326,13 @@ def a_user_floods_no_log(workers):
     kept = [e2e.allocated(port)]
     for _ in range(50):
         one = e2e.allocated(port)
-        tap.equal(code_of(one.permit, ("192.168.1.1", 9)), 403)
+        tap.equal(e2e.code_of(one.permit, ("192.168.1.1", 9)), 403)
         one.refresh(0)
         one.close()
     kept.append(e2e.allocated(port))
     for number in range(100):
         one = e2e.client(port) if number % 10 == 0 else one
-        tap.equal(code_of(one.allocate), 486)
+        tap.equal(e2e.code_of(one.allocate), 486)
     lines = lines_after(process, 0)
     for words in ("allocation refused: a quota is reached", "peer refused"):
         found = [line for line in lines if words in line]
@@ -432,7 +413,7 @@ def twenty_thousand_cycles_leak_no_port(workers):
         'relay = { addresses = [ "127.0.0.1" ]; };',
         f'relay = {{ addresses = [ "127.0.0.1" ]; ports = {{ min = {first}; max = {first + 7}; }}; }};')
     process = postern.server(text)
-    count = 4000 if not measures_memory(process) else 20000
+    count = 4000 if process.sanitized else 20000
     one, other = e2e.client(port), e2e.client(port)
     even, pair = [(stunwire.EVEN_PORT, b"\0")], [(stunwire.EVEN_PORT, b"\x80")]
     for number in range(count // 4):
@@ -450,7 +431,7 @@ def twenty_thousand_cycles_leak_no_port(workers):
     for holder in holders:
         holder.allocate()
     tap.equal({holder.relayed[1] for holder in holders}, set(range(first, first + 8)))
-    tap.equal(code_of(one.allocate), 508)
+    tap.equal(e2e.code_of(one.allocate), 508)
 
 
 @tap.test(timeout=300, **BOTH)
@@ -464,7 +445,7 @@ def half_open_connections_starve_nobody(workers):
         connection = socket.create_connection(("127.0.0.1", port))
         tap.cleanup(connection.close)
         slow.append(connection)
-    before, worst = resident(process), 0
+    before, worst = process.resident, 0
     for turn in range(20):
         for connection in slow[::2]:
             try:
@@ -476,8 +457,8 @@ def half_open_connections_starve_nobody(workers):
         worst = max(worst, time.monotonic() - begun)
         one.refresh(0)
     tap.true(worst < 5, f"{worst:.2f} s for an allocation")
-    grown = resident(process) - before
-    tap.true(not measures_memory(process) or grown < 8 << 20, f"{grown} bytes more for 500 that send slowly")
+    grown = process.resident - before
+    tap.true(process.sanitized or grown < 8 << 20, f"{grown} bytes more for 500 that send slowly")
     tap.diag(f"an allocation took at most {worst * 1000:.1f} ms; {grown >> 10} KiB more")
 
 
@@ -519,10 +500,10 @@ def memory_is_flat_in_a_flood(workers):
                     way.settimeout(20)
                     answers += len(way.recv(2000)) > 0
     flood(10000)
-    before = resident(process)
+    before = process.resident
     flood(30000)
-    grown = resident(process) - before
-    tap.true(not measures_memory(process) or grown < 1 << 20, f"{grown} bytes more after 30,000 sources")
+    grown = process.resident - before
+    tap.true(process.sanitized or grown < 1 << 20, f"{grown} bytes more after 30,000 sources")
     tap.equal(answers, 40000 // 64 + 1, "asked now and then, and answered")
     e2e.still_answers(port)
     tap.diag(f"{grown} bytes more")

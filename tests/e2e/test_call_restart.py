@@ -10,7 +10,6 @@ import threading
 import time
 
 import messages
-import postern
 import tap
 from telephone import World
 

@@ -5,15 +5,10 @@ import socket
 import threading
 
 import client
-import pki
 import postern
+import secure
 import tap
 
-NAME = "turn.example.org"
-
-
-def authority():
-    return pki.Authority(postern.temporary_folder())
 
 
 def serve(ours, *names, workers=1, transports=("udp", "dtls"), **options):
@@ -65,7 +60,7 @@ class Forwarder:
 @tap.test(target=["--protocol dtls 127.0.0.1:{port}", "--protocol dtls stuns:127.0.0.1:{port}"], workers=[1, 3])
 def asks_over_dtls(target, workers):
     """query over DTLS tells version, ALPN and certificate"""
-    ours = authority()
+    ours = secure.authority()
     port, certificate = serve(ours, "127.0.0.1", workers=workers)
     told = client.run_json("query", *target.format(port=port).split(), "--ca", ours.certificate)
     tap.equal(told["protocol"], "dtls")
@@ -80,7 +75,7 @@ def asks_over_dtls(target, workers):
 @tap.test(workers=[1, 3])
 def relays_over_dtls(workers):
     """turn over DTLS: all steps, ALPN stun.turn"""
-    ours = authority()
+    ours = secure.authority()
     port, _ = serve(ours, "127.0.0.1", workers=workers)
     told = client.run_json("turn", f"turns:127.0.0.1:{port}?transport=udp", "--ca", ours.certificate, "--user",
                            postern.USER, "--count", "20", "--interval", "1",
@@ -93,7 +88,7 @@ def relays_over_dtls(workers):
 @tap.test(timeout=90)
 def survives_loss():
     """Any one datagram of the first four each way may be lost"""
-    ours = authority()
+    ours = secure.authority()
     port, _ = serve(ours, "127.0.0.1")
     for number in range(4):
         for lost in ({"lost_out": [number]}, {"lost_in": [number]}):
@@ -102,28 +97,10 @@ def survives_loss():
             tap.equal(told["tls"]["version"], "DTLSv1.2", str(lost))
 
 
-def refused(port, *arguments, words, verbs=("query", "turn")):
-    for verb in verbs:
-        more = ["--user", "x", "--password", "x"] if verb == "turn" else []
-        told = client.run_json(verb, "--protocol", "dtls", f"127.0.0.1:{port}", *arguments, *more, status=client.TLS)
-        tap.true(words in told["error"]["text"] and told["error"]["code"] == "tls", str(told["error"]))
-        tap.true(told["error"]["text"].startswith("DTLS with") and told["error"]["advice"], str(told["error"]))
-
-
 @tap.test
 def tells_why_a_certificate_is_wrong():
     """Expired, from nobody we know, for another name or address: status 5, in words"""
-    ours, others = authority(), authority()
-    expired, _ = serve(ours, "127.0.0.1", days=-1)
-    refused(expired, "--ca", ours.certificate, words="expired")
-    port, _ = serve(ours, "127.0.0.1")
-    refused(port, "--ca", others.certificate, words="issuer that is not known")
-    refused(port, "--ca", ours.certificate, "--server-name", "other.example.org", words="for another name")
-    named, _ = serve(ours, NAME)
-    refused(named, "--ca", ours.certificate, words="does not name this IP address")
-    client.run_json("query", "--protocol", "dtls", f"127.0.0.1:{named}", "--server-name", NAME, "--ca", ours.certificate)
-    told = client.run_json("query", "--protocol", "dtls", f"127.0.0.1:{expired}", "--ca", ours.certificate, "--insecure")
-    tap.equal(told["tls"]["problem"], "the certificate has expired")
+    secure.tells_why_a_certificate_is_wrong("dtls", serve)
 
 
 @tap.test

@@ -2,7 +2,6 @@
 """stunclient turn: what else a relay may have: two families, mobility, tokens, another server; and what it should not have."""
 import base64
 import os
-import struct
 
 import client
 import e2e

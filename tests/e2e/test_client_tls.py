@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """stunclient over TLS: against our server, against Python's ssl, and against certificates that are wrong."""
-import pathlib
 import socket
 import ssl
 import threading
 
 import client
-import pki
 import postern
+import secure
 import stunwire
 import tap
 
-NAME = "turn.example.org"
 
 
 def serve(authority, *names, more="", **options):
@@ -20,10 +18,6 @@ def serve(authority, *names, more="", **options):
     port = postern.free_port()
     postern.server(postern.config(port, transports=["tls"], more=certificate.settings() + more))
     return port, certificate
-
-
-def authority():
-    return pki.Authority(postern.temporary_folder())
 
 
 class Foreign:
@@ -64,7 +58,7 @@ class Foreign:
 @tap.test(target=["--protocol tls 127.0.0.1:{port}", "stuns:127.0.0.1:{port}"])
 def asks_over_tls(target):
     """query over TLS tells version, ALPN and certificate"""
-    ours = authority()
+    ours = secure.authority()
     port, certificate = serve(ours, "127.0.0.1")
     told = client.run_json("query", *target.format(port=port).split(), "--ca", ours.certificate)
     tap.equal(told["protocol"], "tls")
@@ -83,7 +77,7 @@ def asks_over_tls(target):
 @tap.test
 def relays_over_tls():
     """turn over TLS: all steps, ALPN stun.turn"""
-    ours = authority()
+    ours = secure.authority()
     port, _ = serve(ours, "127.0.0.1")
     arguments = ["turn", f"turns:127.0.0.1:{port}?transport=tcp", "--ca", ours.certificate, "--user", postern.USER,
                  "--count", "20", "--interval", "1"]
@@ -99,49 +93,28 @@ def relays_over_tls():
 @tap.test(version=["TLSv1_2", "TLSv1_3"])
 def understands_foreign_servers(version):
     """A server on Python's ssl is asked, and sees the name that we expect (SNI)"""
-    ours = authority()
-    server = Foreign(ours.issue(NAME), version=ssl.TLSVersion[version])
-    told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{server.port}", "--server-name", NAME + ".",
+    ours = secure.authority()
+    server = Foreign(ours.issue(secure.NAME), version=ssl.TLSVersion[version])
+    told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{server.port}", "--server-name", secure.NAME + ".",
                            "--ca", ours.certificate)
     tap.equal(told["tls"]["version"], version.replace("_", "."))
     tap.equal(told["tls"]["alpn"], "stun.nat-discovery")
-    tap.equal(server.offered, [NAME])
-
-
-def refused(port, *arguments, words, verbs=("query", "turn")):
-    for verb in verbs:
-        more = ["--user", "x", "--password", "x"] if verb == "turn" else []
-        told = client.run_json(verb, "--protocol", "tls", f"127.0.0.1:{port}", *arguments, *more, status=client.TLS)
-        tap.true(words in told["error"]["text"] and told["error"]["code"] == "tls", str(told["error"]))
-        tap.true(told["error"]["advice"], "an advice")
+    tap.equal(server.offered, [secure.NAME])
 
 
 @tap.test
 def tells_why_a_certificate_is_wrong():
     """Expired, from nobody we know, for another name or address: status 5, in words"""
-    ours, others = authority(), authority()
-    expired, _ = serve(ours, "127.0.0.1", days=-1)
-    refused(expired, "--ca", ours.certificate, words="expired")
-    port, _ = serve(ours, "127.0.0.1")
-    refused(port, "--ca", others.certificate, words="issuer that is not known")
-    refused(port, words="issuer that is not known")
-    refused(port, "--ca", ours.certificate, "--server-name", "other.example.org", words="for another name")
-    named, _ = serve(ours, NAME)
-    refused(named, "--ca", ours.certificate, words="does not name this IP address")
-    client.run_json("query", "--protocol", "tls", f"127.0.0.1:{named}", "--server-name", NAME, "--ca", ours.certificate)
-    told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{named}", "--insecure")
-    tap.true("issuer" in told["tls"]["problem"] or "name" in told["tls"]["problem"], str(told["tls"]))
-    words = client.run("query", "--protocol", "tls", f"127.0.0.1:{expired}", "--ca", ours.certificate, "--insecure").out
-    tap.true("not to be trusted: the certificate has expired" in words, words)
+    secure.tells_why_a_certificate_is_wrong("tls", serve)
 
 
 @tap.test
 def tells_that_there_is_no_tls():
     """A server that does not speak TLS there, refuses our ALPN, or is not there at all"""
-    ours = authority()
+    ours = secure.authority()
     port = postern.free_port()
     postern.server(postern.config(port))
-    refused(port, "--ca", ours.certificate, words="TLS with 127.0.0.1")
+    secure.refused("tls", port, "--ca", ours.certificate, words="TLS with 127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         def answer():
             for _ in range(2):
@@ -150,7 +123,7 @@ def tells_that_there_is_no_tls():
                     connection.recv(4096)
                     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         threading.Thread(target=answer, daemon=True).start()
-        refused(listening.getsockname()[1], words="does not speak TLS", verbs=["query"])
+        secure.refused("tls", listening.getsockname()[1], words="does not speak TLS", verbs=["query"])
     told = client.run_json("query", "--protocol", "tls", f"127.0.0.1:{postern.free_port()}", status=client.NO_REPLY)
     tap.true("refused" in told["error"]["text"], str(told))
     folder = postern.temporary_folder()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """libpostern as its users meet it: installed, found by pkg-config, used from C and C++."""
 import os
-import pathlib
 import re
 import shutil
 import subprocess

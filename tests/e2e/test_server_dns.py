@@ -4,7 +4,6 @@ import shlex
 import subprocess
 
 import client
-import e2e
 import pki
 import postern
 import service

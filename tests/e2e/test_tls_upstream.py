@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -189,14 +188,6 @@ def shares_the_port_with_tcp_too():
     one.refresh(0)
 
 
-def sanitized(server):
-    return "libasan" in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
-
-
-def resident(server):
-    return int(pathlib.Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 @tap.test
 def carries_much_both_ways():
     """Megabytes go through both ways; who does not read holds up nobody, and costs no memory"""
@@ -210,13 +201,13 @@ def carries_much_both_ways():
     response = http.client.HTTPResponse(up)
     response.begin()
     tap.equal(response.read().decode(), hashlib.sha256(body).hexdigest())
-    before = resident(server)
+    before = server.resident
     lazy = [connect(port, context, SITE) for _ in range(8)]
     for connection in lazy:
         connection.sendall(b"GET /%d HTTP/1.1\r\n\r\n" % size)
     time.sleep(1)
-    if not sanitized(server):  # a sanitizer keeps what was freed
-        tap.true(resident(server) - before < 8 << 20, f"{resident(server) - before} bytes more")
+    if not server.sanitized:  # a sanitizer keeps what was freed
+        tap.true(server.resident - before < 8 << 20, f"{server.resident - before} bytes more")
     tap.equal(get(connect(port, context, SITE), 1000), 1000, "others are served")
     tap.equal(http_length(lazy[0]), size, "and it is all there when it is read")
 
@@ -299,7 +290,7 @@ def counts_what_becomes_of_connections():
     for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(data)
-            tap.true(ended(connection), repr(data))
+            tap.true(e2e.ended(connection), repr(data))
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and says so by an alert
     tap.raises(ssl.SSLError, connect, port, stranger, OURS)
     wanted = {"connections_tunneled": 1, "connections_opening_failed": 2, "connections_tls_failed": 1}
@@ -354,18 +345,6 @@ def understands_pieces(host):
             tap.equal(is_site(done), host == SITE, f"pieces of {pieces}, records of {record}")
 
 
-def ended(connection, timeout=20):
-    connection.settimeout(timeout)
-    try:
-        while connection.recv(4096):
-            pass
-        return True
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
-
-
 @tap.test
 def refuses_what_makes_no_sense():
     """Malformed or endless ClientHellos are closed, and reach neither us nor the upstream"""
@@ -381,15 +360,15 @@ def refuses_what_makes_no_sense():
                 connection.sendall(data)
             except OSError:
                 continue
-            tap.true(ended(connection), repr(data[:20]))
+            tap.true(e2e.ended(connection), repr(data[:20]))
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(hello[:100])
         connection.shutdown(socket.SHUT_WR)
-        tap.true(ended(connection, 8), "closed in the middle")
+        tap.true(e2e.ended(connection, 8), "closed in the middle")
     begin = time.monotonic()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(hello[:100])
-        tap.true(ended(connection, 15) and time.monotonic() - begin > 6, "half of one ends at the deadline")
+        tap.true(e2e.ended(connection, 15) and time.monotonic() - begin > 6, "half of one ends at the deadline")
     tap.equal(site.ended, [], "the upstream saw none of it")
     tap.equal(get(connect(port, authority.context(["http/1.1"]), SITE), 10), 10)
 

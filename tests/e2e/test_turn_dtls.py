@@ -6,29 +6,27 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import time
 
 import dtls
 import e2e
-import pki
 import postern
+import secure
 import service
 import stunwire
 import tap
 
-NAME = "turn.example.org"
 HELLO_VERIFY_MAX = 60
 
 
 def serve(workers=1, transports=("udp", "dtls"), more="", limits="", addresses=("127.0.0.1",), **options):
-    """A server with a certificate for NAME; (server, port, authority)."""
+    """A server with a certificate for secure.NAME; (server, port, authority)."""
     for address in addresses:
         e2e.need_address(address)
-    authority = pki.Authority(postern.temporary_folder())
+    authority = secure.authority()
     port = postern.free_port()
     config = postern.config(port, workers, addresses, transports=transports,
-                            more=authority.issue(NAME, *addresses).settings() + more, **options)
+                            more=authority.issue(secure.NAME, *addresses).settings() + more, **options)
     if limits:
         config = config.replace("limits = { unauthenticated_per_source = 0; };", f"limits = {{ {limits} }};")
     return postern.server(config), port, authority
@@ -43,15 +41,6 @@ def connect(port, authority, address="127.0.0.1", alpn=("stun.turn",), context=N
 
 def client(port, authority, **options):
     return stunwire.Client(connect(port, authority, **options), postern.USER, postern.PASSWORD)
-
-
-def ask(transport, timeout=20):
-    """A Binding request; its answer, or None."""
-    transport.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
-    raw = transport.receive(timeout)
-    if raw is not None:
-        tap.equal(stunwire.parse(raw).mapped, transport.local)
-    return raw
 
 
 def counters(server):
@@ -73,18 +62,6 @@ def counts(server, **wanted):
         return all(told[name] == count for name, count in wanted.items())
 
     tap.true(postern.until(right), f"{wanted}, and not {told}")
-
-
-def resident(server):
-    """KiB"""
-    with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
-
-
-def measures_memory(server):
-    """A sanitizer keeps what was freed, so that its size says nothing."""
-    with open(f"/proc/{server.pid}/maps", encoding="utf-8") as maps:
-        return "asan" not in maps.read()
 
 
 def raw(port, local=None):
@@ -123,8 +100,8 @@ def shares_a_port_with_udp(workers):
     """One port takes STUN over UDP and over DTLS (RFC 7983); a socket can go from one to the other"""
     _, port, authority = serve(workers, transports=("udp", "tcp", "dtls", "tls"))
     for _ in range(4):
-        tap.true(ask(e2e.udp(port)), "UDP")
-        tap.true(ask(connect(port, authority)), "DTLS")
+        tap.true(secure.ask(e2e.udp(port)), "UDP")
+        tap.true(secure.ask(connect(port, authority)), "DTLS")
     one, other, peer = client(port, authority), e2e.client(port), e2e.peer()
     for way in (one, other):
         way.allocate()
@@ -132,24 +109,24 @@ def shares_a_port_with_udp(workers):
         way.send_channel(b"hello")
         tap.equal(peer.receive(20), b"hello")
     both = e2e.udp(port)
-    tap.true(ask(both), "UDP")
+    tap.true(secure.ask(both), "UDP")
     over = connect(port, authority, udp=both)
-    tap.true(ask(over), "DTLS from the same socket")
-    tap.true(ask(both), "and UDP again")
+    tap.true(secure.ask(over), "DTLS from the same socket")
+    tap.true(secure.ask(both), "and UDP again")
 
 
 @tap.test
 def takes_dtls_alone():
     """A port for DTLS alone does not answer plain STUN, and one for UDP alone no ClientHello"""
     server, port, authority = serve(transports=("dtls",))
-    tap.true(ask(connect(port, authority)), "DTLS")
-    tap.equal(ask(raw(port), 0.5), None)
+    tap.true(secure.ask(connect(port, authority)), "DTLS")
+    tap.equal(secure.ask(raw(port), 0.5), None)
     counts(server, dropped_plain=1)
     _, port = e2e.serve()
     plain = raw(port)
     plain.send(dtls.client_hello())
     tap.equal(plain.receive(0.5), None)
-    tap.true(ask(plain), "UDP")
+    tap.true(secure.ask(plain), "UDP")
 
 
 @tap.test
@@ -160,7 +137,7 @@ def chooses_alpn():
                           (["h2", "stun.nat-discovery", "stun.turn"], "stun.turn"), ([], "")):
         transport = connect(port, authority, alpn=offer)
         tap.equal(transport.alpn, chosen)
-        tap.true(ask(transport), "answered")
+        tap.true(secure.ask(transport), "answered")
     try:
         connect(port, authority, alpn=["h2"])
         raise AssertionError("a handshake for h2 was made")
@@ -174,7 +151,7 @@ def refuses_old_versions():
     _, port, authority = serve()
     context = dtls.Context(authority.certificate, minimum=dtls.DTLS_1_0, maximum=dtls.DTLS_1_0, ciphers="ALL:@SECLEVEL=0")
     tap.raises(dtls.Error, connect, port, authority, "127.0.0.1", (), context)
-    tap.true(ask(connect(port, authority)), "1.2 is answered")
+    tap.true(secure.ask(connect(port, authority)), "1.2 is answered")
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -222,7 +199,7 @@ def is_silent_about_noise():
     for datagram in noise:
         one.send(datagram)
     tap.equal(one.receive(0.5), None)
-    tap.true(ask(connect(port, authority)), "others are served")
+    tap.true(secure.ask(connect(port, authority)), "others are served")
     counts(server, dropped_unknown=len(noise))
 
 
@@ -244,12 +221,12 @@ def limits_strangers():
 def is_flat_in_a_flood():
     """100,000 ClientHellos from 10,000 sources leave no trace in memory, and others are served"""
     server, port, authority = serve()
-    tap.true(ask(connect(port, authority)), "warm")
+    tap.true(secure.ask(connect(port, authority)), "warm")
     datagrams = [dtls.client_hello(random=os.urandom(32)) for _ in range(10)]
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(200)]
     for one in sockets:
         tap.cleanup(one.close)
-    before = resident(server)
+    before = server.resident
     for number in range(50):
         for index, one in enumerate(sockets):
             if number:
@@ -260,10 +237,10 @@ def is_flat_in_a_flood():
                 one.sendto(datagram, ("127.0.0.1", port))
     for one in sockets:
         one.close()
-    after = resident(server)
-    tap.diag(f"{before} KiB before, {after} KiB after")
-    tap.true(after - before < 4096 or not measures_memory(server), f"{before} KiB before, {after} KiB after")
-    tap.true(ask(connect(port, authority)), "others are served")
+    after = server.resident
+    tap.diag(f"{before >> 10} KiB before, {after >> 10} KiB after")
+    tap.true(after - before < 4 << 20 or server.sanitized, f"{before >> 10} KiB before, {after >> 10} KiB after")
+    tap.true(secure.ask(connect(port, authority)), "others are served")
     counts(server, opened=2)
     told = counters(server)
     tap.true(told["challenges"] > 10000, str(told))
@@ -276,7 +253,7 @@ def half_made_handshakes_keep_nobody_out():
     one, peer = client(port, authority), e2e.peer()
     one.allocate()
     one.permit(peer.local)
-    count, before = 1500, resident(server)
+    count, before = 1500, server.resident
     for number in range(count):
         half = stunwire.Udp(("127.0.0.1", port), local=(f"127.0.{number // 250}.{1 + number % 250}", 0))
         random = os.urandom(32)
@@ -284,14 +261,14 @@ def half_made_handshakes_keep_nobody_out():
         half.close()
         if number % 100 == 99:
             begin = time.monotonic()
-            tap.true(ask(connect(port, authority)), "others get in")
+            tap.true(secure.ask(connect(port, authority)), "others get in")
             tap.true(time.monotonic() - begin < 8, "at once")
     told = counters(server)
     ended = told["displaced"] + told["timed_out"]  # on a slow machine some have had their time
     tap.true(ended >= count - 520 and told["displaced"] > 0 and told["now"] <= 540, str(told))
-    grown = resident(server) - before
-    tap.diag(f"{grown} KiB for {told['now']} associations")
-    tap.true(grown < 64 * 1024 or not measures_memory(server), f"{grown} KiB")
+    grown = server.resident - before
+    tap.diag(f"{grown >> 10} KiB for {told['now']} associations")
+    tap.true(grown < 64 << 20 or server.sanitized, f"{grown >> 10} KiB")
     one.send(peer.local, b"still here")
     tap.equal(peer.receive(20), b"still here")
     tap.true(postern.until(lambda: counters(server)["now"] <= 20, 40), "half-made ones end at their deadline")
@@ -305,7 +282,7 @@ def counts_as_connections():
     tap.raises(dtls.Error, lambda: connect(port, authority, timeout=1))
     tap.true(postern.until(lambda: counters(server)["refused"] >= 1), "counted")
     kept[0].say_goodbye()
-    tap.true(ask(connect(port, authority)), "there is room again")
+    tap.true(secure.ask(connect(port, authority)), "there is room again")
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -328,7 +305,7 @@ def a_client_begins_anew(workers):
     one.refresh()
     again.feed(held)
     again.handshake()
-    tap.true(ask(again), "the new one is answered")
+    tap.true(secure.ask(again), "the new one is answered")
     peer.send(b"for whom?", one.relayed)
     tap.equal(again.receive(0.5), None, "the old relay is gone")
     stunwire.Client(again, postern.USER, postern.PASSWORD).allocate()  # and not 437
@@ -392,7 +369,7 @@ def survives_loss():
             udp = Lossy(("127.0.0.1", port))
             setattr(udp, side, number)
             transport = connect(port, authority, udp=udp, timeout=10)
-            tap.true(ask(transport, 2) or ask(transport), f"{side} {number}")  # the request itself may be lost
+            tap.true(secure.ask(transport, 2) or secure.ask(transport), f"{side} {number}")  # the request itself may be lost
 
 
 @tap.test
@@ -404,16 +381,7 @@ def ends_when_the_client_says_so():
     one.transport.say_goodbye()
     tap.true(postern.until(lambda: "allocation ended" in server.stderr), "the allocation ends")
     service.logged(server, "connection ended")
-
-    def is_free():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(one.relayed)
-                return True
-            except OSError:
-                return False
-
-    tap.true(postern.until(is_free), "the relayed port is closed")
+    tap.true(postern.until(lambda: e2e.is_free(one.relayed)), "the relayed port is closed")
 
 
 @tap.test
@@ -422,7 +390,7 @@ def idle_associations_end():
     _, port, authority = serve(limits='unauthenticated_per_source = 0; tcp_idle_timeout = "2s";')
     idle, busy = connect(port, authority), client(port, authority)
     busy.allocate()
-    tap.true(ask(idle), "it stands")
+    tap.true(secure.ask(idle), "it stands")
     begin = time.monotonic()
     tap.equal(idle.receive(30), None)
     tap.true(idle.closed and 1.5 < time.monotonic() - begin < 20, f"close_notify after {time.monotonic() - begin:.1f} s")
@@ -437,7 +405,7 @@ def says_goodbye():
     """A server that stops says close_notify"""
     server, port, authority = serve()
     one = connect(port, authority)
-    tap.true(ask(one), "it stands")
+    tap.true(secure.ask(one), "it stands")
     server.finish()
     tap.equal(one.receive(2), None)
     tap.true(one.closed, "closed")
@@ -449,37 +417,21 @@ def resumes_on_every_worker():
     server, port, authority = serve(3)
     context = dtls.Context(authority.certificate, ["stun.turn"])
     first = connect(port, authority, context=context)
-    tap.true(ask(first) and not first.resumed, "a new session")
+    tap.true(secure.ask(first) and not first.resumed, "a new session")
     for _ in range(8):
         again = connect(port, authority, context=context, session=first.session)
-        tap.true(ask(again) and again.resumed, "the session is resumed")
+        tap.true(secure.ask(again) and again.resumed, "the session is resumed")
     server.reload()
     service.logged(server, "configuration reloaded")
     again = connect(port, authority, context=context, session=first.session)
-    tap.true(ask(again) and again.resumed, "after a reload too")
+    tap.true(secure.ask(again) and again.resumed, "after a reload too")
     counts(server, resumed=9)
 
 
 @tap.test(workers=e2e.WORKERS)
 def reloads_the_certificate(workers):
     """After SIGHUP new associations see the new certificate; the old ones and their relays go on"""
-    folder = postern.temporary_folder()
-    authority = pki.Authority(folder)
-    first, second = authority.issue(NAME), authority.issue(NAME)
-    live = pki.Live(folder, first)
-    port = postern.free_port()
-    server = postern.server(postern.config(port, workers, transports=["dtls"], more=live.settings()))
-    one, peer = client(port, authority), e2e.peer()
-    one.allocate()
-    one.permit(peer.local)
-    seen = lambda: connect(port, authority).certificate
-    tap.equal(seen(), first.der)
-    live.install(second)
-    server.reload()
-    tap.true(postern.until(lambda: all(seen() == second.der for _ in range(4 * workers))), "the new certificate")
-    one.send(peer.local, b"still here")
-    tap.equal(peer.receive(20), b"still here")
-    one.refresh()
+    secure.reloads_the_certificate("dtls", workers, client, lambda port, ours: connect(port, ours).certificate)
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -512,15 +464,7 @@ def carries_bursts(workers):
 def serves_openssl():
     """openssl s_client: verified, ALPN, answered"""
     _, port, authority = serve(3, transports=("dtls",))
-    request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
-    command = ["openssl", "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-servername", NAME, "-CAfile",
-               authority.certificate, "-verify_return_error", "-verify_hostname", NAME, "-alpn", "stun.turn"]
-    with subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as child:
-        out = e2e.read_until(child, request, request[8:20])
-    tap.true(b"Verify return code: 0 (ok)" in out or b"Verification: OK" in out, out.decode("utf-8", "replace"))
-    tap.true(b"ALPN protocol: stun.turn" in out, "ALPN")
-    tap.true(request[8:20] in out, "the Binding request is answered")
+    secure.asks_with_openssl(port, authority, "-dtls1_2")
 
 
 if not dtls.available:

@@ -30,11 +30,6 @@ class Holder(oauth_token.Holder):
         super().__init__(transport, kid, key or KEYS[kid][0], server, size, sha256, **token)
 
 
-def code_of(one):
-    answer = one.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()])
-    return 0 if answer.klass == stunwire.SUCCESS else answer.error()[0]
-
-
 @tap.test(kid=["north", "south"], transport=["udp", "tcp"], size=[20, 32])
 def lets_holders_in(kid, transport, size):
     """A token of each algorithm, with session keys for SHA-1 and SHA-256, allocates and relays"""
@@ -111,7 +106,7 @@ def turns_others_away():
     tap.equal(len(seen), 1, "sizes")
     one = Holder(e2e.udp(port))
     one.always = False
-    tap.equal(code_of(one), 401, "no token")
+    tap.equal(e2e.code_of(one.allocate), 401, "no token")
     e2e.allocated(port)  # a user beside them
 
 
@@ -143,12 +138,12 @@ def does_not_know_tokens_when_off():
 def changes_keys_by_reload():
     """A new key opens tokens after a reload, an old one no more"""
     server, port = serve([entry("north", *KEYS["north"])])
-    tap.equal(code_of(Holder(e2e.udp(port), "south")), 401)
+    tap.equal(e2e.code_of(Holder(e2e.udp(port), "south").allocate), 401)
     text = postern.config(port, more=f'oauth = {{ server_name = "{SERVER}"; keys = ( {entry("south", *KEYS["south"])} ); }};\n')
     server.rewrite(text)
     service.reload(server)
-    tap.equal(code_of(Holder(e2e.udp(port), "south")), 0)
-    tap.equal(code_of(Holder(e2e.udp(port), "north")), 401)
+    tap.equal(e2e.code_of(Holder(e2e.udp(port), "south").allocate), 0)
+    tap.equal(e2e.code_of(Holder(e2e.udp(port), "north").allocate), 401)
 
 
 @tap.test

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The PROXY protocol, versions 1 and 2, before TCP and TLS; headers written out by hand."""
-import os
 import socket
-import ssl
 import struct
 import time
 
@@ -69,16 +67,6 @@ def mapped(transport):
     transport.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST))
     raw = transport.receive(20)
     return raw and stunwire.parse(raw).mapped
-
-
-def ended(connection, timeout=20):
-    connection.settimeout(timeout)
-    try:
-        return connection.recv(100) == b""
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -150,13 +138,13 @@ def ends_malformed_headers():
             connection = open_with(port, header + request)
         except (ConnectionResetError, BrokenPipeError):
             continue
-        tap.true(ended(connection), repr(header[:60]))
+        tap.true(e2e.ended(connection), repr(header[:60]))
     for header in (v1()[:20], v2()[:20], v2()[:5], b""):
         connection = open_with(port, header)
         connection.shutdown(socket.SHUT_WR)
-        tap.true(ended(connection), f"closed after {header!r}")
+        tap.true(e2e.ended(connection), f"closed after {header!r}")
     begin, half = time.monotonic(), open_with(port, v2()[:20])
-    tap.true(ended(half, 15) and time.monotonic() - begin > 6, "half a header ends at the deadline")
+    tap.true(e2e.ended(half, 15) and time.monotonic() - begin > 6, "half a header ends at the deadline")
     tap.equal(mapped(stream(open_with(port, v1()))), REAL)
 
 
@@ -166,7 +154,7 @@ def takes_no_header_from_strangers(transports):
     _, port, authority = serve(transports=transports, trusted="10.0.0.0/8")
     for header in (v1(), v2(), b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x20\x00\x00\x00"):
         connection = open_with(port, header + stunwire.build(stunwire.BINDING, stunwire.REQUEST))
-        tap.true(ended(connection), repr(header))
+        tap.true(e2e.ended(connection), repr(header))
     connection = open_with(port, b"")
     local = connection.getsockname()
     if "tls" in transports:

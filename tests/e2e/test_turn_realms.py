@@ -35,11 +35,6 @@ def client(port, user, password, origin=b"https://example.net"):
     return one
 
 
-def code_of(one):
-    answer = one.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()])
-    return 0 if answer.klass == stunwire.SUCCESS else answer.error()[0]
-
-
 @tap.test(workers=e2e.WORKERS)
 def by_origin(workers):
     """Who comes from a realm's origin is challenged for it, and its users are others' namesakes"""
@@ -50,13 +45,13 @@ def by_origin(workers):
     one.origin = None  # later requests need not say it again
     one.refresh()
     service.logged(server, 'user="alice\\\\example.net"')
-    tap.equal(code_of(client(port, "alice", "secret")), 401)
-    tap.equal(code_of(client(port, "alice", "secret", None)), 0)
-    tap.equal(code_of(client(port, "alice", "another word", None)), 401)
-    tap.equal(code_of(client(port, "alice", "secret", b"https://example.org")), 0)
+    tap.equal(e2e.code_of(client(port, "alice", "secret").allocate), 401)
+    tap.equal(e2e.code_of(client(port, "alice", "secret", None).allocate), 0)
+    tap.equal(e2e.code_of(client(port, "alice", "another word", None).allocate), 401)
+    tap.equal(e2e.code_of(client(port, "alice", "secret", b"https://example.org").allocate), 0)
     name, password = stunwire.rest_credential(SECRET, "eve")
-    tap.equal(code_of(client(port, name, password)), 0)
-    tap.equal(code_of(client(port, name, password, None)), 401)
+    tap.equal(e2e.code_of(client(port, name, password).allocate), 0)
+    tap.equal(e2e.code_of(client(port, name, password, None).allocate), 401)
 
 
 @tap.test
@@ -121,11 +116,11 @@ def quota_of_a_realm():
     first = client(port, "alice", "another word")
     first.allocate()
     client(port, "carol", "word").allocate()
-    tap.equal(code_of(client(port, "carol", "word")), 486)
+    tap.equal(e2e.code_of(client(port, "carol", "word").allocate), 486)
     for _ in range(3):
         e2e.allocated(port)
     first.refresh(0)
-    tap.equal(code_of(client(port, "carol", "word")), 0)
+    tap.equal(e2e.code_of(client(port, "carol", "word").allocate), 0)
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -134,15 +129,15 @@ def quota_of_all(workers):
     server, port = serve("quotas = { total = { allocations = 4; }; };\n", workers=workers)
     ones = [e2e.allocated(port) for _ in range(3)]
     client(port, "carol", "word").allocate()
-    tap.equal(code_of(e2e.client(port)), 508)
-    tap.equal(code_of(client(port, "carol", "word")), 508)
+    tap.equal(e2e.code_of(e2e.client(port).allocate), 508)
+    tap.equal(e2e.code_of(client(port, "carol", "word").allocate), 508)
     ones[0].refresh(0)
-    tap.equal(code_of(e2e.client(port)), 0)
-    tap.equal(code_of(e2e.client(port)), 508)
+    tap.equal(e2e.code_of(e2e.client(port).allocate), 0)
+    tap.equal(e2e.code_of(e2e.client(port).allocate), 508)
     server.rewrite(postern.config(port, workers=workers, more=REALMS % "" + "quotas = { total = { allocations = 5; }; };\n"))
     service.reload(server)
-    tap.equal(code_of(e2e.client(port)), 0)
-    tap.equal(code_of(e2e.client(port)), 508)
+    tap.equal(e2e.code_of(e2e.client(port).allocate), 0)
+    tap.equal(e2e.code_of(e2e.client(port).allocate), 508)
 
 
 @tap.test
@@ -157,8 +152,8 @@ def looks_users_up_in_their_realm():
         tap.equal(done.status, 0, done.err)
     _, port = serve(f'users_database = {{ sqlite = "{path}"; }};\n')
     for realm, origin in ((postern.REALM, None), (OTHER, b"https://example.net")):
-        tap.equal(code_of(client(port, "dora", f"word of {realm}", origin)), 0, realm)
-        tap.equal(code_of(client(port, "dora", "word of another", origin)), 401, realm)
+        tap.equal(e2e.code_of(client(port, "dora", f"word of {realm}", origin).allocate), 0, realm)
+        tap.equal(e2e.code_of(client(port, "dora", "word of another", origin).allocate), 401, realm)
 
 
 @tap.test
@@ -185,17 +180,17 @@ def quotas_of_ports(workers):
     even = [(stunwire.EVEN_PORT, b"\x80\0\0\0")]
     first = client(port, "alice", "another word")
     first.allocate(even)
-    tap.equal(code_of(client(port, "alice", "another word")), 486)
+    tap.equal(e2e.code_of(client(port, "alice", "another word").allocate), 486)
     service.logged(server, 'key=quotas.user.ports')
     second = client(port, "carol", "word")
     tap.equal(second.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()] + even).error()[0], 486)
     service.logged(server, 'realms[].ports')
     second.allocate()
     e2e.allocated(port)
-    tap.equal(code_of(client(port, "alice", "secret", None)), 508)
+    tap.equal(e2e.code_of(client(port, "alice", "secret", None).allocate), 508)
     service.logged(server, 'key=quotas.total.ports')
     first.refresh(0)
-    tap.equal(code_of(client(port, "alice", "secret", None)), 0)
+    tap.equal(e2e.code_of(client(port, "alice", "secret", None).allocate), 0)
 
 
 tap.main()

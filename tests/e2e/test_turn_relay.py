@@ -2,7 +2,6 @@
 """Relaying over the wire, judged by the payloads that arrive at both ends."""
 import os
 import threading
-import time
 
 import e2e
 import postern

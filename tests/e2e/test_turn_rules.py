@@ -13,14 +13,6 @@ TRANSPORT = stunwire.requested_transport()
 MD5_AND_SHA256 = {1: "md5", 2: "sha256"}
 
 
-def code_of(call, *arguments):
-    try:
-        call(*arguments)
-    except stunwire.Refused as refused:
-        return refused.code
-    return 0
-
-
 def code(answer):
     return answer.error()[0] if answer.klass == stunwire.ERROR else 0
 
@@ -161,10 +153,10 @@ def pairs_of_ports(transport):
     tap.equal((first.relayed[1] % 2, len(token)), (0, 8))
     fetch = (stunwire.RESERVATION_TOKEN, token)
     refused = e2e.client(port, transport)
-    tap.equal(code_of(refused.allocate, [fetch, (stunwire.EVEN_PORT, b"\0")]), 400)
-    tap.equal(code_of(refused.allocate, [fetch, e2e.family_of("127.0.0.1")]), 400)
-    tap.equal(code_of(refused.allocate, [fetch, (stunwire.ADDITIONAL_ADDRESS_FAMILY, b"\x02\0\0\0")]), 400)
-    tap.equal(code_of(refused.allocate, [(stunwire.EVEN_PORT, b"\x80"), (stunwire.ADDITIONAL_ADDRESS_FAMILY, b"\x02\0\0\0")]), 400)
+    tap.equal(e2e.code_of(refused.allocate, [fetch, (stunwire.EVEN_PORT, b"\0")]), 400)
+    tap.equal(e2e.code_of(refused.allocate, [fetch, e2e.family_of("127.0.0.1")]), 400)
+    tap.equal(e2e.code_of(refused.allocate, [fetch, (stunwire.ADDITIONAL_ADDRESS_FAMILY, b"\x02\0\0\0")]), 400)
+    tap.equal(e2e.code_of(refused.allocate, [(stunwire.EVEN_PORT, b"\x80"), (stunwire.ADDITIONAL_ADDRESS_FAMILY, b"\x02\0\0\0")]), 400)
     second = e2e.client(port, transport)
     second.allocate([fetch])
     tap.equal(second.relayed, (first.relayed[0], first.relayed[1] + 1))
@@ -179,15 +171,15 @@ def channels(transport, numbers):
     _, port = e2e.serve(more=f'channel_numbers = "{numbers}";\n')
     one, peer, other = e2e.allocated(port, transport), e2e.peer(), e2e.peer()
     for number in (0, 0x3FFF, 0x8000, 0xFFFF):
-        tap.equal(code_of(one.bind_channel, peer.local, number), 400, f"{number:#x}")
+        tap.equal(e2e.code_of(one.bind_channel, peer.local, number), 400, f"{number:#x}")
     for number in (0x5000, 0x7FFF):
-        tap.equal(code_of(e2e.allocated(port, transport).bind_channel, peer.local, number), 400 if numbers == "rfc8656" else 0)
+        tap.equal(e2e.code_of(e2e.allocated(port, transport).bind_channel, peer.local, number), 400 if numbers == "rfc8656" else 0)
     for _ in range(2):
-        tap.equal(code_of(one.bind_channel, peer.local, 0x4000), 0)
-    tap.equal(code_of(one.bind_channel, peer.local, 0x4FFF), 400, "the peer has another channel")
-    tap.equal(code_of(one.bind_channel, other.local, 0x4000), 400, "the channel has another peer")
-    tap.equal(code_of(one.bind_channel, other.local, 0x4FFF), 0)
-    tap.equal(code_of(one.bind_channel, ("127.0.0.1", 0), 0x4001), 400)
+        tap.equal(e2e.code_of(one.bind_channel, peer.local, 0x4000), 0)
+    tap.equal(e2e.code_of(one.bind_channel, peer.local, 0x4FFF), 400, "the peer has another channel")
+    tap.equal(e2e.code_of(one.bind_channel, other.local, 0x4000), 400, "the channel has another peer")
+    tap.equal(e2e.code_of(one.bind_channel, other.local, 0x4FFF), 0)
+    tap.equal(e2e.code_of(one.bind_channel, ("127.0.0.1", 0), 0x4001), 400)
 
 
 @tap.test(transport=["udp", "tcp"])
@@ -195,12 +187,12 @@ def families_are_told_apart(transport):
     """440 a family that the server has not, 443 one that the allocation has not, 403 one address that is not allowed"""
     _, port = e2e.serve()
     one = e2e.client(port, transport)
-    tap.equal(code_of(one.allocate, [e2e.family_of("::1")]), 440)
-    tap.equal(code_of(one.allocate, [(stunwire.REQUESTED_ADDRESS_FAMILY, b"\x03\0\0\0")]), 440)
+    tap.equal(e2e.code_of(one.allocate, [e2e.family_of("::1")]), 440)
+    tap.equal(e2e.code_of(one.allocate, [(stunwire.REQUESTED_ADDRESS_FAMILY, b"\x03\0\0\0")]), 440)
     one.allocate()
-    tap.equal(code_of(one.permit, ("::1", 9)), 443)
-    tap.equal(code_of(one.bind_channel, ("2a00::1", 9)), 443)
-    tap.equal(code_of(one.permit, ("10.1.2.3", 9)), 403)
+    tap.equal(e2e.code_of(one.permit, ("::1", 9)), 443)
+    tap.equal(e2e.code_of(one.bind_channel, ("2a00::1", 9)), 443)
+    tap.equal(e2e.code_of(one.permit, ("10.1.2.3", 9)), 403)
     tap.equal(code(one.try_request(stunwire.REFRESH, [e2e.family_of("::1")])), 443)
 
 
@@ -214,10 +206,10 @@ def full_is_told_apart():
         f'relay = {{ addresses = [ "127.0.0.1" ]; ports = {{ min = {first}; max = {first + 2}; }}; }};')
     postern.server(text)
     clients = [e2e.client(port) for _ in range(3)]
-    tap.equal([code_of(one.allocate) for one in clients], [0, 0, 486])
+    tap.equal([e2e.code_of(one.allocate) for one in clients], [0, 0, 486])
     for expected in (0, 508):
         user, password = stunwire.rest_credential(postern.SECRET, "bob")
-        tap.equal(code_of(e2e.client(port, user=user, password=password).allocate), expected)
+        tap.equal(e2e.code_of(e2e.client(port, user=user, password=password).allocate), expected)
 
 
 @tap.test(transport=["udp", "tcp"])
@@ -227,7 +219,7 @@ def transports(transport):
     one = e2e.client(port, transport)
     tap.equal(code(one.try_request(stunwire.ALLOCATE, [])), 400)
     for protocol in (0, 1, 132, 255):
-        tap.equal(code_of(one.allocate, [], protocol), 442, f"protocol {protocol}")
+        tap.equal(e2e.code_of(one.allocate, [], protocol), 442, f"protocol {protocol}")
 
 
 tap.main()

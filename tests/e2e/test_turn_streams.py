@@ -12,23 +12,6 @@ import stunwire
 import tap
 
 
-def eventually(condition, what, timeout=30):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.02)
-
-
-def is_free(address):
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(address)
-            return True
-    except OSError:
-        return False
-
-
 @tap.test(workers=e2e.WORKERS)
 def works_byte_by_byte(workers):
     """A client that sends every byte by itself allocates and relays"""
@@ -66,7 +49,7 @@ def ends_with_its_connection(how, workers):
     ones = [e2e.allocated(port, "tcp") for _ in range(5)]
     other = e2e.allocated(port, "udp")
     for one in ones:
-        tap.true(not is_free(one.relayed), "the port is in use")
+        tap.true(not e2e.is_free(one.relayed), "the port is in use")
         if how == "reset":
             one.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if how == "half":
@@ -74,7 +57,7 @@ def ends_with_its_connection(how, workers):
         else:
             one.close()
     for one in ones:
-        eventually(lambda: is_free(one.relayed), f"{one.relayed} is closed")
+        tap.true(postern.until(lambda: e2e.is_free(one.relayed)), f"{one.relayed} is closed")
     other.refresh()
 
 
@@ -108,11 +91,6 @@ def keeps_idle_connections_only_for_allocations(workers):
     tap.equal(holder.receive(), (peer.local, b"still there"))
 
 
-def resident(server):
-    """Bytes of memory that the server uses."""
-    return int(pathlib.Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 @tap.test
 def keeps_its_memory_when_a_client_does_not_read():
     """A client that does not read loses data; memory stays, and others do not notice"""
@@ -128,8 +106,8 @@ def keeps_its_memory_when_a_client_does_not_read():
         other_peer.send(b"%d" % number, other.relayed)
         tap.equal(other.receive(), (other_peer.local, b"%d" % number))
         if number == 20:  # the sockets' buffers are full by now
-            before = resident(server)
-    grown = resident(server) - before
+            before = server.resident
+    grown = server.resident - before
     tap.true(grown < 8 << 20, f"{grown} bytes more after {sent} datagrams of 1,200 bytes")
     got = 0
     while True:  # what did arrive is whole, and in order

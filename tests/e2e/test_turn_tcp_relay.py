@@ -3,7 +3,6 @@
 and what is refused. With three workers, data connections come to workers that hold no allocation."""
 import hashlib
 import os
-import pathlib
 import select
 import socket
 import ssl
@@ -194,11 +193,6 @@ def over_tls(version, workers):
             tap.equal(client.recv(1), b"")
 
 
-def resident(process):
-    """Bytes of memory that it uses."""
-    return int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def fill(connection):
     """Sends until nothing more is taken; how many bytes that were."""
     sent = 0
@@ -224,10 +218,10 @@ def slow_readers(direction, workers):
     for _ in range(4):
         client, peer = joined(one, port)
         pairs.append((client, peer) if direction == "to the peer" else (peer, client))
-    before = resident(process)
+    before = process.resident
     sent = [fill(source) for source, _ in pairs]
     tap.true(sum(sent) > 4 << 20, f"{sent} bytes were taken, most of them by the kernel")
-    grown = resident(process) - before
+    grown = process.resident - before
     tap.true(grown < 2 << 20, f"{grown} bytes more for {len(pairs)} connections that nobody reads")
     for (source, target), size in zip(pairs, sent):
         source.shutdown(socket.SHUT_WR)

@@ -9,26 +9,25 @@ import subprocess
 import time
 
 import e2e
-import pki
 import postern
+import secure
 import service
 import stunwire
 import tap
 
-NAME = "turn.example.org"
 TLS_HANDSHAKE = b"\x16\x03\x01"
 
 
 def serve(workers=None, transports=("tls",), more="", settings="", **options):
-    """A server with a certificate for NAME; (server, port, authority)."""
-    authority = pki.Authority(postern.temporary_folder())
-    text = authority.issue(NAME, "127.0.0.1").settings(settings) + more
+    """A server with a certificate for secure.NAME; (server, port, authority)."""
+    authority = secure.authority()
+    text = authority.issue(secure.NAME, "127.0.0.1").settings(settings) + more
     port = postern.free_port()
     config = postern.config(port, workers, transports=transports, more=text, **options)
     return postern.server(config), port, authority
 
 
-def tls(port, context, name=NAME, **options):
+def tls(port, context, name=secure.NAME, **options):
     transport = stunwire.Tcp(("127.0.0.1", port), context=context, server_name=name, **options)
     tap.cleanup(transport.close)
     return transport
@@ -40,29 +39,6 @@ def client(port, context, **options):
 
 def plain(port):
     return e2e.tcp(port)
-
-
-def ask(transport):
-    """A Binding request; its answer, or None."""
-    request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
-    transport.send(request)
-    raw = transport.receive(20)
-    if raw is not None:
-        tap.equal(stunwire.parse(raw).mapped, transport.local)
-    return raw
-
-
-def ends(connection, timeout=20):
-    """Whether the other end closes the connection in that time, whatever it says before."""
-    connection.settimeout(timeout)
-    try:
-        while connection.recv(4096):
-            pass
-        return True
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
 
 
 @tap.test(version=["TLSv1_2", "TLSv1_3"], workers=e2e.WORKERS)
@@ -104,7 +80,7 @@ def refuses_old_versions():
     _, port, authority = serve(settings='min_version = "1.3";')
     context = authority.context(maximum_version=ssl.TLSVersion.TLSv1_2)
     tap.raises(ssl.SSLError, tls, port, context)
-    tap.true(ask(tls(port, authority.context())), "1.3 is answered")
+    tap.true(secure.ask(tls(port, authority.context())), "1.3 is answered")
     _, port, authority = serve()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         # A ClientHello of TLS 1.1 with one cipher, written out by hand.
@@ -124,7 +100,7 @@ def chooses_alpn():
                           (["h2", "stun.nat-discovery", "stun.turn"], "stun.turn"), ([], None)):
         transport = tls(port, authority.context(offer))
         tap.equal(transport.socket.selected_alpn_protocol(), chosen)
-        tap.true(ask(transport), "answered")
+        tap.true(secure.ask(transport), "answered")
     try:
         tls(port, authority.context(["h2", "http/1.1"]))
         raise AssertionError("a handshake for h2 was made")
@@ -137,22 +113,9 @@ def resumes_with_openssl(version):
     """openssl s_client: verified, and resumed by a ticket on whichever worker takes it"""
     _, port, authority = serve(3)
     session = authority.folder / "session.pem"
-    base = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", NAME, "-CAfile",
-            authority.certificate, "-verify_return_error", "-verify_hostname", NAME, version, "-alpn", "stun.turn"]
-    request = stunwire.build(stunwire.BINDING, stunwire.REQUEST)
-
-    def run(*more):
-        with subprocess.Popen([*map(str, base), *map(str, more)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT) as child:
-            out = e2e.read_until(child, request, request[8:20])  # the ticket of 1.3 comes before the answer
-        tap.true(b"Verify return code: 0 (ok)" in out or b"Verification: OK" in out, out.decode("utf-8", "replace"))
-        tap.true(b"ALPN protocol: stun.turn" in out, "ALPN")
-        tap.true(request[8:20] in out, "the Binding request is answered")
-        return out
-
-    tap.true(b"New, TLS" in run("-sess_out", session), "a new session")
+    tap.true(b"New, TLS" in secure.asks_with_openssl(port, authority, version, "-sess_out", session), "a new session")
     for _ in range(4):
-        tap.true(b"Reused, TLS" in run("-sess_in", session), "the session is resumed")
+        tap.true(b"Reused, TLS" in secure.asks_with_openssl(port, authority, version, "-sess_in", session), "resumed")
 
 
 @tap.test
@@ -167,27 +130,8 @@ def does_not_renegotiate():
 @tap.test(workers=e2e.WORKERS)
 def reloads_the_certificate(workers):
     """After SIGHUP new connections see the new certificate; the old ones and their relays go on"""
-    folder = postern.temporary_folder()
-    authority = pki.Authority(folder)
-    first, second = authority.issue(NAME), authority.issue(NAME)
-    live = pki.Live(folder, first)
-    port = postern.free_port()
-    server = postern.server(postern.config(port, workers, transports=["tls"], more=live.settings()))
-    one, peer = client(port, authority.context()), e2e.peer()
-    one.allocate()
-    one.permit(peer.local)
-    seen = lambda: tls(port, authority.context()).socket.getpeercert(binary_form=True)
-    tap.equal(seen(), first.der)
-    live.install(second)
-    server.reload()
-    tap.true(postern.until(lambda: all(seen() == second.der for _ in range(4 * workers))), "the new certificate")
-    one.send(peer.local, b"still here")
-    tap.equal(peer.receive(20), b"still here")
-    one.refresh()
-    live.key.write_text("nonsense")  # a bad reload changes nothing
-    server.reload()
-    tap.true(postern.until(lambda: "not reloaded" in server.stderr), "the reload is refused")
-    tap.equal(seen(), second.der)
+    secure.reloads_the_certificate("tls", workers, lambda port, authority: client(port, authority.context()),
+                                   lambda port, authority: tls(port, authority.context()).socket.getpeercert(True))
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -195,8 +139,8 @@ def tells_tls_and_tcp_apart(workers):
     """One port takes STUN over TCP and over TLS, also when the first byte comes by itself"""
     _, port, authority = serve(workers, transports=["tcp", "tls", "udp"])
     for _ in range(4):
-        tap.true(ask(plain(port)), "TCP")
-        tap.true(ask(tls(port, authority.context())), "TLS")
+        tap.true(secure.ask(plain(port)), "TCP")
+        tap.true(secure.ask(tls(port, authority.context())), "TLS")
     e2e.still_answers(port)
     one, other, peer = client(port, authority.context()), e2e.client(port, "tcp"), e2e.peer()
     for way in (one, other):
@@ -216,7 +160,7 @@ def takes_a_handshake_byte_by_byte():
     """A ClientHello in pieces of one byte is understood"""
     _, port, authority = serve(transports=["tcp", "tls"])
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    session = authority.context(["stun.turn"]).wrap_bio(incoming, outgoing, server_hostname=NAME)
+    session = authority.context(["stun.turn"]).wrap_bio(incoming, outgoing, server_hostname=secure.NAME)
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(5)
@@ -239,15 +183,15 @@ def refuses_what_is_not_tls(transports):
                  b"\x15\x03\x01\x00\x02\x01\x00", b"\x16" + bytes(200), b"\xff" * 20, b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(data)
-            tap.true(ends(connection), repr(data[:20]))
-    tap.true(ask(tls(port, authority.context())), "others are served")
+            tap.true(e2e.ended(connection), repr(data[:20]))
+    tap.true(secure.ask(tls(port, authority.context())), "others are served")
 
 
 @tap.test(limit=["tcp_connections_per_source", "tcp_connections"])
 def bounds_half_made_handshakes(limit):
     """Connections without a handshake count against the limits, and end at their deadline"""
-    authority, port = pki.Authority(postern.temporary_folder()), postern.free_port()
-    config = postern.config(port, transports=["tcp", "tls"], more=authority.issue(NAME).settings())
+    authority, port = secure.authority(), postern.free_port()
+    config = postern.config(port, transports=["tcp", "tls"], more=authority.issue(secure.NAME).settings())
     config = config.replace("limits = { ", f"limits = {{ {limit} = 20; ")
     postern.server(config)
     half, begin = [], time.monotonic()
@@ -261,13 +205,13 @@ def bounds_half_made_handshakes(limit):
     def another_is_closed():
         connection = socket.create_connection(("127.0.0.1", port))
         tap.cleanup(connection.close)
-        return ends(connection, 1)  # if not, it came before one of the twenty, which was closed
+        return e2e.ended(connection, 1)  # if not, it came before one of the twenty, which was closed
 
     tap.true(postern.until(another_is_closed, 7), "one too many is closed at once")
     for connection in half:
-        tap.true(ends(connection, 30), "a half-made handshake ends")
+        tap.true(e2e.ended(connection, 30), "a half-made handshake ends")
     tap.true(8 < time.monotonic() - begin < 40, f"after {time.monotonic() - begin:.1f} s")
-    tap.true(ask(tls(port, authority.context())), "and then others get in")
+    tap.true(secure.ask(tls(port, authority.context())), "and then others get in")
 
 
 @tap.test(workers=e2e.WORKERS)
@@ -288,7 +232,7 @@ def half_made_handshakes_starve_nobody(workers):
             except OSError:
                 pass  # a slow machine: its time is up
         begin = time.monotonic()
-        tap.true(ask(tls(port, authority.context())) and ask(plain(port)), "served")
+        tap.true(secure.ask(tls(port, authority.context())) and secure.ask(plain(port)), "served")
         worst = max(worst, time.monotonic() - begin)
     tap.true(worst < 5, f"{worst:.1f} s for two")
 
@@ -308,16 +252,7 @@ def ends_with_its_connection(how):
         raw.close()
     else:
         raw.close()
-
-    def is_free():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(one.relayed)
-                return True
-            except OSError:
-                return False
-
-    tap.true(postern.until(is_free), "the relayed port is closed")
+    tap.true(postern.until(lambda: e2e.is_free(one.relayed)), "the relayed port is closed")
 
 
 @tap.test
@@ -347,13 +282,13 @@ def keeps_tickets_over_a_reload(workers):
     context = authority.context(["stun.turn"])
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come within the handshake
     first = tls(port, context)
-    ask(first)
+    secure.ask(first)
     session, old = first.socket.session, first.socket.getpeercert(True)
-    renewed = authority.issue(NAME, "127.0.0.1")
+    renewed = authority.issue(secure.NAME, "127.0.0.1")
     server.rewrite(postern.config(port, workers, transports=("tls",), more=renewed.settings()))
     service.reload(server)
     again = tls(port, context, session=session)
-    tap.true(ask(again) is not None and again.socket.session_reused, "resumed")
+    tap.true(secure.ask(again) is not None and again.socket.session_reused, "resumed")
     fresh = tls(port, context)
     tap.true(not fresh.socket.session_reused and fresh.socket.getpeercert(True) != old, "the new certificate")
 

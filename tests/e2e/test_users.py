@@ -38,11 +38,6 @@ def serve(options, **more):
     return e2e.serve(more=text + more.pop("text", ""), **more)
 
 
-def code_of(one):
-    answer = one.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()])
-    return 0 if answer.klass == stunwire.SUCCESS else answer.error()[0]
-
-
 @tap.test
 def changes_the_file():
     """add, passwd, list and del do what they say, and keep keys, not passwords"""
@@ -132,17 +127,17 @@ def sees_changes():
     where = database()
     user("add", "alice2", *where, password="one")
     _, port = serve(where)
-    tap.equal(code_of(e2e.client(port, user="carol", password="word")), 401)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="word").allocate), 401)
     user("add", "carol", *where, password="word")
     time.sleep(LIFETIME + 0.1)
-    tap.equal(code_of(e2e.client(port, user="carol", password="word")), 0)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="word").allocate), 0)
     user("passwd", "carol", *where, password="other")
     time.sleep(LIFETIME + 0.1)
-    tap.equal(code_of(e2e.client(port, user="carol", password="word")), 401)
-    tap.equal(code_of(e2e.client(port, user="carol", password="other")), 0)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="word").allocate), 401)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="other").allocate), 0)
     user("del", "carol", *where)
     time.sleep(LIFETIME + 0.1)
-    tap.equal(code_of(e2e.client(port, user="carol", password="other")), 401)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="other").allocate), 401)
 
 
 @tap.test
@@ -179,14 +174,14 @@ def survives_a_broken_file():
     where = database()
     user("add", "carol", *where, password="word")
     server, port = serve(where)
-    tap.equal(code_of(e2e.client(port, user="carol", password="word")), 0)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="word").allocate), 0)
     connection = sqlite3.connect(where[1])
     connection.execute("DROP TABLE users")
     connection.commit()
     time.sleep(LIFETIME + 0.1)
-    tap.equal(code_of(e2e.client(port, user="carol", password="word")), 500)
-    tap.equal(code_of(e2e.client(port, user="mallory", password="word")), 500)
-    tap.equal(code_of(e2e.client(port)), 0)
+    tap.equal(e2e.code_of(e2e.client(port, user="carol", password="word").allocate), 500)
+    tap.equal(e2e.code_of(e2e.client(port, user="mallory", password="word").allocate), 500)
+    tap.equal(e2e.code_of(e2e.client(port).allocate), 0)
     service.logged(server, "users cannot be looked up")
     tap.equal(server.stderr.count("users cannot be looked up"), 1, server.stderr)
 

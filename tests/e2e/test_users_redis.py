@@ -73,13 +73,8 @@ def need_hiredis():
         tap.skip("built without hiredis")
 
 
-def code_of(one):
-    answer = one.try_request(stunwire.ALLOCATE, [stunwire.requested_transport()])
-    return 0 if answer.klass == stunwire.SUCCESS else answer.error()[0]
-
-
 def code(port, name, password):
-    return code_of(e2e.client(port, user=name, password=password))
+    return e2e.code_of(e2e.client(port, user=name, password=password).allocate)
 
 
 @tap.test(workers=e2e.WORKERS, transport=["udp", "tcp"])
@@ -143,15 +138,15 @@ def takes_keys_of_tokens(workers):
     for kid in [*hashes, "nobody", "k" * 200]:
         used = short if kid == "short" else key
         one = oauth_token.Holder(e2e.udp(port), kid, used, "turn.example.org")
-        tap.equal(code_of(one), 0 if kid in good else 401, kid)
+        tap.equal(e2e.code_of(one.allocate), 0 if kid in good else 401, kid)
         tap.equal(one.told, b"turn.example.org")
     service.logged(server, "oauth:timely")
-    tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "good", os.urandom(32), "turn.example.org")), 401, "another key")
+    tap.equal(e2e.code_of(oauth_token.Holder(e2e.udp(port), "good", os.urandom(32), "turn.example.org").allocate), 401, "another key")
     tap.equal(code(port, postern.USER, postern.PASSWORD), 0, "others beside them")
     redis.run("DEL", "turn/oauth/kid/good")
     time.sleep(LIFETIME + 0.1)
-    tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "good", key, "turn.example.org")), 401, "a key that is gone")
-    tap.equal(code_of(oauth_token.Holder(e2e.udp(port), "string", key, "turn.example.org")), 500, "not a hash")
+    tap.equal(e2e.code_of(oauth_token.Holder(e2e.udp(port), "good", key, "turn.example.org").allocate), 401, "a key that is gone")
+    tap.equal(e2e.code_of(oauth_token.Holder(e2e.udp(port), "string", key, "turn.example.org").allocate), 500, "not a hash")
 
 
 class FromOrigin(stunwire.Client):
@@ -190,7 +185,7 @@ def takes_origins(workers):
                           (b"https://own.example", other), (b"https://a.example.", REALM), (b"https://a.exampl", REALM),
                           (b"list", REALM), (b"", REALM), (b"https://a.example\0", REALM), (b"x" * 600, REALM)):
         tap.equal(realm_of(origin)[0], realm, str(origin))
-    tap.equal(code_of(realm_of(b"https://a.example")[1]), 0, "and in")
+    tap.equal(e2e.code_of(realm_of(b"https://a.example")[1].allocate), 0, "and in")
     redis.run("DEL", "turn/origin/https://a.example")
     service.wait_for(lambda: realm_of(b"https://a.example")[0] == REALM, "one is gone")
     tap.equal(realm_of(b"https://c.example")[0], other, "the others are still there")

@@ -9,7 +9,6 @@ through this file, by memory BIOs, one datagram a write.
 """
 import ctypes
 import ctypes.util
-import select
 import time
 
 import stunwire
@@ -197,7 +196,7 @@ class Dtls:
 
     @property
     def alpn(self):
-        name, size = ctypes.c_char_p(), ctypes.c_uint()
+        size = ctypes.c_uint()
         pointer = ctypes.POINTER(ctypes.c_char)()
         _ssl.SSL_get0_alpn_selected(self.pointer, ctypes.byref(pointer), ctypes.byref(size))
         return pointer[: size.value].decode() if size.value else ""

@@ -225,6 +225,16 @@ class Process:
     def stderr(self):
         return "\n".join(self.errors)
 
+    @property
+    def resident(self):
+        """Bytes of memory that it uses."""
+        return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def sanitized(self):
+        """Whether it was built with AddressSanitizer, which keeps what was freed: its size says nothing then."""
+        return "libasan" in pathlib.Path(f"/proc/{self.pid}/maps").read_text()
+
     def running(self):
         return self.child.poll() is None
 

@@ -103,7 +103,7 @@ def _own_tables(nat, address, lifetime, count=2000):
     table = f"size 8192; flags dynamic,timeout; timeout {lifetime}s;"
     heard = {EI: "", AD: "ip saddr . udp dport @heard", APD: None}[nat.filtering]
     # A hairpinned packet leaves by `lan`, again through the mapping, so that it looks like any other.
-    loop = f'iifname "lan" oifname "lan" ct status dnat' if nat.hairpin else None
+    loop = 'iifname "lan" oifname "lan" ct status dnat' if nat.hairpin else None
     inward = "" if heard is None else f'iifname "wan" ip daddr {address} {heard} dnat ip to udp dport map @inside'
     hairpin = f'iifname "lan" ip daddr {address} dnat ip to udp dport map @inside' if loop else ""
     return f"""
