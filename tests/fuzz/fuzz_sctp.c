@@ -24,23 +24,13 @@
 #include "stunclient/peer/identity.h"
 #include "stunclient/peer/sctp_packet.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/openssl_clock.h"
 
 #include <string.h>
-#include <sys/time.h>
 
 #define QUEUE_MAX 64
 #define PACKET_MAX 1500
 #define STEPS_MAX 200
-
-static struct monotime now = {1000 * MONOTIME_SECOND};
-
-__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict time,
-                                                        void *restrict zone)
-{
-    (void)zone;
-    *time = (struct timeval){now.us / MONOTIME_SECOND, now.us % MONOTIME_SECOND};
-    return 0;
-}
 
 struct queue {
     size_t count;
@@ -143,12 +133,12 @@ static void carry(struct world *world)
                 queue.bytes[i][world->change_place] ^= world->change_bits;
                 sum(queue.bytes[i], queue.sizes[i]);
             }
-            sctp_peer_input(world->session->sctp, now, queue.bytes[i], queue.sizes[i]);
+            sctp_peer_input(world->session->sctp, virtual_now, queue.bytes[i], queue.sizes[i]);
         }
         queue = world->to_honest;
         world->to_honest.count = 0;
         for (size_t i = 0; i < queue.count; i++) {
-            sctp_peer_input(world->honest, now, queue.bytes[i], queue.sizes[i]);
+            sctp_peer_input(world->honest, virtual_now, queue.bytes[i], queue.sizes[i]);
         }
         read_honest(world);
     }
@@ -157,9 +147,9 @@ static void carry(struct world *world)
 static void pass(struct world *world, unsigned tens)
 {
     for (unsigned i = 0; i < tens; i++) {
-        now = monotime_add_ms(now, 10);
-        data_session_tick(world->session, now);
-        sctp_peer_tick(world->honest, now);
+        virtual_now = monotime_add_ms(virtual_now, 10);
+        data_session_tick(world->session, virtual_now);
+        sctp_peer_tick(world->honest, virtual_now);
         carry(world);
     }
 }
@@ -201,10 +191,10 @@ static void begin(struct world *world)
     world->session->message_max = DATA_MESSAGE_MAX;
     world->session->sctp = new_end(world, on_session_packet);
     world->honest = new_end(world, on_honest_packet);
-    REQUIRE(sctp_peer_connect(world->session->sctp, now) == 0);
-    REQUIRE(sctp_peer_connect(world->honest, now) == 0);
+    REQUIRE(sctp_peer_connect(world->session->sctp, virtual_now) == 0);
+    REQUIRE(sctp_peer_connect(world->honest, virtual_now) == 0);
     carry(world);
-    REQUIRE(data_channel_open(world->session, now, &open, &id) == 0);
+    REQUIRE(data_channel_open(world->session, virtual_now, &open, &id) == 0);
     carry(world);
     read_events(world);
     REQUIRE(world->session->ready && world->has_tag);
@@ -243,7 +233,7 @@ static void inject(struct world *world, struct input *input)
     memcpy(packet + 4, world->tag, sizeof world->tag);
     size = SCTP_PACKET_HEADER_SIZE + take_bytes(input, packet + SCTP_PACKET_HEADER_SIZE, size);
     sum(packet, size);
-    sctp_peer_input(world->session->sctp, now, packet, size);
+    sctp_peer_input(world->session->sctp, virtual_now, packet, size);
     carry(world);
 }
 
@@ -254,9 +244,9 @@ static void say(struct world *world, struct input *input, uint32_t ppid)
     size_t size = 64U * take(input) + 1;
 
     if (ppid == 0) {
-        (void)data_channel_send(world->session, now, stream, DATA_BINARY, bytes, size - 1);
+        (void)data_channel_send(world->session, virtual_now, stream, DATA_BINARY, bytes, size - 1);
     } else {
-        (void)sctp_peer_send(world->honest, now, stream, ppid, bytes, size);
+        (void)sctp_peer_send(world->honest, virtual_now, stream, ppid, bytes, size);
     }
 }
 
@@ -267,7 +257,7 @@ static void say_control(struct world *world, struct input *input)
     size_t size = take_bytes(input, bytes, take(input));
 
     if (size > 0) {
-        (void)sctp_peer_send(world->honest, now, stream, DCEP_PPID_CONTROL, bytes, size);
+        (void)sctp_peer_send(world->honest, virtual_now, stream, DCEP_PPID_CONTROL, bytes, size);
     }
 }
 
@@ -277,7 +267,7 @@ static void open_channel(struct world *world, struct input *input)
     uint16_t id;
 
     (void)take_bytes(input, (uint8_t *)label, take(input));
-    (void)data_channel_open(world->session, now,
+    (void)data_channel_open(world->session, virtual_now,
                             &(struct data_channel_open){.label = label, .protocol = label}, &id);
 }
 
@@ -305,13 +295,13 @@ static void step(struct world *world, struct input *input)
         world->changing = true;
         break;
     case 6:
-        (void)data_channel_close(world->session, now, take(input));
+        (void)data_channel_close(world->session, virtual_now, take(input));
         break;
     case 7:
-        data_session_close(world->session, now);
+        data_session_close(world->session, virtual_now);
         break;
     case 8:
-        (void)sctp_peer_reset(world->honest, now, take(input));
+        (void)sctp_peer_reset(world->honest, virtual_now, take(input));
         break;
     case 9:
         open_channel(world, input);
@@ -336,6 +326,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_events(&world);
     data_session_free(world.session);
     sctp_peer_free(world.honest);
-    now = monotime_add_seconds(now, 1);
+    virtual_now = monotime_add_seconds(virtual_now, 1);
     return 0;
 }

@@ -57,9 +57,7 @@ class Browser:
 
 
 def made(alice, bob):
-    net = lab.Lab(alice, bob, ipv6=False)
-    net.__enter__()
-    tap.cleanup(net.close)
+    net = lab.made(alice, bob, ipv6=False)
     text = calls.server_text().replace("rendezvous = { ", f"rendezvous = {{ {ORIGINS} ")
     postern.server(text, prefix=net.server.prefix)
     return net

@@ -186,11 +186,7 @@ def said(*programs):
 
 def make(alice, bob, more="", ipv6=False, **options):
     """The lab with the server in it; ended with the test."""
-    import tap
-
-    net = lab.Lab(alice, bob, ipv6=ipv6, **options)
-    net.__enter__()
-    tap.cleanup(net.close)
+    net = lab.made(alice, bob, ipv6=ipv6, **options)
     serve(net, more)
     return net
 

@@ -317,3 +317,12 @@ class Lab:
     def __exit__(self, *_):
         self.close()
 
+
+def made(*arguments, **options):
+    """A lab that lives until the test ends."""
+    import tap
+
+    net = Lab(*arguments, **options)
+    net.__enter__()
+    tap.cleanup(net.close)
+    return net

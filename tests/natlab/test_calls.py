@@ -122,9 +122,7 @@ def talk(net, meanwhile, options=(), rounds=4):
 @tap.test(timeout=300)
 def outlives_the_server():
     """a direct call goes on when the server is gone"""
-    net = lab.Lab(nats.EI_APD, nats.FIREWALL, ipv6=False)
-    net.__enter__()
-    tap.cleanup(net.close)
+    net = lab.made(nats.EI_APD, nats.FIREWALL, ipv6=False)
     server = calls.postern.Server(calls.server_text(), prefix=net.server.prefix)
     tap.cleanup(server.stop)
     caller, status, listened = talk(net, server.stop)
@@ -142,9 +140,7 @@ def outlives_an_idle_while():
 @tap.test(timeout=300)
 def ends_when_the_relay_is_lost():
     """a relayed call whose server dies ends in words on both sides, and does not hang"""
-    net = lab.Lab(nats.SYMMETRIC, nats.SYMMETRIC, ipv6=False)
-    net.__enter__()
-    tap.cleanup(net.close)
+    net = lab.made(nats.SYMMETRIC, nats.SYMMETRIC, ipv6=False)
     server = calls.postern.Server(calls.server_text(), prefix=net.server.prefix)
     tap.cleanup(server.stop)
     listener = calls.Program(net.bob, "listen", "bob", feed=None)
@@ -170,14 +166,8 @@ def is_quick(delays):
         tap.true(one.milliseconds < 10 * (2 * signal_trip + 6 * peer_trip), "not absurd")
 
 
-def print_table():
-    head = ("pair", "path", "calls", "good", "median", "candidates")
-    widths = [max(len(row[at]) for row in [head, *table]) for at in range(len(head))]
-    for row in [head, *table]:
-        tap.diag("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-
-
 try:
     tap.main()
 finally:
-    print_table()
+    tap.diag_table([("pair", "path", "calls", "good", "median", "candidates"),
+                    *table])

@@ -19,9 +19,7 @@ ADDRESSES = {"alice": ("192.168.1.2", "192.0.2.66"), "bob": ("192.168.2.2", "203
 
 
 def made(*arguments, **options):
-    net = lab.Lab(*arguments, **options)
-    net.__enter__()
-    tap.cleanup(net.close)
+    net = lab.made(*arguments, **options)
     net.server.serve(stun_server.serve, lab.SERVER)
     net.server.serve(stun_server.serve, lab.SERVER6)
     tap.true(postern.until(lambda: "3479" in net.server.run("ss", "-lun6")), "the STUN server listens")

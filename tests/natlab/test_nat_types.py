@@ -21,9 +21,7 @@ table = []
 
 def made(alice, bob=nats.OPEN, addresses=lab.SERVER, servers=((PORT, 1),), behaves=True, **options):
     """The lab, with a server at each (port, workers); without `behaves` it has just one address."""
-    net = lab.Lab(alice, bob, **options)
-    net.__enter__()
-    tap.cleanup(net.close)
+    net = lab.made(alice, bob, **options)
     for port, workers in servers:
         if os.environ.get("INTEROP_SERVER") == "python" and behaves:
             net.server.serve(stun_server.serve, addresses, (port, port + 1))
@@ -152,14 +150,8 @@ def relays_through_nat(nat):
     tap.equal(ended.status, 0, str(ended))
 
 
-def print_table():
-    head = ("NAT", "host", "mapping", "filtering", "told mapping", "told filtering", "ports", "also known as", "time")
-    widths = [max(len(row[at]) for row in [head, *table]) for at in range(len(head))]
-    for row in [head, *table]:
-        tap.diag("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-
-
 try:
     tap.main()
 finally:
-    print_table()
+    tap.diag_table([("NAT", "host", "mapping", "filtering", "told mapping", "told filtering", "ports", "also known as", "time"),
+                    *table])

@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Two data sessions and the network between them, on virtual time: datagrams are delayed, lost,
- * doubled and put out of order by a seed. OpenSSL and usrsctp read the clock by gettimeofday, which
- * is defined here before the system's.
+ * doubled and put out of order by a seed.
  */
 #ifndef TESTS_UNIT_DATA_PAIR_H
 #define TESTS_UNIT_DATA_PAIR_H
 
 #include "stunclient/peer/data_channel.h"
 #include "stunclient/peer/identity.h"
+#include "tests/unit/openssl_clock.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #define DATAGRAMS_MAX 8192
 #define DATAGRAM_MAX 1500
-
-static struct monotime virtual_now = {1000 * MONOTIME_SECOND};
-
-__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict time,
-                                                        void *restrict zone)
-{
-    (void)zone;
-    *time = (struct timeval){virtual_now.us / MONOTIME_SECOND, virtual_now.us % MONOTIME_SECOND};
-    return 0;
-}
 
 struct network {
     int64_t delay_us;  /* one way */

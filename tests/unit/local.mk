@@ -462,7 +462,7 @@ tests_unit_test_turn_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_turn_client_LDADD = $(PROTO_TEST_LIBS)
 
 # ---- above ICE --------------------------------------------------------------------------------
-EXTRA_DIST += tests/unit/data_pair.h
+EXTRA_DIST += tests/unit/data_pair.h tests/unit/openssl_clock.h
 PEER_TEST_LIBS = stunclient/libpeer.la src/libnet.la src/libbase.la src/libcodec.la \
 	$(OPENSSL_LIBS) $(LIBCRYPTO_LIBS) $(CMOCKA_LIBS)
 

@@ -59,6 +59,15 @@ static inline void raw_sign(struct raw *raw, const char *user_realm_password)
     raw_attribute(raw, 0x0008, mac, sizeof mac);
 }
 
+/* The long-term credentials of alice, with the server's nonce. */
+static inline void raw_authenticate(struct raw *raw, const void *nonce, size_t nonce_size)
+{
+    raw_attribute(raw, 0x0006, "alice", 5);
+    raw_attribute(raw, 0x0014, "example.org", 11);
+    raw_attribute(raw, 0x0015, nonce, nonce_size);
+    raw_sign(raw, "alice:example.org:secret");
+}
+
 /* Where an attribute's value stands, found by walking; NULL when there is none. */
 static inline const uint8_t *raw_find(const uint8_t *bytes, size_t size, unsigned type,
                                       size_t *value_size)

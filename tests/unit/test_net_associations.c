@@ -11,28 +11,17 @@
 #include "net/clock.h"
 #include "net/dtls.h"
 #include "net/tls_context.h"
+#include "openssl_clock.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #define LISTENER 7
 #define IDLE_SECONDS 30
 #define QUEUE_MAX 16
 #define DATAGRAM_MAX 2048
 #define CLIENTS_MAX 600
-
-/* OpenSSL's clock: the definition here stands before the system's. */
-static int64_t clock_us = 1000000000;
-
-__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict time,
-                                                        void *restrict zone)
-{
-    (void)zone;
-    *time = (struct timeval){clock_us / 1000000, clock_us % 1000000};
-    return 0;
-}
 
 struct datagram {
     size_t size;
@@ -147,7 +136,7 @@ static void teardown(struct world *world)
 static void pass(struct world *world, int64_t seconds)
 {
     world->now = monotime_add_seconds(world->now, seconds);
-    clock_us += seconds * MONOTIME_SECOND;
+    virtual_now.us += seconds * MONOTIME_SECOND;
     associations_expire(world->associations, world->now);
 }
 

@@ -10,27 +10,16 @@
 #include "net/dtls.h"
 #include "net/dtls_cookie.h"
 #include "net/tls_context.h"
+#include "openssl_clock.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #define RESEND_US 500000
 #define QUEUE_MAX 256
 #define DATAGRAM_MAX 2048
-
-/* OpenSSL's clock: the definition here stands before the system's. */
-static int64_t clock_us = 1000000000;
-
-__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict time,
-                                                        void *restrict zone)
-{
-    (void)zone;
-    *time = (struct timeval){clock_us / 1000000, clock_us % 1000000};
-    return 0;
-}
 
 /* ---- two ends and what is between them ------------------------------------------------------- */
 
@@ -312,7 +301,7 @@ static void test_loss(void **state)
              round < 400 && (pair->server == NULL || dtls_status(pair->client) != DTLS_OPEN ||
                              dtls_status(pair->server) != DTLS_OPEN);
              round++) {
-            clock_us += RESEND_US;
+            virtual_now.us += RESEND_US;
             dtls_tick(pair->client);
             if (pair->server != NULL) {
                 dtls_tick(pair->server);
@@ -353,7 +342,7 @@ static void test_last_flight_lost(void **state)
     assert_int_equal(dtls_due_us(pair->client), RESEND_US);
     dtls_tick(pair->client);
     assert_int_equal(pair->to_server.count, 0); /* it is not time yet */
-    clock_us += RESEND_US;
+    virtual_now.us += RESEND_US;
     assert_int_equal(dtls_due_us(pair->client), 0);
     dtls_tick(pair->client);
     assert_int_equal(dtls_due_us(pair->client), 2 * RESEND_US);

@@ -261,10 +261,7 @@ static void bytes(void **state)
     shell_clear(bench->shell);
     raw_hex(&raw, "0003 0010 2112a442 0102030405060708090a0b0c 0019 0004 11000000"
                   "8000 0004 02000000");
-    raw_attribute(&raw, 0x0006, "alice", 5);
-    raw_attribute(&raw, 0x0014, "example.org", 11);
-    raw_attribute(&raw, 0x0015, bench->alice.nonce, bench->alice.nonce_size);
-    raw_sign(&raw, "alice:example.org:secret");
+    raw_authenticate(&raw, bench->alice.nonce, bench->alice.nonce_size);
     shell_input(bench->shell, &bench->alice.flow, raw.bytes, raw.size);
     sent = shell_take(bench->shell);
     assert_memory_equal(sent->bytes, ((uint8_t[]){0x01, 0x03}), 2);
