@@ -194,17 +194,13 @@ static bool accept_one(struct listener *listener)
         take_peer(listener, descriptor, &remote);
         return true;
     case -EMFILE:
-    case -ENFILE:
-    case -ENOBUFS:
-    case -ENOMEM:
-        /* The socket stays readable: without a pause the loop would spin. */
+        /* Without a pause the loop would spin. */
         event_del(listener->readable);
         (void)timer_arm_us(listener->resume, PAUSE_MS * MONOTIME_MILLISECOND);
         return false;
     case -EAGAIN:
         return false;
     default:
-        /* The connection was gone before it was ours (accept(2), "Error handling"). */
         return true;
     }
 }

@@ -4,12 +4,18 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Entries that one chain holds before there is a table, and the first table's buckets. */
 #define CHAIN_MAX 4
 #define BUCKETS_MIN 8
 /* Old buckets that an insertion empties. One would do for the old table to be empty in time. */
 #define MOVES_AN_INSERTION 2
+
+uint64_t hash_map_text(const struct siphash_key *siphash_key, const void *text)
+{
+    return siphash(siphash_key, text, strlen(text));
+}
 
 void hash_map_init(struct hash_map *map, const struct hash_map_type *type,
                    const struct siphash_key *key, size_t max)

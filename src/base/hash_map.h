@@ -37,6 +37,9 @@ struct hash_map_type {
     bool (*equal)(const struct hash_node *node, const void *key);
 };
 
+/* The `hash` of keys that are texts. */
+uint64_t hash_map_text(const struct siphash_key *siphash_key, const void *text);
+
 struct hash_map {
     struct hash_map_type type;
     struct siphash_key siphash_key;

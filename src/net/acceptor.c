@@ -154,10 +154,7 @@ static bool accept_one(const struct listening *listening)
         }
         return true;
     case -EMFILE:
-    case -ENFILE:
-    case -ENOBUFS:
-    case -ENOMEM:
-        /* The socket stays readable: without a pause the loop would spin. */
+        /* Without a pause the loop would spin. */
         acceptor->counters.accept_failures++;
         accept_on(acceptor, false);
         (void)timer_arm_us(acceptor->resume, PAUSE_MS * MONOTIME_MILLISECOND);
@@ -165,7 +162,6 @@ static bool accept_one(const struct listening *listening)
     case -EAGAIN:
         return false;
     default:
-        /* The connection was gone before it was ours (accept(2), "Error handling"). */
         return true;
     }
 }

@@ -307,22 +307,10 @@ static void on_written(struct bufferevent *bufferevent, void *context)
     leave(stream);
 }
 
-/* Takes the error of OpenSSL that libevent met, or 0; libevent mixes results of SSL_get_error,
- * which name no library, among them. */
-static unsigned long take_tls_error(struct stream *stream)
-{
-    unsigned long error;
-
-    do {
-        error = bufferevent_get_openssl_error(stream->bufferevent);
-    } while (error != 0 && ERR_GET_LIB(error) == 0);
-    return error;
-}
-
 /* An error of TLS, or one of the system that it met. */
 static void fail(struct stream *stream, int error)
 {
-    unsigned long tls_error = take_tls_error(stream);
+    unsigned long tls_error = tls_take_error(stream->bufferevent);
     SSL *ssl = stream_tls(stream);
     char text[TLS_TEXT_SIZE];
 

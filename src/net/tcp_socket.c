@@ -72,6 +72,21 @@ int tcp_socket_listen(int *descriptor, const struct stun_address *address, bool 
     return 0;
 }
 
+static int accept_error(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return -EMFILE;
+    case EWOULDBLOCK:
+        return -EAGAIN;
+    default:
+        return -error;
+    }
+}
+
 int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remote,
                       struct stun_address *local)
 {
@@ -80,7 +95,7 @@ int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remot
 
     int accepted = accept4(listening, &name.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted < 0) {
-        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        return accept_error(errno);
     }
     int status = socket_local_address(accepted, local);
     if (status != 0) {

@@ -8,7 +8,9 @@
 
 /* Listens on `address`; IPv6 sockets never take IPv4. */
 int tcp_socket_listen(int *descriptor, const struct stun_address *address, bool reuse_port);
-/* -EAGAIN when no connection waits; the descriptor has all it needs. */
+/* -EAGAIN: no connection waits. -EMFILE: the system has no room for one more; it waits on, and the
+ * socket stays readable. Any other error: the connection was gone before it was ours (accept(2),
+ * "Error handling"). The descriptor has all it needs. */
 int tcp_socket_accept(int listening, int *descriptor, struct stun_address *remote,
                       struct stun_address *local);
 /* Begins to connect; the connection stands, or has failed, when the socket becomes writable.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "net/tls_context.h"
 
+#include <event2/bufferevent_ssl.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -376,4 +377,15 @@ const char *tls_alpn_text(const SSL *ssl, char *text)
     SSL_get0_alpn_selected(ssl, &name, &size);
     snprintf(text, TLS_TEXT_SIZE, "%.*s", (int)size, name != NULL ? (const char *)name : "");
     return text;
+}
+
+unsigned long tls_take_error(struct bufferevent *bufferevent)
+{
+    unsigned long error;
+
+    /* Results of SSL_get_error, which name no library, are among them. */
+    do {
+        error = bufferevent_get_openssl_error(bufferevent);
+    } while (error != 0 && ERR_GET_LIB(error) == 0);
+    return error;
 }

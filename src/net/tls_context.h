@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct bufferevent;
+
 enum tls_transport {
     TLS_OVER_STREAM,   /* TLS 1.2 and later */
     TLS_OVER_DATAGRAM, /* DTLS 1.2 (RFC 7350 asks for 1.2 as well) */
@@ -92,6 +94,8 @@ SSL_CTX *tls_context_new_peer(void);
  * TLS_TEXT_SIZE bytes at most and returns `text`.
  */
 const char *tls_error_text(const SSL *ssl, unsigned long error, char *text);
+/* Takes the error of OpenSSL that libevent met, or 0. */
+unsigned long tls_take_error(struct bufferevent *bufferevent);
 
 /* What is wrong with the other end's certificate, in words, or NULL when nothing is. Static. */
 const char *tls_verify_text(const SSL *ssl);

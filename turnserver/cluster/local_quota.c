@@ -30,11 +30,6 @@ struct realm_limit {
     struct turn_holding limit;
 };
 
-static uint64_t hash_name(const struct siphash_key *key, const void *name)
-{
-    return siphash(key, name, strlen(name));
-}
-
 static bool is_named(const struct hash_node *node, const void *name)
 {
     return strcmp(container_of(node, const struct holder, node)->name, name) == 0;
@@ -42,7 +37,7 @@ static bool is_named(const struct hash_node *node, const void *name)
 
 struct local_quota *local_quota_new(struct turn_holding account)
 {
-    static const struct hash_map_type type = {hash_name, is_named};
+    static const struct hash_map_type type = {hash_map_text, is_named};
     struct siphash_key key;
 
     if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key) {

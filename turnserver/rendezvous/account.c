@@ -7,17 +7,12 @@
 /* Every bucket is full again by then: calls are counted by the minute. */
 #define ACCOUNT_LINGER_S 60
 
-static uint64_t hash_name(const struct siphash_key *key, const void *wanted)
-{
-    return siphash(key, wanted, strlen(wanted));
-}
-
 static bool is_account(const struct hash_node *node, const void *wanted)
 {
     return strcmp(container_of(node, const struct account, node)->name, wanted) == 0;
 }
 
-const struct hash_map_type account_map_type = {hash_name, is_account};
+const struct hash_map_type account_map_type = {hash_map_text, is_account};
 
 static void linger(struct rendezvous *rendezvous, struct monotime now, struct account *account)
 {

@@ -8,17 +8,12 @@
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
-static uint64_t hash_id(const struct siphash_key *key, const void *wanted)
-{
-    return siphash(key, wanted, strlen(wanted));
-}
-
 static bool has_id(const struct hash_node *node, const void *wanted)
 {
     return strcmp(container_of(node, const struct call, node)->id, wanted) == 0;
 }
 
-const struct hash_map_type call_map_type = {hash_id, has_id};
+const struct hash_map_type call_map_type = {hash_map_text, has_id};
 
 /* Which side of a call the session is; it is one of them. */
 static int side_of(const struct call *call, const struct session *session)

@@ -7,11 +7,6 @@
 
 /* ---- names and ids --------------------------------------------------------------------------- */
 
-static uint64_t hash_text(const struct siphash_key *key, const void *wanted)
-{
-    return siphash(key, wanted, strlen(wanted));
-}
-
 static bool has_name(const struct hash_node *node, const void *wanted)
 {
     return strcmp(container_of(node, const struct session, by_name)->name, wanted) == 0;
@@ -22,8 +17,8 @@ static bool has_resume(const struct hash_node *node, const void *wanted)
     return strcmp(container_of(node, const struct session, by_resume)->resume, wanted) == 0;
 }
 
-const struct hash_map_type session_name_map_type = {hash_text, has_name};
-const struct hash_map_type session_resume_map_type = {hash_text, has_resume};
+const struct hash_map_type session_name_map_type = {hash_map_text, has_name};
+const struct hash_map_type session_resume_map_type = {hash_map_text, has_resume};
 
 struct session *session_find(const struct rendezvous *rendezvous, const char *name)
 {

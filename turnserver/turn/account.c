@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t hash_name(const struct siphash_key *key, const void *name)
-{
-    return siphash(key, name, strlen(name));
-}
-
 static bool is_named(const struct hash_node *node, const void *name)
 {
     return strcmp(container_of(node, const struct account, node)->name, name) == 0;
@@ -18,7 +13,7 @@ static bool is_named(const struct hash_node *node, const void *name)
 void account_table_init(struct account_table *table, const struct siphash_key *key,
                         const struct turn_bandwidth *bandwidth)
 {
-    static const struct hash_map_type type = {hash_name, is_named};
+    static const struct hash_map_type type = {hash_map_text, is_named};
 
     /* Bounded by what refers to accounts: allocations and queued events. */
     hash_map_init(&table->by_name, &type, key, SIZE_MAX);
