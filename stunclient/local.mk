@@ -30,6 +30,7 @@ stunclient_libstunclient_la_SOURCES = \
 	stunclient/peer/peer_session.c \
 	stunclient/peer/phone.c stunclient/peer/phone.h stunclient/peer/phone_internal.h \
 	stunclient/peer/phone_call.c \
+	stunclient/peer/phone_words.c \
 	stunclient/peer/rendezvous.c stunclient/peer/rendezvous.h \
 	stunclient/peer/report.c stunclient/peer/report.h \
 	stunclient/peer/servers.c stunclient/peer/servers.h \

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stunclient/option_call.h"
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "net/interface.h"
+#include "wire/ed25519.h"
 #include "wire/signal.h"
 
 #include <string.h>
@@ -66,6 +68,41 @@ const char *option_set_keep(struct options *options, char *value)
     (void)value;
     options->call.keep = true;
     return NULL;
+}
+
+const char *option_set_any_key(struct options *options, char *value)
+{
+    (void)value;
+    options->call.any_key = true;
+    return NULL;
+}
+
+const char *option_set_list(struct options *options, char *value)
+{
+    (void)value;
+    options->call.list_keys = true;
+    return NULL;
+}
+
+static bool is_key(const char *text)
+{
+    uint8_t bytes[ED25519_KEY_SIZE];
+    return base64_decode(text, bytes, sizeof bytes);
+}
+
+const char *option_set_trust(struct options *options, char *value)
+{
+    const char *equals = strrchr(value, '=');
+    options->call.trust = value;
+    return equals == NULL || equals == value || !is_key(equals + 1)
+               ? "NAME=KEY, the key as `stunclient key` prints it"
+               : NULL;
+}
+
+const char *option_set_forget(struct options *options, char *value)
+{
+    options->call.forget = value;
+    return value[0] == '\0' ? "a name" : NULL;
 }
 
 static bool is_target(const char *text)

@@ -18,5 +18,9 @@ const char *option_set_forward(struct options *options, char *value);
 const char *option_set_connect(struct options *options, char *value);
 const char *option_set_report(struct options *options, char *value);
 const char *option_set_trace(struct options *options, char *value);
+const char *option_set_any_key(struct options *options, char *value);
+const char *option_set_list(struct options *options, char *value);
+const char *option_set_trust(struct options *options, char *value);
+const char *option_set_forget(struct options *options, char *value);
 
 #endif

@@ -365,6 +365,11 @@ static bool take_peer(struct reader *reader)
                     "--relay-only and --lite contradict each other: a lite agent has no relay");
         return usage(reader, options->verb->name);
     }
+    if (options->call.list_keys + (options->call.trust != NULL) + (options->call.forget != NULL) >
+        1) {
+        failure_set(reader->failure, EXIT_USAGE, "--list, --trust and --forget exclude each other");
+        return usage(reader, options->verb->name);
+    }
     if (options->call.connect != NULL && options->call.forward_count > 0) {
         failure_set(reader->failure, EXIT_USAGE, "--connect and --forward exclude each other");
         return usage(reader, options->verb->name);

@@ -53,6 +53,9 @@ struct call_options {
     const char *report_file;
     const char *key_file; /* of this host's identity; NULL: the usual place */
     bool trace, relay_only, no_relay, lite, keep;
+    bool any_key;               /* callers with a key that is not noted for them are taken */
+    bool list_keys;             /* of the verb key: one of these three, or none */
+    const char *trust, *forget; /* NAME=KEY; NAME */
     const char *interfaces[CALL_INTERFACES_MAX]; /* none: all */
     unsigned interface_count;
     struct forward_option forwards[CALL_FORWARDS_MAX];

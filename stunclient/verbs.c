@@ -63,8 +63,10 @@ const struct verb verbs[] = {
         .bit = VERB_KEY,
         .schema = "key",
         .arguments = "",
-        .summary = "print the key by which peers know this host; make it if need be",
-        .text = "The private half stays in ~/.config/postern/key, or the file that --key names.\n",
+        .summary = "print the key by which peers know this host; manage those of peers",
+        .text = "Makes it if need be. Its private half stays in ~/.config/postern/key, or the file "
+                "that\n"
+                "--key names; the keys of peers are in ~/.config/postern/known_peers.\n",
         .run = cmd_key,
     },
     {

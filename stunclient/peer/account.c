@@ -102,6 +102,16 @@ static bool choose_server(struct account *account, const struct options *options
     return true;
 }
 
+bool account_find_server(char out[ACCOUNT_SERVER_SIZE], const struct options *options,
+                         struct failure *failure)
+{
+    struct account account = {0};
+    bool ok = read_file(&account, failure) && choose_server(&account, options, failure);
+    memcpy(out, account.server, sizeof account.server);
+    account_wipe(&account);
+    return ok;
+}
+
 bool account_load(struct account *account, const struct options *options, struct failure *failure)
 {
     struct account file = {0};

@@ -17,6 +17,8 @@ struct account {
 };
 
 /* Returns true, or false with the failure filled: above all when nobody names a service. */
+bool account_find_server(char out[ACCOUNT_SERVER_SIZE], const struct options *options,
+                         struct failure *failure);
 bool account_load(struct account *account, const struct options *options, struct failure *failure);
 void account_wipe(struct account *account);
 

@@ -5,7 +5,8 @@
  *     SERVICE NAME ed25519 PUB
  *
  * SERVICE is the rendezvous service by which NAME is known. What is not a letter, a digit or one
- * of "-._@:[]+" stands as %XX.
+ * of "-._@:[]+" stands as %XX. A name may have several keys, each on a line of its own: an account
+ * may be used on several hosts.
  */
 #ifndef STUNCLIENT_PEER_KNOWN_PEERS_H
 #define STUNCLIENT_PEER_KNOWN_PEERS_H
@@ -13,13 +14,14 @@
 #include "stunclient/failure.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum known_peer {
-    KNOWN_PEER_SAME,     /* the key that it had before */
+    KNOWN_PEER_SAME,     /* a key that is noted for it */
     KNOWN_PEER_NEW,      /* never seen: written down now */
     KNOWN_PEER_UNKNOWN,  /* it shows no key, and never did */
     KNOWN_PEER_UNSAVED,  /* never seen, and the file cannot be written */
-    KNOWN_PEER_CHANGED,  /* another key than before: see failure */
+    KNOWN_PEER_CHANGED,  /* another key than those noted: see failure */
     KNOWN_PEER_WITHDRAWN /* it shows no key any more: see failure */
 };
 
@@ -29,5 +31,23 @@ enum known_peer {
  */
 enum known_peer known_peers_check(const char *path, const char *service, const char *name,
                                   const char *public_text, struct failure *failure);
+
+/* A name as the file and messages have it, where %XX is a byte. */
+#define KNOWN_PEER_NAME_SIZE 256
+void known_peers_read_name(char out[KNOWN_PEER_NAME_SIZE], const char *typed);
+
+/* Notes one more key of `name`; once. Returns 0 or -errno. */
+int known_peers_add(const char *path, const char *service, const char *name,
+                    const char *public_text);
+/* Removes the keys of `name`, at `service` or (NULL) at all. Returns how many, or -errno. */
+int known_peers_forget(const char *path, const char *service, const char *name);
+
+struct known_peer_line {
+    const char *service, *name, *public_text; /* lent */
+};
+/* Calls `visit` for each line. Returns 0 (there may be no file) or -errno. */
+int known_peers_list(const char *path,
+                     void (*visit)(void *context, const struct known_peer_line *line),
+                     void *context);
 
 #endif

@@ -96,14 +96,9 @@ bool peer_is_gone(const struct peer *peer)
     return peer->gone;
 }
 
-bool peer_was_interrupted(const struct peer *peer)
-{
-    return peer->interrupted;
-}
-
 void peer_hang_up(struct peer *peer)
 {
-    peer->interrupted = true;
+    peer->setup.report->farewell = "interrupted";
     if (peer->over || !peer->ready) {
         peer_abort(peer, EXIT_NO_CONNECTION, "interrupted before a connection came about", "");
         return;

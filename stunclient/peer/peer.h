@@ -120,7 +120,6 @@ bool peer_is_ready(const struct peer *peer);
 void peer_hang_up(struct peer *peer);
 /* That has taken too long. */
 void peer_cut_off(struct peer *peer);
-bool peer_was_interrupted(const struct peer *peer); /* peer_hang_up has been called */
 /* Gives back what servers hold for us; then it is gone. */
 void peer_leave(struct peer *peer, struct monotime now, struct outbox *outbox);
 bool peer_is_gone(const struct peer *peer);

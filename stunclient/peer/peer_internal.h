@@ -41,7 +41,6 @@ struct peer {
     bool described;       /* our description is out: candidates follow one by one */
     bool has_path, ready; /* a pair is valid; the association stands */
     bool closing;         /* data_session_close was called */
-    bool interrupted;     /* by a signal, amid the call */
     bool over, gone;      /* gone: the agent has nothing to say any more */
     bool cut;             /* the peer closed before our input had ended */
     bool done;            /* the peer has written all that we sent, and we all that it sent */

@@ -162,6 +162,7 @@ static void on_ice_failed(struct peer *peer)
     } else if (peer->ready) {
         peer_end_without_way(peer);
     } else {
+        peer->setup.report->farewell = peer_is_met(peer) ? "no-way" : "no-answer";
         peer_abort(peer, EXIT_NO_CONNECTION,
                    peer_is_met(peer) ? "no way to the peer works, direct or by a relay"
                                      : "the peer did not answer",

@@ -156,7 +156,7 @@ static void on_call_ended(struct phone *phone, const struct rendezvous_client_ev
 {
     struct call *call = phone_find_call(phone, event->call);
     const char *why = event->text[0] != '\0' ? event->text : "no reason was given";
-    char text[REPORT_NAME_SIZE + RENDEZVOUS_TEXT_SIZE + 80];
+    struct failure failure;
     if (call == NULL) {
         return;
     }
@@ -166,18 +166,8 @@ static void on_call_ended(struct phone *phone, const struct rendezvous_client_ev
     if (peer_is_ready(call->peer)) {
         return; /* the peer itself says when its data have ended */
     }
-    const char *peer = call->report.peer;
-    if (event->ended == RENDEZVOUS_END_REJECTED) {
-        snprintf(text, sizeof text, "%s does not take the call: %s", peer, why);
-    } else if (event->ended == RENDEZVOUS_END_BYE) {
-        snprintf(text, sizeof text, "%s hung up before a connection came about: %s", peer, why);
-    } else {
-        snprintf(text, sizeof text, "%s cannot be called: %s", peer, why);
-    }
-    peer_abort(call->peer, EXIT_NO_CONNECTION, text,
-               event->code == SIGNAL_UNAVAILABLE
-                   ? "Check the name, and that the peer runs `stunclient listen`."
-                   : "");
+    phone_explain_end(&failure, event, call->report.peer);
+    peer_abort(call->peer, failure.status, failure.text, failure.advice);
 }
 
 static void on_call_event(struct phone *phone, const struct rendezvous_client_event *event)

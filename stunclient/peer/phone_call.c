@@ -55,6 +55,28 @@ static void on_trouble(void *context)
     rendezvous_poke(call->phone->rendezvous);
 }
 
+/* What a caller is called beside its account changes with each call. */
+static void name_peer(struct call *call, const char *name)
+{
+    snprintf(call->pin, sizeof call->pin, "%s", name == NULL ? "" : name);
+    char *slash = strchr(call->pin, '/');
+    if (!call->phone->caller && slash != NULL) {
+        *slash = '\0';
+    }
+    phone_copy_name(call->report.peer, call->pin);
+}
+
+/* Who listens with --any-key notes what a caller shows, and refuses nobody. */
+static enum known_peer take_any_key(struct call *call, const char *public_text)
+{
+    const char *service = rendezvous_authority(call->phone->rendezvous);
+    if (public_text == NULL) {
+        return KNOWN_PEER_UNKNOWN;
+    }
+    return known_peers_add(NULL, service, call->pin, public_text) == 0 ? KNOWN_PEER_NEW
+                                                                       : KNOWN_PEER_UNSAVED;
+}
+
 static bool judge(void *context, const char *public_text, struct failure *failure)
 {
     static const char *const words[] = {
@@ -66,6 +88,10 @@ static bool judge(void *context, const char *public_text, struct failure *failur
     struct phone *phone = call->phone;
     enum known_peer known = known_peers_check(NULL, rendezvous_authority(phone->rendezvous),
                                               call->pin, public_text, failure);
+    if (phone->options->call.any_key &&
+        (known == KNOWN_PEER_CHANGED || known == KNOWN_PEER_WITHDRAWN)) {
+        known = take_any_key(call, public_text);
+    }
     call->report.peer_key_is = words[known];
     trace_say(&phone->trace, clock_now(), "identity", "%s shows %s%s: %s", call->report.peer,
               public_text == NULL ? "no key" : "the key ", public_text == NULL ? "" : public_text,
@@ -77,7 +103,11 @@ static bool judge(void *context, const char *public_text, struct failure *failur
         output_tell(&phone->output, 0, "stunclient: %s shows a key that was not seen before: %s",
                     call->report.peer, public_text);
     }
-    return known != KNOWN_PEER_CHANGED && known != KNOWN_PEER_WITHDRAWN;
+    if (known == KNOWN_PEER_CHANGED || known == KNOWN_PEER_WITHDRAWN) {
+        call->report.farewell = "unknown-key";
+        return false;
+    }
+    return true;
 }
 
 static bool take_pipe(void *context)
@@ -104,20 +134,6 @@ static bool is_on_loopback(const struct phone *phone)
 {
     struct stun_address remote;
     return rendezvous_remote(phone->rendezvous, &remote) && address_is_loopback(&remote);
-}
-
-/* A caller's name is cut to its account for people, and for pinning to what stays the same. */
-static void name_peer(struct call *call, const char *name)
-{
-    snprintf(call->pin, sizeof call->pin, "%s", name == NULL ? "" : name);
-    phone_copy_name(call->report.peer, name);
-    char *dot = strrchr(call->pin, '.');
-    char *slash = strchr(call->report.peer, '/');
-    if (!call->phone->caller && slash != NULL && dot != NULL && strlen(dot) == 7 &&
-        strspn(dot + 1, "0123456789abcdef") == 6) {
-        *dot = '\0';
-        *slash = '\0';
-    }
 }
 
 static struct call *new_call(struct phone *phone, const char *name, bool spare,
@@ -340,20 +356,11 @@ void phone_take_incoming(struct phone *phone, const struct rendezvous_client_eve
     phone_take_description(call, &event->message->incoming.description);
 }
 
-/* A word for the other side (docs/rendezvous.md), or NULL. */
-static const char *bye_reason(const struct call *call)
-{
-    if (peer_was_interrupted(call->peer)) {
-        return "interrupted";
-    }
-    return call->report.failure.status == EXIT_OK ? NULL : "failed";
-}
-
 void phone_conclude(struct call *call)
 {
     struct phone *phone = call->phone;
     struct report *report = &call->report;
-    const char *why = bye_reason(call);
+    const char *why = report->failure.status == EXIT_OK ? NULL : report->farewell;
     call->told = true;
     call->deadline = monotime_add_ms(clock_now(), GOODBYE_MS);
     phone->pipe_taken = false;

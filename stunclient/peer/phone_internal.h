@@ -74,6 +74,13 @@ void phone_tell_report(struct phone *phone, struct report *report);
 /* There will be no call. */
 void phone_give_up(struct phone *phone, const struct failure *failure);
 
+/* ---- phone_words.c -----------------------------------------------------------------------------
+ */
+
+/* Of a call that the other side or the service has ended before it stood. */
+void phone_explain_end(struct failure *failure, const struct rendezvous_client_event *event,
+                       const char *peer);
+
 /* ---- phone_call.c ------------------------------------------------------------------------------
  */
 

@@ -23,7 +23,7 @@
 struct rendezvous {
     struct rendezvous_setup setup;
     struct message_uri uri;
-    char authority[sizeof((struct message_uri *)0)->authority + 8];
+    char authority[RENDEZVOUS_AUTHORITY_SIZE];
     struct rendezvous_client *client;
     struct resolver *resolver;
     struct secure *secure; /* NULL: no TLS */
@@ -219,6 +219,16 @@ void rendezvous_poke(struct rendezvous *rendezvous)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+void rendezvous_format_authority(const struct message_uri *uri, char out[RENDEZVOUS_AUTHORITY_SIZE])
+{
+    char address[ADDRESS_TEXT_SIZE];
+    const struct stun_host *host = &uri->host;
+    const char *name = host->is_ip ? address_format_ip(&host->address, address) : host->name;
+    bool brackets = strchr(name, ':') != NULL;
+    snprintf(out, RENDEZVOUS_AUTHORITY_SIZE, "%s%s%s:%u", brackets ? "[" : "", name,
+             brackets ? "]" : "", host->port);
+}
+
 static bool parse_uri(struct rendezvous *rendezvous, struct failure *failure)
 {
     const char *server = rendezvous->setup.account->server;
@@ -235,9 +245,7 @@ static bool parse_uri(struct rendezvous *rendezvous, struct failure *failure)
         return false;
     }
     const char *name = host->is_ip ? address_format_ip(&host->address, address) : host->name;
-    bool brackets = strchr(name, ':') != NULL;
-    snprintf(rendezvous->authority, sizeof rendezvous->authority, "%s%s%s:%u", brackets ? "[" : "",
-             name, brackets ? "]" : "", host->port);
+    rendezvous_format_authority(&rendezvous->uri, rendezvous->authority);
     if (rendezvous->uri.secure) {
         rendezvous->secure =
             secure_new_stream(rendezvous->setup.options, name, true, TLS_ALPN_HTTP, failure);

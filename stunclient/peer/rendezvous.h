@@ -34,7 +34,11 @@ struct rendezvous_client *rendezvous_machine(struct rendezvous *rendezvous);
 void rendezvous_poke(struct rendezvous *rendezvous);
 /* Sends what waits, now: the loop will not turn again. */
 void rendezvous_flush(struct rendezvous *rendezvous);
-/* HOST:PORT, as in the URI. */
+/* HOST:PORT of the URI, by which known_peers knows the service. */
+#define RENDEZVOUS_AUTHORITY_SIZE (sizeof((struct message_uri *)0)->authority + 8)
+void rendezvous_format_authority(const struct message_uri *uri,
+                                 char out[RENDEZVOUS_AUTHORITY_SIZE]);
+/* The same of this one. */
 const char *rendezvous_authority(const struct rendezvous *rendezvous);
 /* Where it is connected to, or was at last; false: nowhere yet. */
 bool rendezvous_remote(const struct rendezvous *rendezvous, struct stun_address *out);

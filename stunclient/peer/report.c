@@ -9,7 +9,7 @@
 
 void report_init(struct report *report, bool caller)
 {
-    *report = (struct report){.caller = caller, .peer_key_is = "none"};
+    *report = (struct report){.caller = caller, .peer_key_is = "none", .farewell = "failed"};
     report->registered_us = report->valid_us = report->secured_us = -1;
     report->ready_us = report->first_data_us = -1;
 }

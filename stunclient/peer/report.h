@@ -20,9 +20,10 @@ struct report {
     char name[REPORT_NAME_SIZE], peer[REPORT_NAME_SIZE];
     char peer_key[HOST_KEY_TEXT_SIZE]; /* "": it showed none */
     const char *peer_key_is;           /* "known", "new", "unsaved", "none" */
-    struct monotime began;             /* the call; us 0: it did not come to that */
-    int64_t registered_us;             /* from the start of the program */
-    int64_t valid_us;                  /* from here on: since `began`; -1: not reached */
+    const char *farewell;  /* to the peer, when the call failed: of docs/rendezvous.md */
+    struct monotime began; /* the call; us 0: it did not come to that */
+    int64_t registered_us; /* from the start of the program */
+    int64_t valid_us;      /* from here on: since `began`; -1: not reached */
     int64_t secured_us, ready_us, first_data_us;
     bool has_pair;
     struct ice_pair_report pair;    /* in use, or at last */

@@ -220,9 +220,13 @@ def another_key_is_refused():
             tap.equal("shows a key that was not seen before: " in told, known == "new", told)
     other = world.listen(home=world.folder / "mallory")
     told = world.call().wait(client.IDENTITY)
-    tap.true("another key" in told["reason"] and "known_peers" in told["error"]["advice"], str(told))
+    tap.true("another key" in told["reason"] and "key --trust bob=" in told["error"]["advice"], str(told))
     tap.equal(told["peer_key_is"], "changed")
-    other.end()
+    tap.true("alice does not accept our key" in other.wait(client.NO_CONNECTION)["reason"], other.errors)
+
+
+def key_of(home, *options, **more):
+    return client.run("key", *options, env={"XDG_CONFIG_HOME": str(home), "POSTERN_SERVER": ""}, **more).out
 
 
 @tap.test
@@ -238,14 +242,34 @@ def names_beyond_ascii_have_keys_of_their_own():
 
 
 @tap.test
-def a_caller_with_another_key_is_another_host():
-    """an account may call from several hosts: a caller's new key is told, noted beside the others, and not refused"""
+def a_caller_with_another_key_is_refused():
+    """a caller's account is pinned as a callee's name is: another key is refused with words, trusted or forgotten by the key verb"""
     world = World()
-    for home, known in (("desk", "new"), ("laptop", "new"), ("desk", "known")):
-        bob = world.listen()
-        world.call(home=world.folder / home).wait()
-        tap.equal(bob.wait()["peer_key_is"], known, home)
-        tap.equal("alice shows a key that was not seen before: " in bob.errors, known == "new", bob.errors)
+    desk, laptop, home = (world.folder / name for name in ("desk", "laptop", "home.bob"))
+    bob = world.listen("--keep", "--trace")
+    tap.equal(world.call(home=desk).wait()["exit_status"], 0)
+    told = world.call(home=laptop).wait(client.NO_CONNECTION)
+    tap.true("does not accept our key" in told["reason"] and "stunclient key" in told["error"]["advice"], str(told))
+    bob.wait_for("alice shows another key than before")
+    public = key_of(laptop).split()[1]
+    tap.true(f"`stunclient key --trust alice={public}`" in bob.errors, bob.errors)
+    tap.equal(key_of(home, "--trust", f"alice={public}", "--server", world.uri), "1 key noted\n")
+    for known in (laptop, desk):
+        world.call(home=known).wait()
+    tap.equal(len(key_of(home, "--list").splitlines()), 2)
+    told = client.run_json("key", "--list", env={"XDG_CONFIG_HOME": str(home)})
+    tap.equal([(line["service"], line["name"]) for line in told["peers"]], [(f"127.0.0.1:{world.port + 1}", "alice")] * 2)
+    tap.equal(key_of(home, "--forget", "alice"), "2 keys forgotten\n")
+    world.call(home=laptop).wait()
+    world.call(home=desk).wait(client.NO_CONNECTION)
+    bob.end()
+    bob = world.listen("--any-key", "--keep")
+    world.call(home=desk).wait()
+    tap.true("alice shows a key that was not seen before" in bob.errors, bob.errors)
+    bob.end()
+    for wrong in (("--trust", "alice"), ("--trust", "alice=x"), ("--forget", ""), ("--list", "--forget", "alice"),
+                  ("--trust", f"alice={public}")):
+        key_of(home, *wrong, status=client.USAGE)
 
 
 @tap.test

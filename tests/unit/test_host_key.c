@@ -158,7 +158,7 @@ static void pins_on_first_use(void **state)
     assert_int_equal(known_peers_check(path, "h:8080", "bob", "KEY2", &failure),
                      KNOWN_PEER_CHANGED);
     assert_int_equal(failure.status, EXIT_IDENTITY);
-    assert_non_null(strstr(failure.advice, "line 1 of"));
+    assert_non_null(strstr(failure.advice, "stunclient key --trust bob=KEY2"));
     assert_int_equal(known_peers_check(path, "h:8080", "bob", NULL, &failure),
                      KNOWN_PEER_WITHDRAWN);
     assert_int_equal(known_peers_check(path, "h:8080", "bob", "KEY", &failure), KNOWN_PEER_SAME);
@@ -174,6 +174,41 @@ static void names_cannot_forge_lines(void **state)
     assert_int_equal(
         known_peers_check(path, "h:1", "eve ed25519 K\nh:1 bob ed25519 EVIL", "KEY", &failure),
         KNOWN_PEER_SAME);
+}
+
+/* One account, several hosts; and a key that has been replaced. */
+static void has_several_keys(void **state)
+{
+    (void)state;
+    assert_int_equal(known_peers_check(path, "h:1", "bob", "ONE", &failure), KNOWN_PEER_NEW);
+    assert_int_equal(known_peers_check(path, "h:1", "eve", "EVE", &failure), KNOWN_PEER_NEW);
+    assert_int_equal(known_peers_check(path, "h:1", "bob", "TWO", &failure), KNOWN_PEER_CHANGED);
+    assert_int_equal(known_peers_add(path, "h:1", "bob", "TWO"), 0);
+    assert_int_equal(known_peers_add(path, "h:1", "bob", "TWO"), 0);
+    assert_int_equal(known_peers_add(path, "h:2", "bob", "SIX"), 0);
+    assert_int_equal(known_peers_check(path, "h:1", "bob", "ONE", &failure), KNOWN_PEER_SAME);
+    assert_int_equal(known_peers_check(path, "h:1", "bob", "TWO", &failure), KNOWN_PEER_SAME);
+    assert_int_equal(known_peers_check(path, "h:1", "bob", "SIX", &failure), KNOWN_PEER_CHANGED);
+    assert_int_equal(known_peers_forget(path, "h:1", "bob"), 2);
+    assert_int_equal(known_peers_forget(path, "h:1", "bob"), 0);
+    assert_int_equal(known_peers_check(path, "h:1", "eve", "EVE", &failure), KNOWN_PEER_SAME);
+    assert_int_equal(known_peers_check(path, "h:2", "bob", "SIX", &failure), KNOWN_PEER_SAME);
+    assert_int_equal(known_peers_check(path, "h:1", "bob", "NEW", &failure), KNOWN_PEER_NEW);
+    assert_int_equal(known_peers_forget(path, NULL, "bob"), 2);
+    assert_int_equal(known_peers_forget("/tmp/none/known", NULL, "bob"), 0);
+}
+
+static void names_are_typed_as_they_are_told(void **state)
+{
+    char name[KNOWN_PEER_NAME_SIZE];
+    (void)state;
+    known_peers_read_name(name, "m%C3%BCller 100%");
+    assert_string_equal(name, "m\xC3\xBCller 100%");
+    assert_int_equal(known_peers_check(path, "h:1", name, "ONE", &failure), KNOWN_PEER_NEW);
+    assert_int_equal(known_peers_check(path, "h:1", name, "TWO", &failure), KNOWN_PEER_CHANGED);
+    assert_non_null(strstr(failure.advice, "--trust m%C3%BCller%20100%25=TWO"));
+    known_peers_read_name(name, "m%C3%BCller%20100%25");
+    assert_int_equal(known_peers_forget(path, NULL, name), 1);
 }
 
 static void goes_on_without_a_file(void **state)
@@ -192,6 +227,7 @@ int main(void)
         TEST(refuses_what_is_not_signed), TEST(refuses_a_key_that_others_can_read),
         TEST(refuses_a_file_without_key), TEST(pins_on_first_use),
         TEST(names_cannot_forge_lines),   TEST(goes_on_without_a_file),
+        TEST(has_several_keys),           TEST(names_are_typed_as_they_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
