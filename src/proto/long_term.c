@@ -122,21 +122,25 @@ static uint32_t security_features(const uint8_t *nonce, size_t size)
     return features;
 }
 
+static bool has_feature(const uint8_t *nonce, size_t size, uint32_t feature)
+{
+    return (security_features(nonce, size) & feature) != 0;
+}
+
 static bool is_weakened(const struct stun_view *response)
 {
     const struct stun_attribute_view *nonce = stun_view_find(response, STUN_NONCE);
-    return nonce != NULL &&
-           (security_features(nonce->value, nonce->size) & FEATURE_PASSWORD_ALGORITHMS) != 0 &&
+    return nonce != NULL && has_feature(nonce->value, nonce->size, FEATURE_PASSWORD_ALGORITHMS) &&
            !stun_view_has(response, STUN_PASSWORD_ALGORITHMS);
 }
 
 /* The first algorithm of the list that we know, or 0 (RFC 8489 §14.11). */
-static unsigned choose_algorithm(const struct stun_attribute_view *list)
+static unsigned choose_algorithm(const uint8_t *list, size_t size)
 {
     size_t at = 0;
-    while (at + 4 <= list->size) {
-        unsigned algorithm = ((unsigned)list->value[at] << 8) | list->value[at + 1];
-        size_t parameters = ((size_t)list->value[at + 2] << 8) | list->value[at + 3];
+    while (at + 4 <= size) {
+        unsigned algorithm = ((unsigned)list[at] << 8) | list[at + 1];
+        size_t parameters = ((size_t)list[at + 2] << 8) | list[at + 3];
         if ((algorithm == STUN_PASSWORD_MD5 || algorithm == STUN_PASSWORD_SHA256) &&
             parameters == 0) {
             return algorithm;
@@ -146,48 +150,66 @@ static unsigned choose_algorithm(const struct stun_attribute_view *list)
     return 0;
 }
 
+/* `size` 0: there is no list. */
+static bool set_algorithms(struct long_term *credentials, const uint8_t *list, size_t size)
+{
+    credentials->algorithms_size = 0;
+    credentials->algorithm = STUN_PASSWORD_MD5;
+    if (size == 0) {
+        return true;
+    }
+    unsigned algorithm = choose_algorithm(list, size);
+    if (algorithm == 0 || size > sizeof credentials->algorithms) {
+        return false;
+    }
+    memcpy(credentials->algorithms, list, size);
+    credentials->algorithms_size = (uint16_t)size;
+    credentials->algorithm = (enum stun_password_algorithm)algorithm;
+    return true;
+}
+
+static bool set_nonce(struct long_term *credentials, const uint8_t *nonce, size_t size)
+{
+    if (size == 0 || size > sizeof credentials->nonce) {
+        return false;
+    }
+    memcpy(credentials->nonce, nonce, size);
+    credentials->nonce_size = (uint16_t)size;
+    credentials->anonymous =
+        !has_token(credentials) && has_feature(nonce, size, FEATURE_USERNAME_ANONYMITY);
+    return true;
+}
+
+static bool set_realm(struct long_term *credentials, const uint8_t *realm, size_t size)
+{
+    if (size > LONG_TERM_TEXT_SIZE_MAX || memchr(realm, 0, size) != NULL) {
+        return false;
+    }
+    memcpy(credentials->realm, realm, size);
+    credentials->realm[size] = '\0';
+    return true;
+}
+
 static bool take_algorithms(struct long_term *credentials, const struct stun_view *response)
 {
     const struct stun_attribute_view *list = stun_view_find(response, STUN_PASSWORD_ALGORITHMS);
-    credentials->algorithms_size = 0;
-    credentials->algorithm = STUN_PASSWORD_MD5;
-    if (list == NULL) {
-        return true;
-    }
-    unsigned algorithm = choose_algorithm(list);
-    if (algorithm == 0 || list->size > sizeof credentials->algorithms) {
+    if (list != NULL && list->size == 0) {
         return false;
     }
-    memcpy(credentials->algorithms, list->value, list->size);
-    credentials->algorithms_size = list->size;
-    credentials->algorithm = (enum stun_password_algorithm)algorithm;
-    return true;
+    return set_algorithms(credentials, list != NULL ? list->value : NULL,
+                          list != NULL ? list->size : 0);
 }
 
 static bool take_nonce(struct long_term *credentials, const struct stun_view *response)
 {
     const struct stun_attribute_view *nonce = stun_view_find(response, STUN_NONCE);
-    if (nonce == NULL || nonce->size == 0 || nonce->size > sizeof credentials->nonce) {
-        return false;
-    }
-    memcpy(credentials->nonce, nonce->value, nonce->size);
-    credentials->nonce_size = nonce->size;
-    credentials->anonymous =
-        !has_token(credentials) &&
-        (security_features(nonce->value, nonce->size) & FEATURE_USERNAME_ANONYMITY) != 0;
-    return true;
+    return nonce != NULL && set_nonce(credentials, nonce->value, nonce->size);
 }
 
 static bool take_realm(struct long_term *credentials, const struct stun_view *response)
 {
     const struct stun_attribute_view *realm = stun_view_find(response, STUN_REALM);
-    if (realm == NULL || realm->size > LONG_TERM_TEXT_SIZE_MAX ||
-        memchr(realm->value, 0, realm->size) != NULL) {
-        return false;
-    }
-    memcpy(credentials->realm, realm->value, realm->size);
-    credentials->realm[realm->size] = '\0';
-    return true;
+    return realm != NULL && set_realm(credentials, realm->value, realm->size);
 }
 
 static bool make_keys(struct long_term *credentials)
@@ -206,7 +228,29 @@ static enum long_term_verdict take_challenge(struct long_term *credentials,
     bool usable = take_realm(credentials, response) && take_nonce(credentials, response) &&
                   take_algorithms(credentials, response) && make_keys(credentials);
     credentials->challenged = usable;
+    credentials->foretold = false;
     return usable ? LONG_TERM_RETRY : LONG_TERM_UNUSABLE;
+}
+
+int long_term_foretell(struct long_term *credentials, const struct long_term_challenge *challenge)
+{
+    const uint8_t *nonce = (const uint8_t *)challenge->nonce;
+    size_t nonce_size = strlen(challenge->nonce);
+    uint8_t list[4 * LONG_TERM_ALGORITHMS_MAX] = {0};
+    bool weakened = challenge->algorithm_count == 0 &&
+                    has_feature(nonce, nonce_size, FEATURE_PASSWORD_ALGORITHMS);
+    if (weakened || challenge->algorithm_count > LONG_TERM_ALGORITHMS_MAX) {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < challenge->algorithm_count; i++) {
+        list[4 * i] = (uint8_t)(challenge->algorithms[i] >> 8);
+        list[4 * i + 1] = (uint8_t)challenge->algorithms[i];
+    }
+    credentials->foretold = credentials->challenged =
+        set_realm(credentials, (const uint8_t *)challenge->realm, strlen(challenge->realm)) &&
+        set_nonce(credentials, nonce, nonce_size) &&
+        set_algorithms(credentials, list, 4 * challenge->algorithm_count) && make_keys(credentials);
+    return credentials->challenged ? 0 : -EINVAL;
 }
 
 static bool same_realm(const struct long_term *credentials, const struct stun_view *response)
@@ -227,7 +271,7 @@ static enum long_term_verdict judge_challenge(struct long_term *credentials,
     if (code == 438 && credentials->challenged && !stun_view_has(response, STUN_REALM)) {
         return take_nonce(credentials, response) ? LONG_TERM_RETRY : LONG_TERM_UNUSABLE;
     }
-    if (code == 401 && was_signed && same_realm(credentials, response)) {
+    if (code == 401 && was_signed && !credentials->foretold && same_realm(credentials, response)) {
         return LONG_TERM_REFUSED;
     }
     return take_challenge(credentials, response);
@@ -258,7 +302,13 @@ enum long_term_verdict long_term_judge(struct long_term *credentials,
         return LONG_TERM_ACCEPTED;
     }
     if (!is_weakened(response) && is_authentic(credentials, response)) {
+        credentials->foretold = false;
         return LONG_TERM_ACCEPTED;
+    }
+    if (credentials->foretold && response->message_class == STUN_ERROR) {
+        /* It may not even know how we have signed: from the beginning, then. */
+        credentials->foretold = credentials->challenged = false;
+        return LONG_TERM_RETRY;
     }
     credentials->discarded++;
     credentials->discarded_code = code;

@@ -26,6 +26,7 @@ struct long_term {
     char password[LONG_TERM_PASSWORD_SIZE_MAX + 1];
 
     bool challenged; /* realm, nonce and key are there: requests are signed */
+    bool foretold;   /* … by long_term_foretell, and the server has not confirmed it yet */
     char realm[LONG_TERM_TEXT_SIZE_MAX + 1];
     uint8_t nonce[LONG_TERM_TEXT_SIZE_MAX];
     uint16_t nonce_size;
@@ -55,6 +56,22 @@ int long_term_init(struct long_term *credentials, struct stun_crypto *crypto, co
  */
 int long_term_use_token(struct long_term *credentials, const uint8_t *token, size_t token_size,
                         const uint8_t *key, size_t key_size);
+
+#define LONG_TERM_ALGORITHMS_MAX 4
+
+/* What a challenge says. */
+struct long_term_challenge {
+    const char *realm, *nonce;
+    uint16_t algorithms[LONG_TERM_ALGORITHMS_MAX]; /* enum stun_password_algorithm, in order */
+    size_t algorithm_count;                        /* 0: no PASSWORD-ALGORITHMS */
+};
+/*
+ * Lets the next request be signed as though the server had sent this challenge: who made the
+ * credentials may know it, and a round trip is saved. When the server does not agree, its challenge
+ * counts, or the request goes once more without credentials: that costs the round trip again, and
+ * nothing else. Copies. Returns 0, or -EINVAL when it cannot be used; there is none then.
+ */
+int long_term_foretell(struct long_term *credentials, const struct long_term_challenge *challenge);
 /* Overwrites the secrets. */
 void long_term_wipe(struct long_term *credentials);
 

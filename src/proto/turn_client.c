@@ -10,10 +10,17 @@
 static bool take_credentials(struct turn_client *client, const struct turn_client_setup *setup)
 {
     const char *password = setup->token == NULL ? setup->password : "";
-    return long_term_init(&client->credentials, setup->crypto, setup->user, password) == 0 &&
-           (setup->token == NULL ||
-            long_term_use_token(&client->credentials, setup->token, setup->token_size,
-                                setup->token_key, setup->token_key_size) == 0);
+    if (long_term_init(&client->credentials, setup->crypto, setup->user, password) != 0 ||
+        (setup->token != NULL &&
+         long_term_use_token(&client->credentials, setup->token, setup->token_size,
+                             setup->token_key, setup->token_key_size) != 0)) {
+        return false;
+    }
+    if (setup->challenge != NULL) {
+        /* One that cannot be used is as good as none. */
+        (void)long_term_foretell(&client->credentials, setup->challenge);
+    }
+    return true;
 }
 
 struct turn_client *turn_client_new(const struct turn_client_setup *setup)
@@ -26,6 +33,7 @@ struct turn_client *turn_client_new(const struct turn_client_setup *setup)
     client->setup.user = NULL;
     client->setup.password = NULL;
     client->setup.token = client->setup.token_key = NULL;
+    client->setup.challenge = NULL;
     client->due = MONOTIME_NEVER;
     client->has_credentials =
         setup->user != NULL && (setup->password != NULL || setup->token != NULL);

@@ -22,6 +22,7 @@
 #include <postern/stun.h>
 
 struct turn_client;
+struct long_term_challenge; /* proto/long_term.h */
 
 struct turn_client_setup {
     struct stun_crypto *crypto; /* borrowed */
@@ -30,6 +31,8 @@ struct turn_client_setup {
     struct flow flow;     /* our handle, the transport, the server (remote) and our own address */
     const char *user;     /* copied; NULL: no credentials, a challenge ends the attempt */
     const char *password; /* copied */
+    /* Copied: what the server's challenge will say (long_term_foretell), or NULL when unknown. */
+    const struct long_term_challenge *challenge;
     const char
         *software; /* SOFTWARE of our requests: a string that outlives the machine, or NULL */
     struct stun_timing timing;

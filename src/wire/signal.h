@@ -38,7 +38,9 @@
 #define SIGNAL_ALLOW_MAX 16
 #define SIGNAL_METHODS_MAX 8
 #define SIGNAL_ICE_SERVERS_MAX 8
-#define SIGNAL_URLS_MAX 8 /* of one of them */
+#define SIGNAL_ALGORITHMS_MAX 4 /* of a relay's challenge */
+#define SIGNAL_REALM_MAX 763    /* bytes; the nonce, too: RFC 8489 §14.9 */
+#define SIGNAL_URLS_MAX 8       /* of one of them */
 
 enum signal_type {
     SIGNAL_OPEN,        /* client: the first message */
@@ -108,11 +110,16 @@ struct signal_candidate {
     int32_t sdp_mline_index;       /* -1: none, else 0..65535 */
 };
 
-/* RTCIceServer. */
+/* RTCIceServer, and what the relay's challenge will say: browsers pass over that. */
 struct signal_ice_server {
     const char *urls[SIGNAL_URLS_MAX];
     size_t url_count;
     const char *username, *credential; /* NULL: none */
+    struct signal_challenge {
+        const char *realm, *nonce;                     /* realm NULL: not told */
+        const char *algorithms[SIGNAL_ALGORITHMS_MAX]; /* names of STUN's registry, in order */
+        size_t algorithm_count;
+    } challenge;
 };
 
 struct signal_ice_servers {

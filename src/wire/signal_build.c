@@ -138,6 +138,24 @@ static void put_candidate(struct json_writer *json, const struct signal_message 
     json_end_object(json);
 }
 
+static void put_challenge(struct json_writer *json, const struct signal_challenge *challenge)
+{
+    if (challenge->realm == NULL) {
+        return;
+    }
+    json_put_key(json, "challenge");
+    json_begin_object(json);
+    json_member_string(json, "realm", challenge->realm);
+    json_member_string(json, "nonce", challenge->nonce);
+    json_put_key(json, "algorithms");
+    json_begin_array(json);
+    for (size_t i = 0; i < challenge->algorithm_count; i++) {
+        json_put_string(json, challenge->algorithms[i]);
+    }
+    json_end_array(json);
+    json_end_object(json);
+}
+
 void signal_put_ice_server(struct json_writer *json, const struct signal_ice_server *server)
 {
     json_begin_object(json);
@@ -149,6 +167,7 @@ void signal_put_ice_server(struct json_writer *json, const struct signal_ice_ser
     json_end_array(json);
     put_optional(json, "username", server->username);
     put_optional(json, "credential", server->credential);
+    put_challenge(json, &server->challenge);
     json_end_object(json);
 }
 

@@ -299,6 +299,30 @@ static bool read_urls(const json_t *node, struct signal_ice_server *server)
     return server->url_count > 0;
 }
 
+static bool read_challenge(const json_t *node, struct signal_challenge *challenge)
+{
+    const json_t *algorithms = json_object_get(node, "algorithms"), *element = NULL;
+    size_t i = 0;
+
+    if (is_absent(node)) {
+        return true;
+    }
+    if (!get_name(json_object_get(node, "realm"), SIGNAL_REALM_MAX, &challenge->realm) ||
+        !get_name(json_object_get(node, "nonce"), SIGNAL_REALM_MAX, &challenge->nonce) ||
+        (!is_absent(algorithms) &&
+         (!json_is_array(algorithms) || json_array_size(algorithms) > SIGNAL_ALGORITHMS_MAX))) {
+        return false;
+    }
+    json_array_foreach(algorithms, i, element)
+    {
+        if (!get_name(element, SIGNAL_WORD_MAX,
+                      &challenge->algorithms[challenge->algorithm_count++])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_ice_servers(const struct parser *parser, const json_t *node,
                              const struct signal_field *field, void *out)
 {
@@ -318,7 +342,8 @@ static bool read_ice_servers(const struct parser *parser, const json_t *node,
             !get_optional(json_object_get(element, "username"), SIGNAL_TEXT_MAX,
                           &server->username) ||
             !get_optional(json_object_get(element, "credential"), SIGNAL_TEXT_MAX,
-                          &server->credential)) {
+                          &server->credential) ||
+            !read_challenge(json_object_get(element, "challenge"), &server->challenge)) {
             return false;
         }
     }

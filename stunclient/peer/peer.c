@@ -224,14 +224,15 @@ static void use_stun(struct peer *peer, const struct server_list *list)
 {
     if (!peer->has_stun) {
         peer->has_stun = true;
-        servers_add(peer->servers, list, false);
+        servers_add(peer->servers, list, SERVERS_STUN);
     }
 }
 
 void peer_use_servers(struct peer *peer, const struct server_list *list)
 {
+    servers_add(peer->servers, list, SERVERS_RELAY_QUICK);
     use_stun(peer, list);
-    servers_add(peer->servers, list, true);
+    servers_add(peer->servers, list, SERVERS_RELAY);
     servers_complete(peer->servers);
     peer_settle(peer);
 }

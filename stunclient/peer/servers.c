@@ -39,6 +39,33 @@ struct servers {
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
+/* The number of an algorithm that we can sign with, or 0. */
+static uint16_t algorithm_of(const char *name)
+{
+    return strcmp(name, "SHA-256") == 0 ? STUN_PASSWORD_SHA256
+           : strcmp(name, "MD5") == 0   ? STUN_PASSWORD_MD5
+                                        : 0;
+}
+
+/* The list of algorithms must go back to the server as it is: one that we do not know all of is of
+ * no use. */
+static void take_challenge(struct server_url *url, const struct signal_challenge *told)
+{
+    if (told->realm == NULL || strlen(told->realm) >= sizeof url->realm ||
+        strlen(told->nonce) >= sizeof url->nonce) {
+        return;
+    }
+    for (size_t i = 0; i < told->algorithm_count; i++) {
+        url->algorithms[i] = algorithm_of(told->algorithms[i]);
+        if (url->algorithms[i] == 0) {
+            return;
+        }
+    }
+    url->algorithm_count = told->algorithm_count;
+    snprintf(url->realm, sizeof url->realm, "%s", told->realm);
+    snprintf(url->nonce, sizeof url->nonce, "%s", told->nonce);
+}
+
 void server_list_take(struct server_list *list, const struct signal_ice_servers *told)
 {
     *list = (struct server_list){0};
@@ -53,6 +80,7 @@ void server_list_take(struct server_list *list, const struct signal_ice_servers 
                      server->username == NULL ? "" : server->username);
             snprintf(url->password, sizeof url->password, "%s",
                      server->credential == NULL ? "" : server->credential);
+            take_challenge(url, &server->challenge);
             list->count++;
         }
     }
@@ -87,6 +115,9 @@ static void add_addresses(struct server *server, const struct resolver_result *f
 {
     struct servers *servers = server->servers;
     const struct server_url *url = &server->url;
+    struct long_term_challenge challenge = {
+        .realm = url->realm, .nonce = url->nonce, .algorithm_count = url->algorithm_count};
+    memcpy(challenge.algorithms, url->algorithms, sizeof url->algorithms);
     if (found->count == 0) {
         complain(servers, server, found->problem);
     }
@@ -97,6 +128,7 @@ static void add_addresses(struct server *server, const struct resolver_result *f
             .turn = url->uri.turn,
             .user = url->user,
             .password = url->password,
+            .challenge = url->realm[0] != '\0' ? &challenge : NULL,
             .number = (uint32_t)(server - servers->servers),
         };
         int status = ice_add_server(servers->setup.agent, clock_now(), &add,
@@ -167,10 +199,19 @@ static void add_server(struct servers *servers, const struct server_url *url)
     find(server);
 }
 
-void servers_add(struct servers *servers, const struct server_list *list, bool turn)
+static enum servers_kind kind_of(const struct server_url *url)
+{
+    if (!url->uri.turn) {
+        return SERVERS_STUN;
+    }
+    return transport_of(&url->uri) == TRANSPORT_UDP && url->realm[0] != '\0' ? SERVERS_RELAY_QUICK
+                                                                             : SERVERS_RELAY;
+}
+
+void servers_add(struct servers *servers, const struct server_list *list, enum servers_kind kind)
 {
     for (size_t i = 0; i < list->count && servers->count < SERVERS_MAX; i++) {
-        if (list->urls[i].uri.turn == turn && !servers->all_added) {
+        if (kind_of(&list->urls[i]) == kind && !servers->all_added) {
             add_server(servers, &list->urls[i]);
         }
     }

@@ -13,12 +13,17 @@
 #include "wire/signal.h"
 
 #define SERVERS_MAX 32
+#define SERVER_CHALLENGE_SIZE 256 /* of realm and nonce; a longer one is not remembered */
 
 /* What the service told last: a copy. */
 struct server_list {
     struct server_url {
         struct stun_uri uri;
         char user[SIGNAL_TEXT_MAX + 1], password[SIGNAL_TEXT_MAX + 1];
+        /* What its challenge will say; realm empty: not known. */
+        char realm[SERVER_CHALLENGE_SIZE], nonce[SERVER_CHALLENGE_SIZE];
+        uint16_t algorithms[SIGNAL_ALGORITHMS_MAX];
+        size_t algorithm_count;
     } urls[SERVERS_MAX];
     size_t count;
 };
@@ -40,8 +45,15 @@ struct servers_setup {
 /* NULL when memory is out. */
 struct servers *servers_new(const struct servers_setup *setup);
 void servers_free(struct servers *servers); /* closes its connections; NULL is allowed */
-/* Gives the agent the STUN servers of a list, or the TURN servers, as they are found. */
-void servers_add(struct servers *servers, const struct server_list *list, bool turn);
+/* In the order in which they are asked: one question follows the other after some milliseconds. */
+enum servers_kind {
+    SERVERS_RELAY_QUICK, /* TURN over UDP whose challenge is known: one answer tells both addresses
+                          */
+    SERVERS_STUN,
+    SERVERS_RELAY,
+};
+/* Gives the agent the servers of a list that are of this kind, as they are found. */
+void servers_add(struct servers *servers, const struct server_list *list, enum servers_kind kind);
 /* No more will be added: the agent is told when all have been found. */
 void servers_complete(struct servers *servers);
 /* ICE_CONNECT and ICE_DISCONNECT. */

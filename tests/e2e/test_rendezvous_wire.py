@@ -469,6 +469,26 @@ def credentials_without_secret_change():
     relayed_by(answer["iceServers"], world.port)
 
 
+@tap.test(way=["tcp", "wss"])
+def foretold_challenges(way):
+    """`registered` and `turn` tell the relay's challenge: the first request is let in, over UDP and TCP, from that host"""
+    world = World()
+    alice = world.alice(way)
+    for servers in (alice.registered["iceServers"], alice.ask({"type": "turn"}, "turn")["iceServers"]):
+        turn = next(server for server in servers if "credential" in server)
+        told = turn["challenge"]
+        tap.equal((told["realm"], told["algorithms"]), (postern.REALM, ["SHA-256", "MD5"]))
+        for kind, local, challenges in ((stunwire.Udp, None, 0), (stunwire.Tcp, None, 0), (stunwire.Udp, "127.0.0.9", 1)):
+            transport = kind(("127.0.0.1", world.port), local and (local, 0))
+            tap.cleanup(transport.close)
+            client = stunwire.Client(transport, turn["username"], turn["credential"])
+            client.realm, client.nonce = told["realm"].encode(), told["nonce"].encode()
+            client.key = stunwire.long_term_key(client.user, told["realm"], client.password)
+            client.allocate()
+            tap.equal(client.challenges, challenges, f"{kind.__name__} from {local}")
+    tap.true("challenge" not in alice.registered["iceServers"][0], "STUN asks for nothing")
+
+
 @tap.test
 def relay_never_reaches_it():
     """A relay of TCP cannot be led to the rendezvous service's own port"""

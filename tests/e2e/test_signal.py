@@ -221,10 +221,13 @@ def expected(read, key):
         if key == "candidate":
             value.setdefault("candidate", "")
     if key == "iceServers":
-        value = [{name: one[name] for name in ("urls", "username", "credential") if one.get(name) is not None}
+        value = [{name: one[name] for name in ("urls", "username", "credential", "challenge") if one.get(name) is not None}
                  for one in value or []]
         for one in value:
             one["urls"] = [one["urls"]] if isinstance(one["urls"], str) else one["urls"]
+            if "challenge" in one:
+                one["challenge"] = {name: one["challenge"].get(name) for name in ("realm", "nonce", "algorithms")}
+                one["challenge"]["algorithms"] = one["challenge"]["algorithms"] or []
     return value
 
 

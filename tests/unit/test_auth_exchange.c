@@ -130,6 +130,40 @@ static void test_wrong_password_ends(void **state)
     exchange_close(&exchange);
 }
 
+/* Who was told the challenge beforehand is let in at once, from any port of that host. */
+static void test_foretold(void **state)
+{
+    (void)state;
+    struct exchange exchange;
+    struct auth_challenge challenge;
+    struct stun_address client = flow_from(CLIENT).remote;
+    uint8_t bytes[1024];
+
+    client.port ^= 1;
+    exchange_open(&exchange, NULL, "secret");
+    struct auth *auth = exchange.server.auth;
+    assert_false(auth_make_challenge(auth, seconds(1000), "elsewhere", &client, &challenge));
+    assert_true(
+        auth_make_challenge(auth, seconds(1000), auth_first_realm(auth), &client, &challenge));
+    struct long_term_challenge known = {.realm = challenge.realm,
+                                        .nonce = challenge.nonce,
+                                        .algorithm_count = challenge.algorithm_count};
+    memcpy(known.algorithms, challenge.algorithms, sizeof challenge.algorithms);
+    assert_int_equal(long_term_foretell(&exchange.client, &known), 0);
+    assert_int_equal(ask(&exchange, 1000, bytes, sizeof bytes), 0);
+    assert_int_equal(answer(&exchange, 1000, 0), LONG_TERM_ACCEPTED);
+
+    /* Another host's does not fit, and is replaced by one that does. */
+    client.ip[3] ^= 1;
+    assert_true(auth_make_challenge(auth, seconds(1000), challenge.realm, &client, &challenge));
+    known.nonce = challenge.nonce;
+    assert_int_equal(long_term_foretell(&exchange.client, &known), 0);
+    assert_int_equal(ask(&exchange, 1000, bytes, sizeof bytes), 438);
+    assert_int_equal(answer(&exchange, 1000, 438), LONG_TERM_RETRY);
+    assert_int_equal(ask(&exchange, 1000, bytes, sizeof bytes), 0);
+    exchange_close(&exchange);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_with_username),
         cmocka_unit_test(test_with_users_who_have_md5_keys_only),
         cmocka_unit_test(test_wrong_password_ends),
+        cmocka_unit_test(test_foretold),
     };
 
     return cmocka_run_group_tests_name("auth exchange", tests, NULL, NULL);

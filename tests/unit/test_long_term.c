@@ -4,6 +4,8 @@
 
 #include "proto/long_term.h"
 
+#include <errno.h>
+
 #define PLAIN_NONCE "f//499k954d6OL34oL9FSTvy64sA"
 /* The features' 24 bits in base64: bit 0 "AAAB", bit 1 "AAAC" as in RFC 8489 B.1 (erratum 6290). */
 #define ALGORITHMS_NONCE "obMatJos2AAABsomething"
@@ -265,6 +267,71 @@ static void names_that_do_not_fit_are_refused(void **state)
     assert_true(long_term_init(&other, crypto, "alice", long_password) < 0);
 }
 
+static const struct long_term_challenge known = {
+    "example.org", ALGORITHMS_NONCE, {STUN_PASSWORD_SHA256, STUN_PASSWORD_MD5}, 2};
+
+static void a_challenge_may_be_known_beforehand(void **state)
+{
+    struct stun_view view;
+    struct stun_key key;
+    (void)state;
+    assert_int_equal(long_term_foretell(&client, &known), 0);
+    assert_true(signed_request(&view));
+    const struct stun_attribute_view *list = stun_view_find(&view, STUN_PASSWORD_ALGORITHMS);
+    assert_int_equal(list->size, sizeof both_algorithms);
+    assert_memory_equal(list->value, both_algorithms, sizeof both_algorithms);
+    assert_int_equal(
+        stun_key_long_term(crypto, &key, STUN_PASSWORD_SHA256, "alice", "example.org", "secret"),
+        STUN_OK);
+    assert_int_equal(stun_view_check_integrity_sha256(&view, crypto, &key), STUN_OK);
+    assert_int_equal(answer(STUN_SUCCESS, 0, GOOD_PROOF_SHA256, NULL, false), LONG_TERM_ACCEPTED);
+    /* From now on it is as any other. */
+    assert_int_equal(challenge(&modern, true), LONG_TERM_REFUSED);
+}
+
+static void a_foretold_challenge_that_is_wrong_costs_one_answer(void **state)
+{
+    static const struct challenge stale = {438, "example.org", ALGORITHMS_NONCE, both_algorithms,
+                                           sizeof both_algorithms};
+    struct stun_view view;
+    (void)state;
+    /* Another client's nonce, or a stale one. */
+    assert_int_equal(long_term_foretell(&client, &known), 0);
+    assert_int_equal(challenge(&stale, true), LONG_TERM_RETRY);
+    assert_true(signed_request(&view));
+    assert_int_equal(challenge(&modern, true), LONG_TERM_REFUSED);
+    /* 401, though the realm is the one that we had: it may be the nonce. */
+    assert_int_equal(long_term_foretell(&client, &known), 0);
+    assert_int_equal(challenge(&modern, true), LONG_TERM_RETRY);
+    assert_int_equal(challenge(&modern, true), LONG_TERM_REFUSED);
+    /* A server that does not know how we have signed cannot prove its answer. */
+    assert_int_equal(long_term_foretell(&client, &known), 0);
+    assert_int_equal(answer(STUN_ERROR, 420, NO_PROOF, NULL, false), LONG_TERM_RETRY);
+    assert_false(signed_request(&view));
+    assert_int_equal(challenge(&plain, false), LONG_TERM_RETRY);
+    assert_true(signed_request(&view));
+    assert_false(stun_view_has(&view, STUN_PASSWORD_ALGORITHM));
+    /* A success is believed by its proof alone. */
+    assert_int_equal(long_term_foretell(&client, &known), 0);
+    assert_int_equal(answer(STUN_SUCCESS, 0, BAD_PROOF, NULL, false), LONG_TERM_DISCARD);
+}
+
+static void a_foretold_challenge_must_be_whole(void **state)
+{
+    const struct long_term_challenge weakened = {"example.org", ALGORITHMS_NONCE, {0}, 0};
+    const struct long_term_challenge strange = {"example.org", ALGORITHMS_NONCE, {9}, 1};
+    const struct long_term_challenge empty = {"example.org", "", {0}, 0};
+    const struct long_term_challenge old = {"example.org", PLAIN_NONCE, {0}, 0};
+    struct stun_view view;
+    (void)state;
+    assert_int_equal(long_term_foretell(&client, &weakened), -EINVAL);
+    assert_int_equal(long_term_foretell(&client, &strange), -EINVAL);
+    assert_int_equal(long_term_foretell(&client, &empty), -EINVAL);
+    assert_false(signed_request(&view));
+    assert_int_equal(long_term_foretell(&client, &old), 0);
+    assert_true(signed_request(&view));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -282,6 +349,9 @@ int main(void)
         TEST(only_proven_answers_are_believed),
         TEST(only_sha256_proves_once_algorithms_are_known),
         TEST(names_that_do_not_fit_are_refused),
+        TEST(a_challenge_may_be_known_beforehand),
+        TEST(a_foretold_challenge_that_is_wrong_costs_one_answer),
+        TEST(a_foretold_challenge_must_be_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,9 @@ static const char *const exact[] = {
     "{\"type\":\"registered\",\"name\":\"bob\",\"session\":\"s\",\"resume\":\"r\","
     "\"resume_ttl\":60,\"resumed\":true,\"reflexive\":\"192.0.2.1:1414\",\"iceServers\":["
     "{\"urls\":[\"stun:192.0.2.9:3478\"]},{\"urls\":[\"turn:192.0.2.9:3478?transport=udp\","
-    "\"turns:[2001:db8::1]:5349?transport=tcp\"],\"username\":\"1:bob\",\"credential\":\"c\"}],"
+    "\"turns:[2001:db8::1]:5349?transport=tcp\"],\"username\":\"1:bob\",\"credential\":\"c\","
+    "\"challenge\":{\"realm\":\"example.org\",\"nonce\":\"obMatJos2AAAB/+\",\"algorithms\":["
+    "\"SHA-256\",\"MD5\"]}}],"
     "\"ttl\":3600}",
     "{\"type\":\"turn\",\"rid\":\"t\"}",
     "{\"type\":\"turn\",\"rid\":\"t\",\"iceServers\":[{\"urls\":[\"stun:a\"]}],\"ttl\":1}",

@@ -2,6 +2,7 @@
 /* The TURN client against a server made of a few lines, on virtual time. */
 #include "machine_test.h"
 
+#include "proto/long_term.h"
 #include "proto/turn_client.h"
 
 #include <errno.h>
@@ -242,6 +243,20 @@ static void allocates_after_a_challenge(void **state)
     assert_int_equal(turn_client_counters(client)->requests, 2);
     assert_string_equal(turn_client_software(client), "fake?1");
     assert_false(turn_client_event(client, &event));
+}
+
+static void allocates_at_once_when_the_challenge_is_known(void **state)
+{
+    const struct long_term_challenge known = {REALM, NONCE, {0}, 0};
+    const struct long_term_challenge other = {"another realm", NONCE, {0}, 0};
+    (void)state;
+    setup.challenge = &known;
+    allocate();
+    assert_int_equal(turn_client_counters(client)->requests, 1);
+    set_up(NULL);
+    setup.challenge = &other; /* it is no worse than none */
+    allocate();
+    assert_int_equal(turn_client_counters(client)->requests, 2);
 }
 
 static void allocates_though_packets_are_lost(void **state)
@@ -868,6 +883,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(allocates_after_a_challenge),
+        TEST(allocates_at_once_when_the_challenge_is_known),
         TEST(allocates_though_packets_are_lost),
         TEST(gives_up_when_nobody_answers),
         TEST(knows_a_wrong_password),

@@ -21,6 +21,7 @@
 #include <string.h>
 
 _Static_assert(NONCE_KEY_SIZE == AUTH_NONCE_KEY_SIZE, "one key");
+_Static_assert(NONCE_SIZE == AUTH_NONCE_SIZE, "one nonce");
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -519,29 +520,46 @@ static const struct auth_policy *realm_of(const struct auth *auth, const struct 
                                                &flow->local);
 }
 
-void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
-                        const struct stun_view *request, struct stun_builder *builder)
+static bool make_challenge(struct auth *auth, struct monotime now, const struct auth_policy *policy,
+                           const struct stun_address *client, struct auth_challenge *challenge)
 {
-    const struct auth_policy *policy = realm_of(auth, flow, request);
     const struct nonce_claims claims = {
         .seconds = auth_seconds_of(now),
-        .port = flow->remote.port,
+        .port = client->port,
         .algorithms = policy_algorithms(policy),
         .features = NONCE_FEATURE_PASSWORD_ALGORITHMS |
                     (policy_username_anonymity(policy) ? NONCE_FEATURE_USERNAME_ANONYMITY : 0),
     };
-    uint16_t algorithms[2];
-    size_t count = claim_list_algorithms(claims.algorithms, algorithms);
-    char nonce[NONCE_SIZE];
 
-    if (!nonce_write(&auth->digests, auth->nonce_key, &claims, &flow->remote, nonce)) {
+    challenge->realm = policy->realm;
+    challenge->algorithm_count = claim_list_algorithms(claims.algorithms, challenge->algorithms);
+    challenge->nonce[NONCE_SIZE] = '\0';
+    return nonce_write(&auth->digests, auth->nonce_key, &claims, client, challenge->nonce);
+}
+
+bool auth_make_challenge(struct auth *auth, struct monotime now, const char *realm,
+                         const struct stun_address *client, struct auth_challenge *challenge)
+{
+    const struct auth_policy *policy =
+        policy_find_realm(auth->policy, (const uint8_t *)realm, strlen(realm));
+
+    return policy != NULL && make_challenge(auth, now, policy, client, challenge);
+}
+
+void auth_put_challenge(struct auth *auth, struct monotime now, const struct flow *flow,
+                        const struct stun_view *request, struct stun_builder *builder)
+{
+    const struct auth_policy *policy = realm_of(auth, flow, request);
+    struct auth_challenge challenge;
+
+    if (!make_challenge(auth, now, policy, &flow->remote, &challenge)) {
         /* A challenge without nonce would send the client around in a circle. */
         builder->status = builder->status == STUN_OK ? STUN_ERROR_CRYPTO : builder->status;
         return;
     }
-    stun_builder_put_string(builder, STUN_REALM, policy->realm);
-    stun_builder_put_bytes(builder, STUN_NONCE, nonce, sizeof nonce);
-    stun_builder_put_password_algorithms(builder, algorithms, count);
+    stun_builder_put_string(builder, STUN_REALM, challenge.realm);
+    stun_builder_put_bytes(builder, STUN_NONCE, challenge.nonce, NONCE_SIZE);
+    stun_builder_put_password_algorithms(builder, challenge.algorithms, challenge.algorithm_count);
     if (policy->oauth_server_name != NULL) {
         stun_builder_put_string(builder, STUN_THIRD_PARTY_AUTHORIZATION, policy->oauth_server_name);
     }

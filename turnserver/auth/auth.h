@@ -26,6 +26,7 @@
 #include <postern/stun.h>
 
 #define AUTH_NONCE_KEY_SIZE 32
+#define AUTH_NONCE_SIZE 49      /* characters */
 #define AUTH_REALM_SIZE_MAX 128 /* "fewer than 128 characters", RFC 8489 §14.9; with its zero */
 
 /* ---- policy ---------------------------------------------------------------------------------- */
@@ -243,6 +244,20 @@ struct auth_issued {
  * not a name that can be, or the cryptographic library fails. */
 bool auth_issue(struct auth *auth, struct monotime now, const char *realm, const char *account,
                 uint32_t lifetime_s, struct auth_issued *issued);
+
+/*
+ * What the challenge of auth_put_challenge would say now to a client of that IP address in `realm`.
+ * Who has shown that the address is its own, by a connection, may have it beforehand, and need not
+ * ask. Returns false when there is no such realm, or the cryptographic library fails.
+ */
+struct auth_challenge {
+    const char *realm; /* the policy's */
+    char nonce[AUTH_NONCE_SIZE + 1];
+    uint16_t algorithms[2]; /* enum stun_password_algorithm, in the order of the attribute */
+    size_t algorithm_count;
+};
+bool auth_make_challenge(struct auth *auth, struct monotime now, const char *realm,
+                         const struct stun_address *client, struct auth_challenge *challenge);
 
 /* ---- users who are kept elsewhere ------------------------------------------------------------ */
 

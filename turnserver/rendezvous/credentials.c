@@ -62,9 +62,32 @@ static struct signal_ice_server *add_server(struct rendezvous *rendezvous, bool 
     return server;
 }
 
+/* A client that knows the challenge has its relay a round trip earlier. */
+static void add_challenge(struct rendezvous *rendezvous, struct monotime now, const char *realm,
+                          const struct stun_address *client, struct credentials *credentials,
+                          struct signal_ice_server *relay)
+{
+    static const char *const names[] = {
+        [STUN_PASSWORD_MD5] = "MD5",
+        [STUN_PASSWORD_SHA256] = "SHA-256",
+    };
+    const struct auth_challenge *challenge = &credentials->challenge;
+
+    if (client == NULL ||
+        !auth_make_challenge(rendezvous->auth, now, realm, client, &credentials->challenge)) {
+        return;
+    }
+    relay->challenge.realm = challenge->realm;
+    relay->challenge.nonce = challenge->nonce;
+    for (size_t i = 0; i < challenge->algorithm_count; i++) {
+        relay->challenge.algorithms[i] = names[challenge->algorithms[i]];
+    }
+    relay->challenge.algorithm_count = challenge->algorithm_count;
+}
+
 void credentials_make(struct rendezvous *rendezvous, struct monotime now, const char *account,
                       const char *realm, const struct stun_address *local,
-                      struct credentials *credentials)
+                      const struct stun_address *client, struct credentials *credentials)
 {
     uint32_t lifetime = rendezvous->policy->credential_lifetime_s;
 
@@ -76,6 +99,7 @@ void credentials_make(struct rendezvous *rendezvous, struct monotime now, const 
         if (relay != NULL) {
             relay->username = credentials->issued.name;
             relay->credential = credentials->issued.password;
+            add_challenge(rendezvous, now, realm, client, credentials, relay);
         }
     }
 }
@@ -88,7 +112,8 @@ void credentials_of_session(struct rendezvous *rendezvous, struct monotime now,
 
     memcpy(name, account->name, account->base_size);
     name[account->base_size] = '\0';
-    credentials_make(rendezvous, now, name, account->realm, &session->local, credentials);
+    credentials_make(rendezvous, now, name, account->realm, &session->local, &session->remote,
+                     credentials);
 }
 
 void credentials_answer(struct request *request)
@@ -111,7 +136,7 @@ bool rendezvous_put_credentials(struct rendezvous *rendezvous, struct monotime n
     struct credentials credentials;
     struct json_writer json;
 
-    credentials_make(rendezvous, now, account, realm, local, &credentials);
+    credentials_make(rendezvous, now, account, realm, local, NULL, &credentials);
     if (credentials.issued.password[0] == '\0') {
         return false;
     }

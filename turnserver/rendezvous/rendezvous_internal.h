@@ -272,13 +272,15 @@ int64_t account_take_call(const struct rendezvous *rendezvous, struct account *a
 struct credentials {
     struct signal_ice_servers ice;
     struct auth_issued issued;
+    struct auth_challenge challenge;
     char urls[2 * SIGNAL_URLS_MAX][SIGNAL_TEXT_MAX + 1];
 };
 
-/* For an account; where credentials cannot be made only STUN is in it. */
+/* For an account; where credentials cannot be made only STUN is in it. `client`: whose connection
+ * asks, and who is told what the relay's challenge will say; NULL: nobody is. */
 void credentials_make(struct rendezvous *rendezvous, struct monotime now, const char *account,
                       const char *realm, const struct stun_address *local,
-                      struct credentials *credentials);
+                      const struct stun_address *client, struct credentials *credentials);
 void credentials_of_session(struct rendezvous *rendezvous, struct monotime now,
                             const struct session *session, struct credentials *credentials);
 void credentials_answer(struct request *request); /* turn */

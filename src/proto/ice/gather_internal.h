@@ -30,6 +30,7 @@ struct gather_server {
     bool turn;
     bool told;             /* ICE_SERVER_FAILED was given, and nothing good came since */
     char *user, *password; /* ours; NULL: none */
+    struct long_term_challenge challenge; /* its texts are ours; realm NULL: not known */
     uint32_t number;
 };
 

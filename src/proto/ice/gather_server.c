@@ -11,6 +11,8 @@
 void gather_free_server(struct gather_server *server)
 {
     free(server->user);
+    free((char *)server->challenge.realm);
+    free((char *)server->challenge.nonce);
     if (server->password != NULL) {
         explicit_bzero(server->password, strlen(server->password));
         free(server->password);
@@ -109,8 +111,22 @@ static int add_legs_of_server(struct ice_agent *agent, struct monotime now,
     return status;
 }
 
+static bool copy_challenge(struct gather_server *server, const struct long_term_challenge *from)
+{
+    if (from == NULL) {
+        return true;
+    }
+    server->challenge = *from;
+    server->challenge.realm = strdup(from->realm);
+    server->challenge.nonce = strdup(from->nonce);
+    return server->challenge.realm != NULL && server->challenge.nonce != NULL;
+}
+
 static bool copy_credentials(struct gather_server *server, const struct ice_server *from)
 {
+    if (!copy_challenge(server, from->challenge)) {
+        return false;
+    }
     server->user = from->user != NULL ? strdup(from->user) : NULL;
     server->password = from->password != NULL ? strdup(from->password) : NULL;
     return (from->user == NULL || server->user != NULL) &&

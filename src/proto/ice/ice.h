@@ -10,6 +10,7 @@
  *   pair, checklist  pairs, their order and states
  *   check        connectivity checks out and in, triggered checks, role conflict
  *   opener       first packets that shall open our own firewall and not reach the peer's
+ *   knock        a first check to a relay that may not let us in yet, said again soon
  *   nomination   who chooses, when, and what is selected
  *   consent      RFC 7675
  *   lite         what a lite agent does of all this
@@ -24,6 +25,7 @@
 
 #include "base/monotime.h"
 #include "base/outbox.h"
+#include "proto/long_term.h"
 #include "proto/stun_transaction.h"
 #include "wire/candidate.h"
 
@@ -113,7 +115,10 @@ struct ice_server {
     uint8_t transport;           /* enum outbox_transport: to the server */
     bool turn;                   /* else STUN only */
     const char *user, *password; /* copied; of TURN */
-    uint32_t number;             /* the caller's, for events */
+    /* Copied: the challenge of its TURN, when it is known beforehand: the first request is signed
+     * then, which saves a round trip. NULL: not known. */
+    const struct long_term_challenge *challenge;
+    uint32_t number; /* the caller's, for events */
 };
 /*
  * Asks it from every socket of its family (UDP, within a cap per leg), or by one connection

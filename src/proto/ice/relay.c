@@ -28,6 +28,9 @@ void relay_start(struct ice_agent *agent, struct monotime now, struct ice_leg *l
         .flow = leg_flow(agent, leg),
         .user = leg->server->user,
         .password = leg->server->password,
+        .challenge = leg->server->challenge.realm != NULL && !leg->redirected
+                         ? &leg->server->challenge
+                         : NULL,
         .software = agent->setup.software,
         .timing = stun_timing_default,
         .timeout_ms = GATHER_PATIENCE_MS,
