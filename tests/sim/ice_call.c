@@ -19,6 +19,8 @@ static void set_weather(struct world *world, enum weather weather)
         world->duplicate_percent = 5;
     }
     world->has_dead_server = (seeded_next(&world->seed) & 3) == 0;
+    world->foretells = (seeded_next(&world->seed) & 1) != 0;
+    world->foretells_to_others = (seeded_next(&world->seed) & 7) == 0;
 }
 
 static void tell_all(const struct world *world)

@@ -126,10 +126,30 @@ void world_add_ipv6(struct world *world)
     add_socket(world, 1, "[2001:db8:2::b]:0");
 }
 
+/* As whom the server sees the host. */
+static struct stun_address outside_of(const struct world *world, int host, uint8_t transport)
+{
+    if (transport != TRANSPORT_UDP) {
+        return world_connection_address(host);
+    }
+    struct stun_address address = world->hosts[host].sockets[0].address;
+
+    for (int network = world->hosts[host].network; network != 0;) {
+        const struct box *box = &world->boxes[network - 1];
+        address = box->kind->translates ? box->address : address;
+        network = world->parents[network - 1];
+    }
+    return address;
+}
+
 static void add_server(struct world *world, int host, const char *address, uint8_t transport,
                        bool turn, uint32_t number)
 {
-    const struct ice_server server = {
+    struct stun_address client =
+        outside_of(world, world->foretells_to_others ? 1 - host : host, transport);
+    struct long_term_challenge foretold = {0};
+    struct auth_challenge challenge;
+    struct ice_server server = {
         .address = world_address(address),
         .transport = transport,
         .turn = turn,
@@ -137,15 +157,45 @@ static void add_server(struct world *world, int host, const char *address, uint8
         .password = turn ? (world->wrong_password ? "wrong" : "secret") : NULL,
         .number = number,
     };
+
+    world_server_catches_up(world);
+    if (turn && world->foretells &&
+        auth_make_challenge(world->shell->auth,
+                            monotime_add_us(world->shell->now, -world->foretold_us), SHELL_REALM,
+                            &client, &challenge)) {
+        foretold.realm = challenge.realm;
+        foretold.nonce = challenge.nonce;
+        memcpy(foretold.algorithms, challenge.algorithms, sizeof challenge.algorithms);
+        foretold.algorithm_count = challenge.algorithm_count;
+        server.challenge = &foretold;
+    }
     int status = ice_add_server(world->hosts[host].agent, world->now, &server, &world->outbox);
 
     assert(status == 0);
 }
 
+static void use_stun(struct world *world, int host)
+{
+    add_server(world, host, SERVER_IPV4, TRANSPORT_UDP, false, 1);
+    if (world->hosts[host].socket_count > 1) {
+        add_server(world, host, SERVER_IPV6, TRANSPORT_UDP, false, 2);
+    }
+}
+
+void world_use_relays(struct world *world, int host)
+{
+    if (world->uses_udp) {
+        add_server(world, host, SERVER_IPV4, TRANSPORT_UDP, true, 3);
+    }
+    if (world->uses_tcp) {
+        add_server(world, host, SERVER_IPV4, host == 0 ? TRANSPORT_TCP : TRANSPORT_TLS, true, 4);
+    }
+    ice_gathering_complete(world->hosts[host].agent, world->now);
+}
+
 void world_start_host(struct world *world, int index)
 {
     struct world_host *host = &world->hosts[index];
-    bool ipv6 = host->socket_count > 1;
 
     if (!host->keeps_role) {
         host->setup.role = host->calls ? ICE_CONTROLLING : ICE_CONTROLLED;
@@ -160,17 +210,15 @@ void world_start_host(struct world *world, int index)
     if (world->has_dead_server) {
         add_server(world, index, DEAD_SERVER, TRANSPORT_UDP, true, 9);
     }
-    add_server(world, index, SERVER_IPV4, TRANSPORT_UDP, false, 1);
-    if (ipv6) {
-        add_server(world, index, SERVER_IPV6, TRANSPORT_UDP, false, 2);
+    if (world->foretells && !host->asks_late) { /* its answer says what STUN's would */
+        world_use_relays(world, index);
+        use_stun(world, index);
+    } else {
+        use_stun(world, index);
+        if (!host->asks_late) {
+            world_use_relays(world, index);
+        }
     }
-    if (world->uses_udp) {
-        add_server(world, index, SERVER_IPV4, TRANSPORT_UDP, true, 3);
-    }
-    if (world->uses_tcp) {
-        add_server(world, index, SERVER_IPV4, index == 0 ? TRANSPORT_TCP : TRANSPORT_TLS, true, 4);
-    }
-    ice_gathering_complete(host->agent, world->now);
     world_settle(world, index);
 }
 
@@ -252,6 +300,14 @@ void world_gather(struct world *world, int64_t us)
 void world_call(struct world *world, int caller)
 {
     world->called = world->now;
+    world_describe(world, caller);
+    world_settle(world, caller);
+}
+
+void world_call_at_once(struct world *world, int caller)
+{
+    world->called = world->now;
+    world_start_host(world, caller);
     world_describe(world, caller);
     world_settle(world, caller);
 }

@@ -40,6 +40,7 @@ struct world_host {
     int64_t delay_us; /* to the middle of the network, one way */
     bool calls;
     bool begins_late; /* its agent is made when a description comes: it did not know of a call */
+    bool asks_late;   /* for a relay only when a description comes; for STUN before */
     bool keeps_role;  /* setup.role is the test's; else who calls is controlling */
     bool described;   /* our description was sent */
     bool has_answer;  /* the peer's description is here */
@@ -116,6 +117,9 @@ struct world {
     bool uses_tcp, uses_udp;        /* of the server for TURN */
     bool wrong_password;            /* of the TURN user */
     bool has_dead_server;           /* one more server, who never answers */
+    bool foretells;           /* hosts know beforehand what the challenge of TURN will say … */
+    bool foretells_to_others; /* … to another client, that is: in vain */
+    int64_t foretold_us;      /* … and how long ago that was made */
 
     struct stun_crypto *crypto;
     struct shell *shell;
@@ -160,6 +164,8 @@ void world_run_us(struct world *world, int64_t us);
 void world_gather(struct world *world, int64_t us);
 /* `caller` sends its description now. */
 void world_call(struct world *world, int caller);
+/* The same at the moment when its agent begins, as stunclient does: hosts[caller].begins_late. */
+void world_call_at_once(struct world *world, int caller);
 /* New credentials at `host`, told to the other, who follows. */
 void world_restart(struct world *world, int host);
 /* A socket, or all connections to the server, are gone. */

@@ -95,6 +95,11 @@ static void take_candidate(struct world *world, int index, const struct ice_cand
     }
 }
 
+struct stun_address world_connection_address(int host)
+{
+    return world_address(host == 0 ? "198.51.100.200:0" : "203.0.113.200:0");
+}
+
 static void begin_connection(struct world *world, int host, const struct ice_event *asked)
 {
     int64_t rtt_us = world_server_rtt_us(world, host);
@@ -115,7 +120,7 @@ static void begin_connection(struct world *world, int host, const struct ice_eve
             .request = asked->request,
             .transport = asked->transport,
             .server_via = 2 + (uint32_t)free_one,
-            .address = world_address(host == 0 ? "198.51.100.200:0" : "203.0.113.200:0"),
+            .address = world_connection_address(host),
             .last = {world->now, world->now},
         };
         world->connections[free_one].address.port = (uint16_t)world_between(world, 1024, 65535);
@@ -389,6 +394,9 @@ static void arrive_description(struct world *world, const struct world_event *ev
         ice_remote_informed(host->agent, world->now, &world->outbox);
     } else {
         world_describe(world, event->host);
+        if (host->asks_late) {
+            world_use_relays(world, event->host);
+        }
     }
     world_settle(world, event->host);
 }

@@ -30,6 +30,7 @@ struct place {
 };
 
 struct stun_address world_address(const char *text);
+struct stun_address world_connection_address(int host); /* as the server sees it; port 0 */
 int64_t world_between(struct world *world, int64_t low, int64_t high);
 bool world_percent(struct world *world, unsigned value);
 struct world_event *world_add_event(struct world *world, enum world_event_type type,
@@ -56,6 +57,7 @@ void world_describe(struct world *world, int index);
 void world_give(struct world *world, int index, const struct flow *flow, const uint8_t *bytes,
                 uint32_t size);
 void world_start_host(struct world *world, int index);
+void world_use_relays(struct world *world, int host);
 void world_send_data(struct world *world, int index);
 void world_happen(struct world *world, const struct world_event *event);
 void world_connection_made(struct world *world, const struct world_event *event);

@@ -50,3 +50,7 @@ tests_sim_sim_ice_scenarios_LDADD = $(SIM_ICE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/sim/sim_ice_faults
 tests_sim_sim_ice_faults_CFLAGS = $(UNIT_CFLAGS)
 tests_sim_sim_ice_faults_LDADD = $(SIM_ICE_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += tests/sim/sim_ice_time
+tests_sim_sim_ice_time_CFLAGS = $(UNIT_CFLAGS)
+tests_sim_sim_ice_time_LDADD = $(SIM_ICE_LIBS) $(CMOCKA_LIBS)

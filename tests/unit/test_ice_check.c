@@ -592,6 +592,63 @@ static void retransmits(void **state)
     world_free(&world);
 }
 
+/* A relay may not let us in yet: asked again soon, each time as a new transaction. */
+static void knocks_at_a_relay(void **state)
+{
+    static const int64_t waits[] = {5, 15, 40, 150, 300};
+    struct ice_candidate candidate = {.component = 1,
+                                      .priority = 1000,
+                                      .foundation = "1",
+                                      .address = theirs,
+                                      .type = ICE_RELAYED};
+    (void)state;
+    for (int informed = 0; informed < 2; informed++) {
+        begin(ICE_CONTROLLED, false);
+        struct ice_agent *agent = world.sides[0].agent;
+        struct outbox *outbox = &world.sides[0].outbox;
+        candidate.address = theirs;
+        assert_int_equal(0,
+                         ice_remote_credentials(agent, world.now, "peer", PASSWORD, false, outbox));
+        if (informed) {
+            ice_remote_informed(agent, world.now, outbox);
+        }
+        assert_int_equal(0, ice_remote_candidate(agent, world.now, &candidate, outbox));
+        world_settle(&world, 0);
+        world_run_ms(&world, 600);
+        if (informed) {
+            assert_int_equal(3, caught_count); /* at 0, 150, 450 ms */
+        } else {
+            assert_int_equal(6, caught_count);
+            for (size_t i = 0; i < 5; i++) {
+                assert_int_equal(waits[i],
+                                 monotime_difference_us(caught[i + 1].when, caught[i].when) /
+                                     MONOTIME_MILLISECOND);
+                bool same = memcmp(caught[i].bytes + 8, caught[i + 1].bytes + 8, 12) == 0;
+                assert_int_equal(i >= 3, same);
+            }
+        }
+        world_free(&world);
+    }
+}
+
+/* Who is asked the same again a moment later answers each, and asks back once. */
+static void asks_back_once_a_moment(void **state)
+{
+    (void)state;
+    begin(ICE_CONTROLLED, false);
+    know_peer();
+    struct request request = sound_request();
+    world_run_ms(&world, 60);
+    for (int i = 0; i < 4; i++) { /* 10 ms each */
+        send_request(&request);
+        assert_int_equal(i == 0 ? 2 : 1, caught_count); /* the answer, and a check of ours */
+    }
+    world_run_ms(&world, 20);
+    send_request(&request);
+    assert_int_equal(2, caught_count);
+    world_free(&world);
+}
+
 static void early_sources_are_bounded(void **state)
 {
     (void)state;
@@ -669,6 +726,8 @@ int main(void)
         cmocka_unit_test(local_peer_reflexive),
         cmocka_unit_test(data_only_from_the_proved),
         cmocka_unit_test(retransmits),
+        cmocka_unit_test(knocks_at_a_relay),
+        cmocka_unit_test(asks_back_once_a_moment),
         cmocka_unit_test(early_sources_are_bounded),
         cmocka_unit_test(sources_are_bounded),
         cmocka_unit_test(strangers_get_no_more_than_they_sent),

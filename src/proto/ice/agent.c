@@ -44,6 +44,7 @@ static void begin_session(struct ice_agent *agent)
     agent->selected = ICE_NONE;
     agent->used_nominated = false;
     agent->informed = MONOTIME_NEVER;
+    agent->knocks = 0;
     agent->remote_known = MONOTIME_NEVER;
     agent->described = MONOTIME_NEVER;
     agent->first_valid = MONOTIME_NEVER;

@@ -177,11 +177,21 @@ static struct ice_pair *find_pair(struct ice_agent *agent, struct monotime now,
     return pair == ICE_NONE ? NULL : &agent->pairs[pair];
 }
 
+/* Whether a check of ours has answered an earlier one of the peer a moment ago: a peer that knocks,
+ * or a network that doubles packets, is no reason for another. */
+static bool is_fresh(const struct ice_agent *agent, struct monotime now,
+                     const struct ice_pair *pair)
+{
+    return pair->state == PAIR_IN_PROGRESS && pair->begun_heard &&
+           monotime_before(now, monotime_add_ms(pair->begun, agent->setup.pace_ms));
+}
+
 /* RFC 8445 §7.3.1.4. A pair under way gets a new check as well: the one before may have died at a
  * firewall that the peer has opened since. */
 static void trigger(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
 {
-    if (agent->setup.lite || (pair->valid && !pair->retired && pair->state == PAIR_SUCCEEDED)) {
+    if (agent->setup.lite || (pair->valid && !pair->retired && pair->state == PAIR_SUCCEEDED) ||
+        is_fresh(agent, now, pair)) {
         return;
     }
     ice_checklist_trigger(agent, now, pair);

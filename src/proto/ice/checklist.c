@@ -241,14 +241,15 @@ static void send(struct ice_agent *agent, struct monotime now, struct ice_pair *
         pair->sends++;
         return;
     }
+    tell_first(agent, pair, !ice_opener_is_unexpected(agent, now, pair));
     if (hops != 0) {
         pair->openers++;
         agent->counters.openers_sent++;
-    } else {
+        pair->due = ice_opener_due(agent, now, pair);
+    } else if (!ice_knock_follows(agent, now, pair)) {
         pair->sends++;
+        pair->due = monotime_add_ms(now, wait_ms(pair));
     }
-    tell_first(agent, pair, !ice_opener_is_unexpected(agent, now, pair));
-    pair->due = hops != 0 ? ice_opener_due(agent, now, pair) : monotime_add_ms(now, wait_ms(pair));
 }
 
 static void begin(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,
@@ -256,6 +257,8 @@ static void begin(struct ice_agent *agent, struct monotime now, struct ice_pair 
 {
     pair->triggered = false;
     pair->state = PAIR_IN_PROGRESS;
+    pair->begun = now;
+    pair->begun_heard = pair->heard;
     pair->rto_ms = first_wait_ms(agent);
     pair->sends = 0;
     send(agent, now, pair, false, outbox);
@@ -288,7 +291,8 @@ static void go_on(struct ice_agent *agent, struct monotime now, struct ice_pair 
     bool patient = agent->state == ICE_STATE_CHECKING &&
                    monotime_before(now, agent->patience_end) && !pair->valid;
     if (pair->sends < SENDS_MAX || patient) {
-        send(agent, now, pair, true, outbox);
+        bool knocks = pair->knocks > 0 && pair->sends == 0;
+        send(agent, now, pair, !knocks, outbox);
         return;
     }
     /* A valid pair whose nomination or re-check got no answer lives on consent. */

@@ -21,7 +21,7 @@
 #define ICE_EARLY_MAX 16
 #define ICE_EVENTS_MAX 192
 #define ICE_TRACES_MAX 96 /* with so many events waiting, a trace is dropped */
-#define ICE_ATTEMPTS_MAX 4
+#define ICE_ATTEMPTS_MAX 8
 #define ICE_NONE (-1)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -94,11 +94,14 @@ struct ice_pair {
     bool opener_told, check_told; /* traces that were given */
     uint8_t hops;                 /* hop limit of the last sending */
     uint8_t openers;              /* how many were sent */
+    uint8_t knocks;               /* how many followed the first check */
     uint8_t sends;                /* of the check under way, over all its transactions */
     uint32_t rto_ms;
     uint32_t trigger_order;
     int64_t rtt_us; /* -1: not measured */
     struct monotime created;
+    struct monotime begun;    /* the check under way: its first sending … */
+    bool begun_heard;         /* … and the peer had been heard there before */
     struct monotime due;      /* next sending, or the end of the check under way */
     struct monotime answered; /* last good answer: consent */
     struct monotime heard_at; /* anything good from there, data too */
@@ -191,6 +194,7 @@ struct ice_agent {
     struct monotime heard;     /* anything from the peer */
     struct monotime tokens_at; /* pacing: when the bucket was filled last */
     uint32_t tokens;
+    uint8_t knocks;      /* of all pairs */
     struct monotime due; /* of all but gather */
 
     struct ice_event_entry events[ICE_EVENTS_MAX];
@@ -390,6 +394,12 @@ struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_b
 /* Whether the peer, as far as we know, has not begun to send by this pair. */
 bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now,
                               const struct ice_pair *pair);
+
+/* ---- knock.c --------------------------------------------------------------------------------- */
+
+/* Whether the full check that was sent just now is to be said again soon: `due` of the pair is set
+ * then. */
+bool ice_knock_follows(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
 
 /* ---- nomination.c ---------------------------------------------------------------------------- */
 
