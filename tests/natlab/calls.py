@@ -15,6 +15,7 @@ import postern
 
 PORT, RENDEZVOUS_PORT, TURN_TCP_PORT = 3478, 443, 80
 PASSWORDS = {"alice": "secret", "bob": "hidden"}
+TOLD = re.compile(r"\s*([0-9.]+) ms  (.*)")
 READY = re.compile(r"(?i)registered|listening|waiting")
 
 # What each kind of NAT counts as in the matrix of pairs.
@@ -124,6 +125,12 @@ class Program:
                 self.child.kill()
                 self.child.wait()
 
+    def story(self):
+        """What --trace told: (seconds by our clock, words). The line that was read soonest sets its clock by ours."""
+        lines = [(read, float(match[1]) / 1000, match[2]) for read, line in self.errors if (match := TOLD.match(line))]
+        start = min((read - told for read, told, _ in lines), default=0)
+        return [(start + told, words) for _, told, words in lines]
+
     @property
     def report(self):
         try:
@@ -144,6 +151,7 @@ class Outcome:
     report: dict
     words: str
     seen_direct: int = 0
+    stories: tuple = ((), ())  # of caller and callee, with --trace
 
 
 HOLD = 1.5  # seconds that a call goes on after its data: a relay may be quicker than a direct way
@@ -177,7 +185,7 @@ def call(net, caller="alice", options=(), listen_options=(), size=2000, timeout=
             and listener.digest.digest() == hashlib.sha256(there).digest())
     words = "" if good else f"call ended with {status}, listen with {listened}" + said(listener, dialer)
     return Outcome(report.get("path") or "none", good, report.get("ms_to_first_data") or 0, report, words,
-                   net.direct_datagrams() - before)
+                   net.direct_datagrams() - before, (dialer.story(), listener.story()))
 
 
 def said(*programs):

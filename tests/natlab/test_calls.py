@@ -166,6 +166,28 @@ def is_quick(delays):
         tap.true(one.milliseconds < 10 * (2 * signal_trip + 6 * peer_trip), "not absurd")
 
 
+def moment(story, start):
+    return next((at for at, words in story if words.startswith(start)), None)
+
+
+@tap.test(delays=["10/10/10", "30/20/5"], timeout=180)
+def relays_quickly(delays):
+    """the relay can be used as soon as the links allow (printed; only an absurd time fails)"""
+    a, b, s = map(int, delays.split("/"))
+    net = calls.make(nats.SYMMETRIC, nats.SYMMETRIC, delays={"a": a, "b": b, "server": s})
+    outcomes = attempt(net, f"symmetric + symmetric, delays {delays} ms", "relay", attempts=max(3, ATTEMPTS),
+                       options=("--trace",), listen_options=("--trace",))
+    trip = 2 * (max(a, b) + s)
+    tap.diag(f"S {trip} ms, T {trip} ms, 2S + 2T = {4 * trip} ms")
+    for one in outcomes:
+        caller, callee = one.stories
+        began = moment(caller, "calling ")
+        ways = [1000 * (moment(story, "a way to ") - began) for story in (callee, caller)]
+        tap.diag(f"the callee has a way after {ways[0]:.0f} ms, the caller after {ways[1]:.0f} ms, "
+                 f"first data {one.milliseconds:.0f} ms")
+        tap.true(min(ways) < 10 * 4 * trip, "not absurd")
+
+
 try:
     tap.main()
 finally:
