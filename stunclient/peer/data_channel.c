@@ -51,6 +51,17 @@ bool data_channels_any(const struct data_session *session)
     return false;
 }
 
+bool data_channels_closing(const struct data_session *session)
+{
+    for (uint16_t id = 0; id < DATA_STREAMS; id++) {
+        const struct data_channel *channel = session->channels[id];
+        if (channel != NULL && channel->closing && !channel->outgoing_done) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* RFC 8832 §6: the DTLS client has the even ids. */
 static bool find_free(const struct data_session *session, uint16_t *id)
 {

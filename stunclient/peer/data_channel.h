@@ -144,9 +144,19 @@ int data_channel_close(struct data_session *session, struct monotime now, uint16
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Closes in order: all that was sent is acknowledged by the peer first. DATA_EVENT_CLOSED or
- * DATA_EVENT_FAILED follows; what the peer still sends arrives until then. */
+/*
+ * Closes in order: all that was sent is acknowledged by the peer first, and so is the end of each
+ * channel that was closed here. DATA_EVENT_CLOSED or DATA_EVENT_FAILED follows; what the peer still
+ * sends arrives until then. When goodbyes alone are left, and the peer does not answer them for
+ * DATA_LINGER_SECONDS, that is DATA_EVENT_CLOSED, too.
+ */
 void data_session_close(struct data_session *session, struct monotime now);
+#define DATA_LINGER_SECONDS 20
+/* The same for a peer that has begun to shut down, and was answered. */
+#define DATA_ANSWER_SECONDS 3
+/* The peer has left, as something else than its datagrams tells: so nobody will answer when nothing
+ * but goodbyes is left, and DATA_EVENT_CLOSED comes then. Nothing otherwise. */
+void data_session_peer_left(struct data_session *session, struct monotime now);
 /* Tells the peer that it is over, now, and why (NULL: without words). What waits is lost. No event
  * follows. */
 void data_session_abort(struct data_session *session, struct monotime now, const char *reason);

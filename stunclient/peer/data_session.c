@@ -164,6 +164,19 @@ static void hang_up_when_acknowledged(struct data_session *session)
     }
 }
 
+/* A SHUTDOWN ends what usrsctp has to say about streams. So before it the peer must have answered
+ * that it knows of each channel that was closed here: who closes one says by it that all has been
+ * taken. */
+static void shut_down_when_closed(struct data_session *session)
+{
+    if (session->closing && !session->hanging_up && session->ready && !session->shutting &&
+        !session->over && !data_channels_closing(session)) {
+        session->shutting = true;
+        data_channels_pump(session, session->now);
+        sctp_peer_shutdown(session->sctp, session->now);
+    }
+}
+
 /* Goes on as far as it goes without another datagram. */
 static void advance(struct data_session *session)
 {
@@ -182,6 +195,7 @@ static void advance(struct data_session *session)
             data_channels_pump(session, session->now);
         }
         hang_up_when_acknowledged(session);
+        shut_down_when_closed(session);
         break;
     case DTLS_PEER_FAILED:
         fail(session, dtls_peer_failure(session->dtls, text));
@@ -215,6 +229,51 @@ void data_session_input(struct data_session *session, struct monotime now, const
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+/*
+ * For how many seconds the peer may still be silent, since only goodbyes are left; 0: for as long
+ * as it likes. Who has closed repeats that until the peer answers, which may need it. Who has
+ * heard so, and answered, is waited for by nobody but the peer that did not get the answer.
+ */
+static unsigned linger_seconds(const struct data_session *session)
+{
+    if (!session->ready || session->held || session->hanging_up || session->shut_down ||
+        !sctp_peer_drained(session->sctp)) {
+        return 0;
+    }
+    return sctp_peer_hears_shutdown(session->sctp) ? DATA_ANSWER_SECONDS
+           : session->closing                      ? DATA_LINGER_SECONDS
+                                                   : 0;
+}
+
+static void stop_lingering(struct data_session *session)
+{
+    session->shut_down = true;
+    dtls_peer_close(session->dtls);
+}
+
+/* Goodbyes may be lost for ever: then the peer has gone, and knows all that we know. */
+static void linger(struct data_session *session)
+{
+    unsigned seconds = linger_seconds(session);
+
+    if (seconds != session->lingering) {
+        session->lingering = seconds;
+        session->linger_from = session->now;
+    } else if (seconds > 0 && monotime_reached(session->now, monotime_add_seconds(
+                                                                 session->linger_from, seconds))) {
+        stop_lingering(session);
+    }
+}
+
+void data_session_peer_left(struct data_session *session, struct monotime now)
+{
+    session->now = now;
+    if (!session->over && linger_seconds(session) > 0 &&
+        (session->shutting || sctp_peer_hears_shutdown(session->sctp))) {
+        stop_lingering(session);
+    }
+}
+
 void data_session_tick(struct data_session *session, struct monotime now)
 {
     session->now = now;
@@ -230,6 +289,7 @@ void data_session_tick(struct data_session *session, struct monotime now)
         fail(session, "the peer does not answer in DTLS");
     }
     advance(session);
+    linger(session);
 }
 
 struct monotime data_session_due(struct data_session *session)
@@ -248,12 +308,6 @@ struct monotime data_session_due(struct data_session *session)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void shut_down(struct data_session *session)
-{
-    data_channels_pump(session, session->now);
-    sctp_peer_shutdown(session->sctp, session->now);
-}
-
 void data_session_close(struct data_session *session, struct monotime now)
 {
     session->now = now;
@@ -262,7 +316,8 @@ void data_session_close(struct data_session *session, struct monotime now)
     }
     session->closing = true;
     if (session->ready) {
-        shut_down(session);
+        sctp_peer_hurry(session->sctp);
+        shut_down_when_closed(session);
     } else if (!session->associating) {
         dtls_peer_close(session->dtls);
         session->shut_down = true;
@@ -301,12 +356,12 @@ void data_session_hold(struct data_session *session, bool held)
 static bool take(struct data_session *session, const struct sctp_peer_event *in,
                  struct data_event *out)
 {
+    bool told;
+
     switch (in->type) {
     case SCTP_PEER_UP:
         session->ready = true;
-        if (session->closing) {
-            shut_down(session);
-        }
+        shut_down_when_closed(session);
         out->type = DATA_EVENT_READY;
         return true;
     case SCTP_PEER_WRITABLE:
@@ -331,7 +386,9 @@ static bool take(struct data_session *session, const struct sctp_peer_event *in,
         }
         return false;
     default:
-        return data_channels_event(session, in, out);
+        told = data_channels_event(session, in, out);
+        shut_down_when_closed(session);
+        return told;
     }
 }
 

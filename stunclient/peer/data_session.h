@@ -33,11 +33,14 @@ struct data_session {
     bool ready;
     bool held;
     bool closing;    /* data_session_close has been called */
+    bool shutting;   /* and SCTP is to shut down */
     bool hanging_up; /* data_session_hang_up has been called: `farewell` says why */
     bool shut_down;  /* SCTP has ended in order */
     bool failed;
-    bool over;    /* the last event has been told, or there is none to come */
-    bool blocked; /* the user has had -EAGAIN before SCTP was there */
+    bool over;                   /* the last event has been told, or there is none to come */
+    unsigned lingering;          /* seconds, see linger */
+    struct monotime linger_from; /* when `lingering` is not 0 */
+    bool blocked;                /* the user has had -EAGAIN before SCTP was there */
     bool tell_verified, told_verified;
     bool deferred; /* an event is told first, its message next */
     struct data_event next_event;
@@ -59,6 +62,8 @@ bool data_channels_event(struct data_session *session, const struct sctp_peer_ev
                          struct data_event *out);
 /* A channel that ended without an event of SCTP. Returns whether there was one. */
 bool data_channels_finished(struct data_session *session, struct data_event *out);
+/* Whether the peer has not answered yet that a channel is closed. */
+bool data_channels_closing(const struct data_session *session);
 /* Whether there is a channel that the peer has not closed. */
 bool data_channels_any(const struct data_session *session);
 void data_channels_free(struct data_session *session);

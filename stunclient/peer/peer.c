@@ -113,6 +113,14 @@ void peer_hang_up(struct peer *peer)
     peer_settle(peer);
 }
 
+void peer_take_bye(struct peer *peer)
+{
+    if (!peer->over && peer->session != NULL) {
+        data_session_peer_left(peer->session, clock_now());
+        peer_settle(peer);
+    }
+}
+
 void peer_cut_off(struct peer *peer)
 {
     if (!peer->over && peer->session != NULL) {

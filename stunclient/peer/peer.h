@@ -118,6 +118,9 @@ bool peer_is_ready(const struct peer *peer);
  * the deadline of the owner. A call of forwards alone (-L) has no other end, so that one is in
  * order. */
 void peer_hang_up(struct peer *peer);
+/* The service says that the peer has left the call: it will not answer our last goodbye, if that is
+ * all that we wait for. */
+void peer_take_bye(struct peer *peer);
 /* That has taken too long. */
 void peer_cut_off(struct peer *peer);
 /* Gives back what servers hold for us; then it is gone. */

@@ -151,6 +151,10 @@ static void repair(struct peer *peer)
 
 void peer_end_without_way(struct peer *peer)
 {
+    if (peer->done) { /* only goodbyes were still under way */
+        peer_finish(peer);
+        return;
+    }
     peer_abort(peer, EXIT_DEGRADED, "the way to the peer is gone, and no other works",
                "The network of one side has changed, or the peer has vanished: call again.");
 }

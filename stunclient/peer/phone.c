@@ -164,6 +164,7 @@ static void on_call_ended(struct phone *phone, const struct rendezvous_client_ev
     trace_say(&phone->trace, clock_now(), "ended", "the service says that the call has ended: %s",
               why);
     if (peer_is_ready(call->peer)) {
+        peer_take_bye(call->peer);
         return; /* the peer itself says when its data have ended */
     }
     phone_explain_end(&failure, event, call->report.peer);
@@ -451,7 +452,7 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
         failure_set(&failure, EXIT_NO_CONNECTION, "interrupted before there was a call");
         phone_give_up(phone, &failure);
     }
-    shell_run(phone->shell, user, monotime_add_ms(clock_now(), GOODBYE_MS));
+    shell_run(phone->shell, user, monotime_add_ms(clock_now(), HANG_UP_MS));
     for (size_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &phone->calls[i];
         if (phone_call_is_open(call)) {

@@ -10,7 +10,8 @@
 #include "stunclient/peer/rendezvous.h"
 
 #define CALLS_MAX 8
-#define GOODBYE_MS 1000 /* for the last words to the service, to relays, to the peer */
+#define HANG_UP_MS 3000 /* after a signal: the peer acknowledges what was sent; another ends it */
+#define GOODBYE_MS 1000 /* then, for the last words to the service and to relays */
 
 /* One call, from its first word to its last. */
 struct call {

@@ -9,6 +9,7 @@
 #define RTO_MIN_MS 250
 #define RTO_INITIAL_MS 500
 #define RTO_MAX_MS 3000
+#define LAST_RTO_MAX_MS 1000 /* of goodbyes: few and small packets, for which somebody waits */
 #define INIT_ATTEMPTS_MAX 24 /* about a minute */
 
 bool sctp_set_option(struct sctp_peer *peer, int level, int name, const void *value, size_t size)
@@ -56,6 +57,15 @@ static bool set_timers(struct sctp_peer *peer)
 
     return SET_OPTION(peer, SCTP_RTOINFO, rto) && SET_OPTION(peer, SCTP_ASSOCINFO, association) &&
            SET_OPTION(peer, SCTP_DELAYED_SACK, sack);
+}
+
+void sctp_peer_hurry(struct sctp_peer *peer)
+{
+    struct sctp_rtoinfo rto = {.srto_max = LAST_RTO_MAX_MS, .srto_min = RTO_MIN_MS};
+
+    if (!peer->over) {
+        (void)SET_OPTION(peer, SCTP_RTOINFO, rto);
+    }
 }
 
 static bool set_path(struct sctp_peer *peer)

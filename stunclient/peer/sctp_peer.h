@@ -59,6 +59,8 @@ int sctp_peer_send(struct sctp_peer *peer, struct monotime now, uint16_t stream,
 int sctp_peer_reset(struct sctp_peer *peer, struct monotime now, uint16_t stream);
 /* Closes once all that was sent has arrived. */
 void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now);
+/* Only the last words are left: what is lost of them is said again soon. */
+void sctp_peer_hurry(struct sctp_peer *peer);
 /* Sends an ABORT; its words for the peer are cut to SCTP_PEER_REASON_MAX bytes. NULL: none. */
 #define SCTP_PEER_REASON_MAX 128
 void sctp_peer_abort(struct sctp_peer *peer, const char *reason);

@@ -69,6 +69,11 @@ int sctp_peer_reset(struct sctp_peer *peer, struct monotime now, uint16_t stream
     return -ENOSYS;
 }
 
+void sctp_peer_hurry(struct sctp_peer *peer)
+{
+    (void)peer;
+}
+
 void sctp_peer_shutdown(struct sctp_peer *peer, struct monotime now)
 {
     (void)peer;

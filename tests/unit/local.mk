@@ -479,7 +479,9 @@ tests_unit_test_sctp_packet_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sctp_packet_LDADD = stunclient/libpeer.la $(CMOCKA_LIBS)
 
 if HAVE_USRSCTP
-unit_tests += tests/unit/test_data_channel
+unit_tests += tests/unit/test_call_end tests/unit/test_data_channel
 endif
+tests_unit_test_call_end_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_call_end_LDADD = $(PEER_TEST_LIBS)
 tests_unit_test_data_channel_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_data_channel_LDADD = $(PEER_TEST_LIBS)
