@@ -26,6 +26,11 @@
  * attempts, it takes the long way, which is right. */
 #define NEVER_ABANDONED UINT32_MAX
 
+/* See mend_round_trip. A round trip of satellites is not doubted for long. */
+#define PROBES_MAX 200
+#define RTT_UNKNOWN_MAX_US 500000
+#define RTT_ERROR_MAX_US 250000
+
 /* ---- what goes out --------------------------------------------------------------------------- */
 
 static void watch(struct sctp_peer *peer, const struct sctp_packet_data *data)
@@ -91,6 +96,7 @@ struct sctp_peer *sctp_peer_new(const struct sctp_peer_setup *setup)
         return NULL;
     }
     peer->setup = *setup;
+    peer->probes = PROBES_MAX;
     sctp_stack_enter(peer);
     peer->read = malloc(setup->message_max + (size_t)NOTICE_MAX);
     /* With an `ulp_info` or a callback, usrsctp would hand out data before it is asked. */
@@ -144,6 +150,38 @@ static bool get_status(const struct sctp_peer *peer, struct sctp_status *status)
     return usrsctp_getsockopt(peer->socket, IPPROTO_SCTP, SCTP_STATUS, status, &size) == 0;
 }
 
+/* A HEARTBEAT now; its answer is a sample of the round trip. */
+static void probe(struct sctp_peer *peer)
+{
+    struct sockaddr_conn remote = address_of(peer, peer->setup.remote_port);
+    struct sctp_paddrparams path = {.spp_flags = SPP_HB_DEMAND};
+
+    memcpy(&path.spp_address, &remote, sizeof remote);
+    (void)sctp_set_option(peer, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
+}
+
+/*
+ * usrsctp takes the time from the first INIT or COOKIE ECHO to the answer of the last for the round
+ * trip. Where some were lost these are seconds, and it then sends nothing again for several times
+ * as long. An average forgets such a beginning only by many right samples, an eighth each.
+ */
+static void mend_round_trip(struct sctp_peer *peer)
+{
+    uint32_t rtt_us = peer->setup.rtt_us;
+    uint32_t credible_us = rtt_us == 0 ? RTT_UNKNOWN_MAX_US : RTT_ERROR_MAX_US + 2 * rtt_us;
+    struct sctp_status status;
+
+    if (!peer->up || peer->over || peer->probes == 0) {
+        return;
+    }
+    if (!get_status(peer, &status) || status.sstat_primary.spinfo_srtt <= credible_us / 1000) {
+        peer->probes = 0;
+        return;
+    }
+    peer->probes--;
+    probe(peer);
+}
+
 static void note_received(struct sctp_peer *peer, const uint8_t *packet, size_t size)
 {
     struct sctp_packet_data data;
@@ -191,8 +229,9 @@ static bool is_idle(const struct sctp_peer *peer)
 {
     struct sctp_status status;
 
-    return peer->up && !peer->closing && peer->waiting == 0 && get_status(peer, &status) &&
-           status.sstat_state == SCTP_ESTABLISHED && status.sstat_unackdata == 0;
+    return peer->up && peer->probes == 0 && !peer->closing && peer->waiting == 0 &&
+           get_status(peer, &status) && status.sstat_state == SCTP_ESTABLISHED &&
+           status.sstat_unackdata == 0;
 }
 
 bool sctp_peer_drained(const struct sctp_peer *peer)
@@ -231,6 +270,7 @@ static void shut_down_when_acknowledged(struct sctp_peer *peer)
 void sctp_peer_tick(struct sctp_peer *peer, struct monotime now)
 {
     sctp_stack_advance(now);
+    mend_round_trip(peer);
     shut_down_when_acknowledged(peer);
     if (!is_owed(peer)) {
         peer->heard = now;

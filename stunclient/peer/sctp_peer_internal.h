@@ -29,6 +29,7 @@ struct sctp_peer {
     struct monotime heard;   /* the last packet, or when there was nothing to hear */
     bool connected;          /* connect has been called */
     bool up;
+    unsigned probes;  /* HEARTBEATs that may be sent yet, see mend_round_trip */
     bool closing;     /* shutdown has been asked for */
     bool shut_down;   /* and called */
     bool owes_sack;   /* what has come last is not acknowledged yet */

@@ -198,12 +198,9 @@ static void end_on_lossy_network(bool with_service)
 
     for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++) {
         struct tally tally = end_calls(percents[i], with_service);
-        assert_int_equal(tally.bad_at_one, 0);
-        if (percents[i] <= 30) {
-            assert_int_equal(tally.set_up, SEEDS);
-            assert_int_equal(tally.bad_at_both, 0);
-            assert_int_equal(tally.unfinished, 0);
-        }
+        assert_true(tally.set_up >= (percents[i] <= 30 ? SEEDS : SEEDS * 9 / 10));
+        assert_int_equal(tally.bad_at_one + tally.bad_at_both + tally.unfinished, 0);
+        assert_true(tally.longest_us <= 60 * MONOTIME_SECOND);
         assert_true(tally.alone_us <= (with_service ? 1 : DATA_LINGER_SECONDS) * MONOTIME_SECOND);
     }
 }
