@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *failure_code(enum exit_status status)
+/* The word for scripts of an exit status. */
+static const char *code_of(enum exit_status status)
 {
     static const char *const codes[] = {
         [EXIT_OK] = "ok",
@@ -26,7 +27,7 @@ void failure_set(struct failure *failure, enum exit_status status, const char *f
 {
     va_list arguments;
     failure->status = status;
-    failure->code = failure_code(status);
+    failure->code = code_of(status);
     failure->advice[0] = '\0';
     va_start(arguments, format);
     vsnprintf(failure->text, sizeof failure->text, format, arguments);

@@ -27,9 +27,6 @@ struct failure {
     char advice[FAILURE_TEXT_SIZE]; /* what to do next; may be empty */
 };
 
-/* The word for scripts of an exit status: "usage", "name", "no-reply" ... */
-const char *failure_code(enum exit_status status);
-
 /* Sets status and text, and empties the advice. */
 void failure_set(struct failure *failure, enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

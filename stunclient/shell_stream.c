@@ -108,7 +108,6 @@ static int open_stream(struct shell *shell, struct secure *secure, uint8_t trans
 {
     struct stream_setup setup = {
         .user = &stream_user,
-        .remote = *remote,
         .limits = {.frame_size_max = STREAM_FRAME_SIZE_MAX, .output_size_max = STREAM_OUTPUT_MAX},
         .connecting = true,
     };

@@ -219,7 +219,5 @@ unsigned config_line_of(config_setting_t *setting);
 
 /* "10m" and its like, units s, m, h and d. Returns false for anything else. */
 bool config_parse_duration(const char *text, uint32_t *seconds);
-/* "10 Mbit/s" and its like, units bit/s, kbit/s, Mbit/s and Gbit/s. */
-bool config_parse_rate(const char *text, uint64_t *bits_per_second);
 
 #endif

@@ -38,7 +38,8 @@ bool config_parse_duration(const char *text, uint32_t *seconds)
     return false;
 }
 
-bool config_parse_rate(const char *text, uint64_t *bits_per_second)
+/* "10 Mbit/s" and its like, units bit/s, kbit/s, Mbit/s and Gbit/s. */
+static bool parse_rate(const char *text, uint64_t *bits_per_second)
 {
     static const struct {
         const char *unit;
@@ -190,7 +191,7 @@ static void read_rate(const struct reading *reading)
 {
     uint64_t bits = 0;
     if (!is_string(reading->setting, 1, 24) ||
-        !config_parse_rate(config_setting_get_string(reading->setting), &bits) ||
+        !parse_rate(config_setting_get_string(reading->setting), &bits) ||
         bits < (uint64_t)reading->key->min || bits > (uint64_t)reading->key->max)
         refuse(reading, reading->setting);
     else

@@ -21,7 +21,8 @@ char *config_path_resolve(const char *folder, const char *path)
     return asprintf(&result, "%s%s%s", folder, slash, path) < 0 ? NULL : result;
 }
 
-char *config_path_folder(const char *path)
+/* The folder of a file, absolute. The caller frees; NULL: no memory or no current directory. */
+static char *path_folder(const char *path)
 {
     char *absolute = NULL;
     if (path[0] == '/') {
@@ -210,7 +211,7 @@ static bool load_include(struct loader *loader, uint32_t file, uint32_t line, co
     char *relative = strndup(path, path_size);
     char *absolute = relative ? config_path_resolve(text->files[file].folder, relative) : NULL;
     free(relative);
-    char *folder = absolute ? config_path_folder(absolute) : NULL;
+    char *folder = absolute ? path_folder(absolute) : NULL;
     if (!folder) {
         free(absolute);
         return fail(loader, file, line, "memory is out");
@@ -294,7 +295,7 @@ bool config_text_load(struct config_text *text, const struct config_input *input
     text_buffer_init_growing(&text->buffer);
     struct config_text_file *main_file = &text->files[0];
     main_file->name = strdup(input->path);
-    main_file->folder = config_path_folder(input->path);
+    main_file->folder = path_folder(input->path);
     if (!main_file->name || !main_file->folder) {
         struct config_place place = {.file = input->path};
         config_report_error(report, place, "memory is out, or the current directory is gone");

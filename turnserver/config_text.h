@@ -54,8 +54,6 @@ const struct config_text_file *config_text_file_of(const struct config_text *tex
 
 /* A path as it stands in a file of `folder`, made absolute. The caller frees; NULL: no memory. */
 char *config_path_resolve(const char *folder, const char *path);
-/* The folder of a file, absolute. The caller frees; NULL: no memory or no current directory. */
-char *config_path_folder(const char *path);
 
 /*
  * Opens and reads a whole file of at most `size_max` bytes. Returns 0, or -errno (-EFBIG: larger).

@@ -60,11 +60,3 @@ void outbox_add_hops(struct outbox *outbox, const struct flow *flow, const uint8
                      &(struct outbox_entry){
                          .flow = *flow, .bytes = bytes, .size = size, .hop_limit = hop_limit});
 }
-
-void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
-                             uint32_t size)
-{
-    outbox_add_entry(
-        outbox,
-        &(struct outbox_entry){.flow = *flow, .bytes = bytes, .size = size, .unfragmented = true});
-}

@@ -66,11 +66,6 @@ void outbox_init(struct outbox *outbox, outbox_flush *flush, void *context);
 /* Appends an entry; `bytes` stay borrowed until the entry is sent. Flushes first when full. */
 void outbox_add(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                 uint32_t size);
-/* The same for a datagram that must travel whole: the DF bit of IPv4, no fragment header in IPv6.
- */
-void outbox_add_unfragmented(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
-                             uint32_t size);
-
 /* The same for a datagram that shall get no further than `hop_limit` hops; 0: no such limit. */
 void outbox_add_hops(struct outbox *outbox, const struct flow *flow, const uint8_t *bytes,
                      uint32_t size, uint8_t hop_limit);

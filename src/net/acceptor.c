@@ -320,11 +320,6 @@ void acceptor_set_tls(struct acceptor *acceptor, SSL_CTX *context)
     acceptor->tls = context;
 }
 
-void acceptor_set_policy(struct acceptor *acceptor, const struct acceptor_policy *policy)
-{
-    acceptor->policy = *policy;
-}
-
 const struct acceptor_counters *acceptor_counters(const struct acceptor *acceptor)
 {
     return &acceptor->counters;

@@ -108,8 +108,6 @@ void acceptor_set_tls(struct acceptor *acceptor, struct ssl_ctx_st *context);
 int acceptor_start(struct acceptor *acceptor);
 /* Takes no new connections any more; the old ones stay. */
 void acceptor_stop(struct acceptor *acceptor);
-/* Holds from now on for new connections, and for old ones when their deadline is next set. */
-void acceptor_set_policy(struct acceptor *acceptor, const struct acceptor_policy *policy);
 /* Ends connections whose time is over at `now`. The loop does so by itself; a test need not wait.
  */
 void acceptor_expire(struct acceptor *acceptor, struct monotime now);

@@ -119,7 +119,6 @@ static void open_stream(struct connection *connection, bool tls)
         .user = &stream_user,
         .context = connection,
         .local = connection->local,
-        .remote = connection->remote,
         .limits = acceptor->policy.limits,
     };
 

@@ -79,7 +79,8 @@ void message_stream_end(struct message_stream *stream, enum message_stream_end e
     }
 }
 
-void message_stream_end_later(struct message_stream *stream, enum message_stream_end end)
+/* From anywhere: the loop calls `closed`. */
+static void end_later(struct message_stream *stream, enum message_stream_end end)
 {
     stream->stage = MESSAGE_STAGE_ENDED;
     stream->end = end;
@@ -498,7 +499,7 @@ int message_stream_send(struct message_stream *stream, const char *text, size_t 
         return -ENOTCONN;
     }
     if (message_stream_waiting(stream) + size > stream->output_size_max) {
-        message_stream_end_later(stream, MESSAGE_END_STUCK);
+        end_later(stream, MESSAGE_END_STUCK);
         return -ENOBUFS;
     }
     int status =
@@ -529,11 +530,6 @@ enum message_framing message_stream_framing(const struct message_stream *stream)
 SSL *message_stream_tls(const struct message_stream *stream)
 {
     return bufferevent_openssl_get_ssl(stream->bufferevent);
-}
-
-void *message_stream_context(const struct message_stream *stream)
-{
-    return stream->context;
 }
 
 const char *message_stream_end_text(const struct message_stream *stream)

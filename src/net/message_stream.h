@@ -140,7 +140,6 @@ size_t message_stream_waiting(const struct message_stream *stream);
 enum message_framing message_stream_framing(const struct message_stream *stream);
 /* What speaks TLS below, borrowed; NULL: nothing. */
 struct ssl_st *message_stream_tls(const struct message_stream *stream);
-void *message_stream_context(const struct message_stream *stream);
 /* Why it ended, in words for a log or a user. Lives as long as the stream. */
 const char *message_stream_end_text(const struct message_stream *stream);
 

@@ -53,8 +53,6 @@ bool message_stream_is_live(const struct message_stream *stream);
 void message_stream_open(struct message_stream *stream, enum message_framing framing);
 /* Only from the loop: calls `closed`. */
 void message_stream_end(struct message_stream *stream, enum message_stream_end end);
-/* From anywhere: the loop calls `closed`. */
-void message_stream_end_later(struct message_stream *stream, enum message_stream_end end);
 /* Sends what waits for at most `seconds`, then ends for the reason `end`. */
 void message_stream_finish_as(struct message_stream *stream, enum message_stream_end end,
                               unsigned seconds);

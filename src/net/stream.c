@@ -39,7 +39,7 @@ struct stream {
         later; /* ends the stream from the loop: at once, or when finishing takes too long */
     const struct stream_user *user;
     void *context;
-    struct stun_address local, remote;
+    struct stun_address local;
     struct stream_limits limits;
     size_t wanted; /* input bytes that make the next callback worthwhile */
     uint64_t dropped;
@@ -368,7 +368,6 @@ struct stream *stream_new(struct bufferevent *bufferevent, const struct stream_s
     stream->user = setup->user;
     stream->context = setup->context;
     stream->local = setup->local;
-    stream->remote = setup->remote;
     stream->limits = setup->limits;
     event_assign(&stream->later, bufferevent_get_base(bufferevent), -1, 0, on_later, stream);
     bufferevent_setcb(bufferevent, on_readable, on_written, on_event, stream);
@@ -537,16 +536,6 @@ void stream_set_limits(struct stream *stream, const struct stream_limits *limits
 const struct stun_address *stream_local(const struct stream *stream)
 {
     return &stream->local;
-}
-
-const struct stun_address *stream_remote(const struct stream *stream)
-{
-    return &stream->remote;
-}
-
-void *stream_context(const struct stream *stream)
-{
-    return stream->context;
 }
 
 SSL *stream_tls(const struct stream *stream)

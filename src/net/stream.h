@@ -62,7 +62,7 @@ struct stream_limits {
 struct stream_setup {
     const struct stream_user *user; /* borrowed for the stream's life */
     void *context;                  /* given to the callbacks */
-    struct stun_address local, remote;
+    struct stun_address local;
     struct stream_limits limits;
     bool connecting; /* the socket is still connecting */
 };
@@ -106,8 +106,6 @@ int stream_hand_over(struct stream *stream, stream_take *take, void *context);
 
 void stream_set_limits(struct stream *stream, const struct stream_limits *limits);
 const struct stun_address *stream_local(const struct stream *stream);
-const struct stun_address *stream_remote(const struct stream *stream);
-void *stream_context(const struct stream *stream);
 /* What speaks TLS below, borrowed; NULL: nothing. */
 struct ssl_st *stream_tls(const struct stream *stream);
 /* Frames of data that were dropped because the other end reads too slowly. */

@@ -4,7 +4,6 @@
 #include <event2/bufferevent_ssl.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
@@ -14,7 +13,6 @@
 /* Of version 1.2; 1.3 has none without forward secrecy. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 #define PEER_CIPHERS "ECDHE+AESGCM+AES128:ECDHE+CHACHA20:ECDHE+AESGCM"
-#define CHAIN_MAX 16
 #define NAME_SIZE_MAX 254
 
 /* Names with their lengths before them (RFC 7301 §3.1), the more able one first. */
@@ -55,16 +53,6 @@ static SSL_CTX *new_context(const SSL_METHOD *method, enum tls_transport transpo
         return NULL;
     }
     return context;
-}
-
-/* A passphrase is never asked for: there may be nobody at the terminal. */
-static int refuse_passphrase(char *bytes, int size, int writing, void *unused)
-{
-    (void)bytes;
-    (void)size;
-    (void)writing;
-    (void)unused;
-    return -1;
 }
 
 /* ---- the server's end --------------------------------------------------------------------------
@@ -133,59 +121,6 @@ bool tls_context_keep_tickets(SSL_CTX *from, SSL_CTX *to)
 
     OPENSSL_cleanse(keys, sizeof keys);
     return kept;
-}
-
-static bool use_chain(SSL_CTX *context, BIO *bio)
-{
-    X509 *leaf = PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL);
-    bool good = leaf != NULL && SSL_CTX_use_certificate(context, leaf) == 1;
-
-    X509_free(leaf);
-    for (int i = 0; good && i < CHAIN_MAX; i++) {
-        X509 *next = PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL);
-        if (next == NULL) {
-            good = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-            break;
-        }
-        good = SSL_CTX_add0_chain_cert(context, next) == 1;
-        if (!good) {
-            X509_free(next);
-        }
-    }
-    return good;
-}
-
-static bool use_key(SSL_CTX *context, BIO *bio)
-{
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
-    bool good = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1 &&
-                SSL_CTX_check_private_key(context) == 1;
-
-    EVP_PKEY_free(key);
-    return good;
-}
-
-bool tls_context_use_pem(SSL_CTX *context, const void *certificate, size_t certificate_size,
-                         const void *key, size_t key_size, char *problem)
-{
-    BIO *certificate_bio = BIO_new_mem_buf(certificate, (int)certificate_size);
-    BIO *key_bio = BIO_new_mem_buf(key, (int)key_size);
-    bool good = false;
-
-    ERR_clear_error();
-    if (certificate_bio == NULL || key_bio == NULL) {
-        snprintf(problem, TLS_TEXT_SIZE, "memory is out");
-    } else if (!use_chain(context, certificate_bio)) {
-        snprintf(problem, TLS_TEXT_SIZE, "no good certificate in PEM form");
-    } else if (!use_key(context, key_bio)) {
-        snprintf(problem, TLS_TEXT_SIZE, "no private key in PEM form that fits the certificate");
-    } else {
-        good = true;
-    }
-    ERR_clear_error();
-    BIO_free(certificate_bio);
-    BIO_free(key_bio);
-    return good;
 }
 
 /* ---- the client's end --------------------------------------------------------------------------

@@ -40,22 +40,15 @@ struct tls_server_setup {
 };
 
 /*
- * A context without a certificate: give it one by tls_context_use_pem, or by whatever has it
- * parsed. A client that offers ALPN, but none of the names that are ours, gets the fatal alert
- * no_application_protocol; one without ALPN is welcome. Cookies of DTLS are the caller's. Returns
- * NULL when memory is out or no cipher is left; free it with SSL_CTX_free.
+ * A context without a certificate: whoever has one parsed gives it. A client that offers ALPN, but
+ * none of the names that are ours, gets the fatal alert no_application_protocol; one without ALPN
+ * is welcome. Cookies of DTLS are the caller's. Returns NULL when memory is out or no cipher is
+ * left; free it with SSL_CTX_free.
  */
 SSL_CTX *tls_context_new_server(const struct tls_server_setup *setup);
 /* Sessions that `from` has given tickets for can be resumed at `to` as well, which comes in its
  * place. Both are a server's. Returns false when OpenSSL refuses. */
 bool tls_context_keep_tickets(SSL_CTX *from, SSL_CTX *to);
-
-/*
- * Certificate, chain after it, and private key, all as PEM. Returns false when OpenSSL refuses, and
- * then `problem` (TLS_TEXT_SIZE bytes) says why.
- */
-bool tls_context_use_pem(SSL_CTX *context, const void *certificate, size_t certificate_size,
-                         const void *key, size_t key_size, char *problem);
 
 /* ---- the client's end ----------------------------------------------------------------------- */
 
