@@ -177,7 +177,8 @@ void secure_explain(struct failure *failure, const char *protocol, const char *s
                        "be.");
     } else {
         failure_advise(failure,
-                       "Check that the server speaks %s at this port; 5349 is the usual one.",
+                       "Check that the server speaks %s at this port; 5349 is the usual one of "
+                       "STUN and TURN, 8443 of the rendezvous service.",
                        protocol);
     }
 }

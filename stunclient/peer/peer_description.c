@@ -126,13 +126,21 @@ static const char *begin(struct peer *peer, bool is_offer)
     return peer_make_channels(peer) ? NULL : "no channel can be opened";
 }
 
+static void add_remote(struct peer *peer, const struct ice_candidate *candidate,
+                       struct outbox *outbox)
+{
+    struct report *report = peer->setup.report;
+    report->peer_told_more = report->peer_told_more || candidate->type != ICE_RELAYED;
+    ice_remote_candidate(peer->agent, clock_now(), candidate, outbox);
+}
+
 static void take_candidates(struct peer *peer)
 {
     struct outbox *outbox = shell_outbox(peer->setup.shell);
     for (size_t i = 0; i < peer->remote.candidate_count; i++) {
         const struct ice_candidate *candidate = &peer->remote.candidates[i];
         if (candidate->address.family != STUN_FAMILY_NONE) {
-            ice_remote_candidate(peer->agent, clock_now(), candidate, outbox);
+            add_remote(peer, candidate, outbox);
         }
     }
     if (peer->remote.end_of_candidates) {
@@ -251,6 +259,6 @@ void peer_take_candidate(struct peer *peer, const struct signal_candidate *signa
     if (candidate.ufrag[0] == '\0' && signal->username_fragment != NULL) {
         snprintf(candidate.ufrag, sizeof candidate.ufrag, "%s", signal->username_fragment);
     }
-    ice_remote_candidate(peer->agent, clock_now(), &candidate, outbox);
+    add_remote(peer, &candidate, outbox);
     peer_settle(peer);
 }

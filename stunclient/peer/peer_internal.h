@@ -44,6 +44,7 @@ struct peer {
     bool over, gone;      /* gone: the agent has nothing to say any more */
     bool cut;             /* the peer closed before our input had ended */
     bool done;            /* the peer has written all that we sent, and we all that it sent */
+    char relay_problem[256];   /* why our relay is of no use, or "" */
     struct monotime repair_by; /* there is no way, and the call ends then; NEVER: there is one */
     struct monotime restarted; /* by either side, the last time; us 0: never */
     struct early_datagram early[EARLY_MAX];

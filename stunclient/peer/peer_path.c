@@ -3,6 +3,9 @@
 #include "net/clock.h"
 #include "stunclient/peer/peer_internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static void tell_candidate(struct peer *peer, const struct ice_candidate *candidate)
 {
     char text[ICE_CANDIDATE_TEXT_SIZE] = "";
@@ -159,6 +162,27 @@ void peer_end_without_way(struct peer *peer)
                "The network of one side has changed, or the peer has vanished: call again.");
 }
 
+static void end_before_it_stood(struct peer *peer)
+{
+    const struct call_options *call = &peer->setup.options->call;
+    bool relay_failed = peer->relay_problem[0] != '\0' && !call->no_relay;
+    char text[FAILURE_TEXT_SIZE];
+    snprintf(text, sizeof text, "%s%s%s%s",
+             !peer_is_met(peer) ? "the peer did not answer"
+             : call->no_relay   ? "no direct way to the peer works"
+             : call->relay_only ? "no way to the peer by a relay works"
+                                : "no way to the peer works, direct or by a relay",
+             relay_failed ? " (" : "", relay_failed ? peer->relay_problem : "",
+             relay_failed ? ")" : "");
+    peer->setup.report->farewell = peer_is_met(peer) ? "no-way" : "no-answer";
+    peer_abort(peer, EXIT_NO_CONNECTION, text,
+               call->no_relay ? "Without --no-relay a relay could carry the call."
+               : relay_failed ? "`stunclient turn` tests a relay step by step; to which peers one "
+                                "sends its operator decides (peers in turnserver.conf)."
+                              : "`stunclient nat` tells what this side's NAT does; --trace tells "
+                                "what was tried.");
+}
+
 static void on_ice_failed(struct peer *peer)
 {
     if (peer->ready && !peer->closing) {
@@ -166,14 +190,23 @@ static void on_ice_failed(struct peer *peer)
     } else if (peer->ready) {
         peer_end_without_way(peer);
     } else {
-        peer->setup.report->farewell = peer_is_met(peer) ? "no-way" : "no-answer";
-        peer_abort(peer, EXIT_NO_CONNECTION,
-                   peer_is_met(peer) ? "no way to the peer works, direct or by a relay"
-                                     : "the peer did not answer",
-                   peer->setup.options->call.no_relay
-                       ? "Without --no-relay a relay could carry the call."
-                       : "`stunclient nat` tells what this side's NAT does; --trace tells what "
-                         "was tried.");
+        end_before_it_stood(peer);
+    }
+}
+
+static void note_refusal(struct peer *peer, const struct ice_event *event)
+{
+    char remote[ADDRESS_TEXT_SIZE];
+    snprintf(peer->relay_problem, sizeof peer->relay_problem, "our relay does not send to %s: %s",
+             address_format(&event->pair.remote.address, remote), event->failure_text);
+}
+
+static void note_server(struct peer *peer, const struct ice_event *event)
+{
+    const char *name = servers_name(peer->servers, event->number);
+    if (strncmp(name, "turn", 4) == 0 && peer->relay_problem[0] == '\0') {
+        snprintf(peer->relay_problem, sizeof peer->relay_problem, "%s does not serve: %s", name,
+                 event->failure_text);
     }
 }
 
@@ -206,6 +239,12 @@ static void handle_ice_event(struct peer *peer, struct monotime now, const struc
     case ICE_TRACE_PAIR_FAILED:
         peer->setup.report->pairs_failed +=
             event->pair.local.type != ICE_RELAYED && event->pair.remote.type != ICE_RELAYED;
+        if (event->failure_text[0] != '\0') {
+            note_refusal(peer, event);
+        }
+        break;
+    case ICE_SERVER_FAILED:
+        note_server(peer, event);
         break;
     case ICE_DISCONNECTED:
         repair(peer);

@@ -118,7 +118,8 @@ static void on_lost(struct phone *phone, const struct rendezvous_client_event *e
                     phone->account.server, event->text);
         failure_advise(&failure, status == EXIT_NAME
                                      ? "Check the name in --server."
-                                     : "Check --server, and that turnserver has a rendezvous "
+                                     : "Check --server: tcp:// or ws://, or tls:// or wss:// where "
+                                       "the listener has tls = true in turnserver's rendezvous "
                                        "section.");
     }
     phone_give_up(phone, &failure);
@@ -137,18 +138,12 @@ static bool has_ready_call(const struct phone *phone)
 
 static void on_refused(struct phone *phone, const struct rendezvous_client_event *event)
 {
-    bool who = event->code == SIGNAL_UNAUTHORIZED || event->code == SIGNAL_FORBIDDEN_NAME;
     struct failure failure;
     trace_say(&phone->trace, clock_now(), "refused", "the service refuses us: %s", event->text);
     if (has_ready_call(phone)) {
         return; /* it does not need the service */
     }
-    failure_set(&failure, who ? EXIT_AUTHENTICATION : EXIT_REFUSED,
-                "the rendezvous service %s refuses us: %s", phone->account.server, event->text);
-    if (who) {
-        failure_advise(&failure, "Check --user, --password and the name to listen by; `turnserver "
-                                 "user` lists those that it knows.");
-    }
+    phone_explain_refusal(&failure, event, phone->account.server);
     phone_give_up(phone, &failure);
 }
 

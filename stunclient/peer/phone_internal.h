@@ -78,6 +78,9 @@ void phone_give_up(struct phone *phone, const struct failure *failure);
 /* ---- phone_words.c -----------------------------------------------------------------------------
  */
 
+/* The service does not let us in, or not any more. */
+void phone_explain_refusal(struct failure *failure, const struct rendezvous_client_event *event,
+                           const char *server);
 /* Of a call that the other side or the service has ended before it stood. */
 void phone_explain_end(struct failure *failure, const struct rendezvous_client_event *event,
                        const char *peer);

@@ -43,6 +43,8 @@ static void describe_why(const struct report *report, char *out, size_t size)
                                             : "checks passed both ways");
     } else if (report->relay_only) {
         snprintf(out, size, "only relays were to be used at this end");
+    } else if (!report->peer_told_more) {
+        snprintf(out, size, "the peer told of no address but relays");
     } else if (report->pairs_failed > 0) {
         snprintf(out, size, "none of the direct ways that were tried was answered (%u failed)",
                  report->pairs_failed);

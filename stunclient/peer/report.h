@@ -15,7 +15,8 @@
 struct report {
     struct failure failure; /* EXIT_OK: the call went well */
     bool caller;
-    bool relay_only; /* by our own wish */
+    bool relay_only;     /* by our own wish */
+    bool peer_told_more; /* than relays: an address of its own */
     char server[512];
     char name[REPORT_NAME_SIZE], peer[REPORT_NAME_SIZE];
     char peer_key[HOST_KEY_TEXT_SIZE]; /* "": it showed none */

@@ -112,6 +112,11 @@ static void say_pair(const struct trace *trace, struct monotime now, const struc
                   (double)pair->rtt_us / 1000, relayed ? ", by the relay" : "");
         break;
     case ICE_TRACE_PAIR_FAILED:
+        if (event->failure_text[0] != '\0') {
+            trace_say(trace, now, "refused", "the relay does not send from %s to %s: %s", local,
+                      remote, event->failure_text);
+            break;
+        }
         trace_say(trace, now, "failed", "no answer from %s to %s%s", remote,
                   relayed ? "the relay's " : "", local);
         break;

@@ -6,6 +6,7 @@ e2e_tests = \
 	tests/e2e/test_call_names.py \
 	tests/e2e/test_call_network.py \
 	tests/e2e/test_call_restart.py \
+	tests/e2e/test_call_words.py \
 	tests/e2e/test_calls.py \
 	tests/e2e/test_client_dtls.py \
 	tests/e2e/test_client_names.py \

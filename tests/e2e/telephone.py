@@ -27,7 +27,7 @@ def need_calls():
 class World:
     """A server with STUN and TURN at `port` and rendezvous at the next one. Each party has a folder of its own for its key."""
 
-    def __init__(self, tls=False, settings=""):
+    def __init__(self, tls=False, settings="", relay="127.0.0.1", peers='peers = { allow = [ "127.0.0.0/8" ]; };'):
         need_calls()
         self.folder = postern.temporary_folder()
         self.port = postern.free_port()
@@ -35,7 +35,7 @@ class World:
         head = self.authority.issue("server.test", "127.0.0.1").settings() if tls else ""
         users = ", ".join(f'{{ name = "{name}"; password = "{password}"; }}' for name, password in PASSWORDS.items())
         text = postern.config(self.port, users=False) + head + f"users = ( {users} );\n"
-        text += 'relay = { addresses = [ "127.0.0.1" ]; };\npeers = { allow = [ "127.0.0.0/8" ]; };\n'
+        text += f'relay = {{ addresses = [ "{relay}" ]; }};\n{peers}\n'
         text += (f'rendezvous = {{ listeners = ( {{ address = "127.0.0.1"; port = {self.port + 1}; '
                  f'{"tls = true;" if tls else ""} }} ); {settings} }};\n')
         self.text = text

@@ -827,6 +827,7 @@ static void refused_peer_has_no_pair(void **state)
     bob_is_there();
     run_ms(20);
     assert_int_equal(seen(ICE_TRACE_PAIR_FAILED), 1);
+    assert_non_null(strstr(last(ICE_TRACE_PAIR_FAILED)->failure_text, "(403 Forbidden)"));
     assert_int_equal(seen(ICE_SERVER_FAILED), 0);
 }
 

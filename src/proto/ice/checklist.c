@@ -12,6 +12,7 @@
 
 #include "base/address.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BURST 10
@@ -264,18 +265,20 @@ static void begin(struct ice_agent *agent, struct monotime now, struct ice_pair 
     send(agent, now, pair, false, outbox);
 }
 
-static void fail(struct ice_agent *agent, struct ice_pair *pair)
+/* `why`: what is known beside that no answer came; or "". */
+static void fail(struct ice_agent *agent, struct ice_pair *pair, const char *why)
 {
     pair->state = PAIR_FAILED;
     pair->due = MONOTIME_NEVER;
     pair->nominate = false;
-    ice_event_add_pair(agent, ICE_TRACE_PAIR_FAILED, pair);
+    struct ice_event_entry *entry = ice_event_add_pair(agent, ICE_TRACE_PAIR_FAILED, pair);
+    snprintf(entry->failure_text, sizeof entry->failure_text, "%s", why);
 }
 
 void ice_checklist_fail(struct ice_agent *agent, struct ice_pair *pair)
 {
     if (pair->state != PAIR_FAILED) {
-        fail(agent, pair);
+        fail(agent, pair, "");
     }
     pair->valid = false;
     pair->nominated = false;
@@ -302,7 +305,7 @@ static void go_on(struct ice_agent *agent, struct monotime now, struct ice_pair 
         pair->nominate = false;
         return;
     }
-    fail(agent, pair);
+    fail(agent, pair, "");
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -367,12 +370,16 @@ struct monotime ice_checklist_due(struct ice_agent *agent, struct monotime now)
 }
 
 void ice_relay_permitted(struct ice_agent *agent, struct monotime now, int base,
-                         const struct stun_address *remote, bool ok, struct outbox *outbox)
+                         const struct stun_address *remote, const char *refusal,
+                         struct outbox *outbox)
 {
-    for (size_t i = 0; i < ICE_PAIRS_MAX && !ok; i++) {
+    for (size_t i = 0; i < ICE_PAIRS_MAX && refusal != NULL; i++) {
         struct ice_pair *pair = &agent->pairs[i];
         if (pair->in_use && pair->base == base &&
             address_equal(&agent->remotes[pair->remote].address, remote)) {
+            if (pair->state != PAIR_FAILED) {
+                fail(agent, pair, refusal);
+            }
             ice_checklist_fail(agent, pair);
         }
     }

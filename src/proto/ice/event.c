@@ -57,8 +57,8 @@ struct ice_event_entry *ice_event_add(struct ice_agent *agent, enum ice_event_ty
     return entry;
 }
 
-void ice_event_add_pair(struct ice_agent *agent, enum ice_event_type type,
-                        const struct ice_pair *pair)
+struct ice_event_entry *ice_event_add_pair(struct ice_agent *agent, enum ice_event_type type,
+                                           const struct ice_pair *pair)
 {
     struct ice_event_entry *entry = ice_event_add(agent, type);
     ice_pair_describe(agent, pair, &entry->local, &entry->remote);
@@ -66,6 +66,7 @@ void ice_event_add_pair(struct ice_agent *agent, enum ice_event_type type,
     entry->nominated = pair->nominated;
     entry->server_transport = agent->bases[pair->base].server_transport;
     entry->hops = pair->hops;
+    return entry;
 }
 
 static void expand(struct ice_candidate *out, const struct ice_endpoint *endpoint)

@@ -189,7 +189,7 @@ enum ice_event_type {
     ICE_TRACE_CHECK,       /* `pair`: the first full check was sent */
     ICE_TRACE_HEARD,       /* `pair`: the first check of the peer came in by it */
     ICE_TRACE_VALID,       /* `pair`: a check of ours was answered; `pair.rtt_us` */
-    ICE_TRACE_PAIR_FAILED, /* `pair` */
+    ICE_TRACE_PAIR_FAILED, /* `pair`; `failure_text` when the relay refuses to send there */
 };
 
 struct ice_pair_report {

@@ -224,8 +224,8 @@ void ice_run(struct ice_agent *agent, struct monotime now, struct outbox *outbox
 /* A zeroed entry at the end of the queue; never NULL. A dropped trace's entry is written for
  * nobody. */
 struct ice_event_entry *ice_event_add(struct ice_agent *agent, enum ice_event_type type);
-void ice_event_add_pair(struct ice_agent *agent, enum ice_event_type type,
-                        const struct ice_pair *pair);
+struct ice_event_entry *ice_event_add_pair(struct ice_agent *agent, enum ice_event_type type,
+                                           const struct ice_pair *pair);
 
 void ice_event_describe_pair(const struct ice_event_entry *entry, struct ice_pair_report *out);
 
@@ -350,9 +350,10 @@ void ice_checklist_trigger(struct ice_agent *agent, struct monotime now, struct 
 void ice_checklist_thaw(struct ice_agent *agent, const struct ice_pair *pair);
 void ice_checklist_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 struct monotime ice_checklist_due(struct ice_agent *agent, struct monotime now);
-/* Gather: the permission for `remote` is there (`ok`), or was refused. */
+/* Gather: the permission for `remote` is there, or was refused (`refusal` says why, else NULL). */
 void ice_relay_permitted(struct ice_agent *agent, struct monotime now, int base,
-                         const struct stun_address *remote, bool ok, struct outbox *outbox);
+                         const struct stun_address *remote, const char *refusal,
+                         struct outbox *outbox);
 
 /* No more checks of it, unless the peer sends one. */
 void ice_checklist_fail(struct ice_agent *agent, struct ice_pair *pair);

@@ -185,15 +185,16 @@ static bool is_of_channel(struct ice_agent *agent, struct monotime now, struct i
 }
 
 static void peer_settled(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
-                         const struct stun_address *remote, bool ok, struct outbox *outbox)
+                         const struct stun_address *remote, const char *refusal,
+                         struct outbox *outbox)
 {
     struct relay_peer *peer = find_peer(&leg->relay, remote);
 
     if (peer != NULL && leg->relay.base != ICE_NONE) {
         bool was_ready = peer->ready;
-        peer->ready = ok;
-        if (!ok || !was_ready) {
-            ice_relay_permitted(agent, now, leg->relay.base, remote, ok, outbox);
+        peer->ready = refusal == NULL;
+        if (refusal != NULL || !was_ready) {
+            ice_relay_permitted(agent, now, leg->relay.base, remote, refusal, outbox);
         }
     }
 }
@@ -201,6 +202,8 @@ static void peer_settled(struct ice_agent *agent, struct monotime now, struct ic
 static void take_event(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                        const struct turn_client_event *event, struct outbox *outbox)
 {
+    char why[160];
+
     switch (event->type) {
     case TURN_CLIENT_ALLOCATED:
         allocated(agent, now, leg, event, outbox);
@@ -213,13 +216,14 @@ static void take_event(struct ice_agent *agent, struct monotime now, struct ice_
         break;
     case TURN_CLIENT_PERMITTED:
     case TURN_CLIENT_BOUND:
-        peer_settled(agent, now, leg, &event->peer, true, outbox);
+        peer_settled(agent, now, leg, &event->peer, NULL, outbox);
         break;
     case TURN_CLIENT_PEER_FAILED:
         if (is_of_channel(agent, now, leg, &event->peer, outbox)) {
             break;
         }
-        peer_settled(agent, now, leg, &event->peer, false, outbox);
+        describe(why, event);
+        peer_settled(agent, now, leg, &event->peer, why, outbox);
         break;
     case TURN_CLIENT_ENDED:
         ended(agent, now, leg, event, outbox);

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Why a call did not come about, in words: what happened, why, what to do next. Each told by the real programs."""
+import socket
+import subprocess
+import threading
+
+import client
+import postern
+import tap
+from telephone import World
+
+
+def says(party, status, *words):
+    """It ends with this status, and text and advice together have these words."""
+    told = party.wait(status, seconds=55)
+    text = f"{told['error']['text']} / {told['error']['advice']}"
+    for word in words:
+        tap.true(word in text, f"{word!r} in {text!r}")
+    tap.true(told["error"]["advice"], f"an advice for {text!r}")
+    return told
+
+
+@tap.test
+def not_let_in():
+    """a wrong password, a name of somebody else, a name that is taken"""
+    world = World()
+    says(world.call(password="wrong"), client.AUTHENTICATION, "is not accepted", "--password")
+    says(world.party("listen", "alice", name="bob"), client.AUTHENTICATION, "belongs to another account", "ACCOUNT/SOMETHING")
+    first = world.listen()
+    second = world.listen()
+    says(first, client.REFUSED, "the same name has registered again", "a name of its own")
+    second.end()
+
+
+@tap.test
+def not_there():
+    """nobody of that name, somebody whom the callee does not name, somebody who is in a call"""
+    world = World()
+    says(world.call(), client.NO_CONNECTION, "bob cannot be called", "stunclient listen", "--from")
+    bob = world.listen("--from", "carol")
+    says(world.call(), client.NO_CONNECTION, "bob cannot be called", "stunclient listen", "--from")
+    bob.end()
+    bob = world.listen(input=subprocess.PIPE)
+    alice = world.call(input=subprocess.PIPE)
+    bob.wait_for("the data channel stands")
+    says(world.call(), client.NO_CONNECTION, "bob is in a call already", "Try again")
+    alice.end()
+    bob.end()
+
+
+def greeter(words):
+    """A server that says so to whoever comes, and leaves."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    tap.cleanup(listener.close)
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(words)
+                connection.settimeout(2)
+                try:
+                    while connection.recv(4096):
+                        pass
+                except OSError:
+                    pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+@tap.test
+def not_a_service():
+    """what answers is no rendezvous service, speaks no TLS, or speaks TLS where it should not"""
+    world = World()
+    strange = greeter(b"SSH-2.0-OpenSSH_9.2\r\n")
+    world.uri = f"tcp://127.0.0.1:{strange}"
+    says(world.call(), client.REFUSED, "does not speak the rendezvous protocol", "--server")
+    world.uri = f"tls://127.0.0.1:{strange}"
+    says(world.call(), client.TLS, "does not speak TLS", "8443")
+    world.uri = f"tls://127.0.0.1:{world.port + 1}"
+    says(world.call(), client.NO_REPLY, f"127.0.0.1:{world.port + 1}", "tcp:// or ws://")
+
+
+@tap.test
+def certificates():
+    """a certificate of an unknown issuer, and one for another name"""
+    world = World(tls=True)
+    world.uri = f"tls://127.0.0.1:{world.port + 1}"
+    says(world.call(), client.TLS, "issuer that is not known", "--ca")
+    says(world.call("--ca", str(world.authority.certificate), "--server-name", "other.test"), client.TLS,
+         "the certificate is for another name", "--server-name")
+
+
+@tap.test(timeout=90)
+def relay_refuses():
+    """a relay that may not send to the peer: its answer is told at one side, at the other that there is no way"""
+    world = World(relay="127.0.0.3", peers="")
+    bob = world.listen("--no-relay", "--family", "4")
+    alice = world.call("--relay-only", "--trace", "--family", "4")
+    says(alice, client.NO_CONNECTION, "our relay does not send to 127.0.0.1:", "403 Forbidden", "turnserver.conf")
+    tap.true("the relay does not send from 127.0.0.3:" in alice.errors and "no answer from 127.0.0.1" not in alice.errors, alice.errors)
+    told = bob.wait(client.NO_CONNECTION)
+    tap.true("no way" in told["reason"], str(told))
+
+
+@tap.test
+def peer_of_a_relay_only_side():
+    """who has a peer that tells of relays only hears so"""
+    world = World()
+    bob = world.listen("--relay-only")
+    told = world.call().wait()
+    tap.equal((told["path"], told["why"]), ("relay", "the peer told of no address but relays"))
+    tap.equal(bob.wait()["why"], "only relays were to be used at this end")
+
+
+tap.main()
