@@ -50,6 +50,13 @@ def diag(text):
         print(f"# {line}", flush=True)
 
 
+def diag_table(rows):
+    """Rows of texts, in columns."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    for row in rows:
+        diag("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
 def cleanup(function, *arguments):
     _cleanups.append((function, arguments))
 
