@@ -13,6 +13,7 @@
 /* Of version 1.2; 1.3 has none without forward secrecy. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 #define PEER_CIPHERS "ECDHE+AESGCM+AES128:ECDHE+CHACHA20:ECDHE+AESGCM"
+#define PEER_SRTP "SRTP_AES128_CM_SHA1_80"
 #define NAME_SIZE_MAX 254
 
 /* Names with their lengths before them (RFC 7301 §3.1), the more able one first. */
@@ -201,6 +202,10 @@ SSL_CTX *tls_context_new_peer(void)
 {
     SSL_CTX *context = new_context(DTLS_method(), TLS_OVER_DATAGRAM, PEER_CIPHERS);
 
+    if (context != NULL && SSL_CTX_set_tlsext_use_srtp(context, PEER_SRTP) != 0) { /* 0 is good */
+        SSL_CTX_free(context);
+        return NULL;
+    }
     if (context != NULL) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

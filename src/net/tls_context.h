@@ -74,8 +74,9 @@ bool tls_expect_name(SSL *ssl, const char *name);
 /*
  * DTLS 1.2 for either end, where both show a certificate and nobody's authority counts: the caller
  * compares it with a fingerprint (RFC 8842 §5) in a verify callback or after the handshake. Nothing
- * is resumed, so it is shown each time. AES-128 comes first: it is what browsers prefer. NULL when
- * memory is out.
+ * is resumed, so it is shown each time. AES-128 comes first: it is what browsers prefer. The ends
+ * agree on the profile of SRTP that all must have (RFC 8827 §6.5) though no media follow: pion and
+ * GStreamer end a session without one. NULL when memory is out.
  */
 SSL_CTX *tls_context_new_peer(void);
 

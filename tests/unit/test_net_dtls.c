@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <openssl/srtp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,37 @@ static void test_handshake(void **state)
     assert_int_equal(SSL_version(dtls_ssl(pair->client)), DTLS1_2_VERSION);
     assert_true(dtls_due_us(pair->client) == -1);
     assert_true(dtls_due_us(pair->server) == -1);
+    teardown(pair);
+}
+
+/* Between peers: stacks that take media too end a session in which nothing of SRTP was agreed on.
+ */
+static void test_peers_agree_on_srtp(void **state)
+{
+    struct pair *pair = setup();
+    const struct dtls_setup to_server = {.send = send_to_server, .context = pair};
+    const struct dtls_setup to_client = {.send = send_to_client, .context = pair};
+
+    (void)state;
+    SSL_CTX_free(pair->client_context);
+    SSL_CTX_free(pair->server_context);
+    pair->client_context = tls_context_new_peer();
+    pair->server_context = tls_context_new_peer();
+    assert_true(certificate_use(&pair->certificate, pair->client_context));
+    assert_true(certificate_use(&pair->certificate, pair->server_context));
+    pair->client = dtls_new_peer(pair->client_context, false, &to_server);
+    pair->server = dtls_new_peer(pair->server_context, true, &to_client);
+    dtls_start(pair->client);
+    (void)carry(pair);
+    assert_int_equal(dtls_status(pair->client), DTLS_OPEN);
+    assert_int_equal(dtls_status(pair->server), DTLS_OPEN);
+    for (int i = 0; i < 2; i++) {
+        const struct dtls *end = i == 0 ? pair->client : pair->server;
+        const SRTP_PROTECTION_PROFILE *profile =
+            SSL_get_selected_srtp_profile((SSL *)(uintptr_t)dtls_ssl(end));
+        assert_non_null(profile);
+        assert_int_equal(profile->id, SRTP_AES128_CM_SHA1_80);
+    }
     teardown(pair);
 }
 
@@ -559,6 +591,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_handshake),
+        cmocka_unit_test(test_peers_agree_on_srtp),
         cmocka_unit_test(test_data),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_loss),
