@@ -14,8 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most that is read at once, and sent as one message. */
-#define JOINT_READ_SIZE 65536
+/* The most that is read at once, and sent as one message: whole pages of a pipe. pion reads up to
+ * 65,535 bytes and closes a channel in which 65,536 come (RFC 8841 §6.1: the default is "64K"). */
+#define JOINT_READ_SIZE 61440
 
 struct event_base;
 struct joint;
