@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Programs that speak the words of data_peer.c: ours, aiortc's and pion's; and the way between two of them."""
-import atexit
 import json
-import os
 import pathlib
 import random
 import select
-import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 
+import go_program
 import postern
 import tap
 
@@ -26,17 +23,8 @@ def has_aiortc():
 
 def build_pion():
     """pion's program, or None where Debian's packages of it are not installed."""
-    go = next((path for path in ("/usr/lib/go/bin/go", shutil.which("go")) if path and os.path.exists(path)), None)
-    if go is None or not os.path.isdir("/usr/share/gocode/src/github.com/pion/datachannel"):
-        return None
-    folder = pathlib.Path(tempfile.mkdtemp())  # for all tests of the script
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    program = folder / "pion_data_peer"
-    built = subprocess.run([go, "build", "-o", program, here / "pion_data_peer.go"], capture_output=True, text=True,
-                           env={**os.environ, "GOPATH": "/usr/share/gocode", "GO111MODULE": "off",
-                                "GOCACHE": str(folder / "cache"), "GOFLAGS": ""})
-    tap.true(built.returncode == 0, built.stderr)
-    return [program]
+    program = go_program.build("pion_data_peer", "datachannel")
+    return program and [program]
 
 
 class End:

@@ -1,13 +1,19 @@
 # Foreign peers: `./dev test peers browser` fetches and runs them.
 EXTRA_DIST += \
 	tests/interop/aioice_peer.py \
+	tests/interop/aiortc_call.py \
 	tests/interop/aiortc_peer.py \
+	tests/interop/call_task.py \
 	tests/interop/chromium_call.js \
 	tests/interop/chromium_echo.js \
 	tests/interop/data_ends.py \
 	tests/interop/foreign.py \
+	tests/interop/foreign_call.py \
+	tests/interop/go_program.py \
+	tests/interop/nice_options.c \
 	tests/interop/nice_pair.c \
 	tests/interop/nice_peer.c \
+	tests/interop/pion_call.go \
 	tests/interop/pion_data_peer.go \
 	tests/interop/pion_echo.go \
 	tests/interop/pion_peer.go \
@@ -20,10 +26,12 @@ EXTRA_DIST += \
 	tests/interop/test_coturn_dtls.py \
 	tests/interop/test_coturn_server.py \
 	tests/interop/test_coturn_tools.py \
+	tests/interop/test_foreign_calls.py \
 	tests/interop/test_ice.py \
 	tests/interop/test_libnice.py \
 	tests/interop/test_pion.py \
-	tests/interop/test_pion_data_channel.py
+	tests/interop/test_pion_data_channel.py \
+	tests/interop/webrtcbin_call.py
 
 # ICE agents that speak by lines: ours, and libnice's.
 check_PROGRAMS += tests/interop/ice_peer

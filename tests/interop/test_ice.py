@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import go_program
 import postern
 import tap
 
@@ -76,7 +77,7 @@ def wait_for(what, condition, agents, seconds=20):
         time.sleep(0.005)
 
 
-def call(ours, theirs, name, caller, again=1.0):
+def call(ours, theirs, name, caller, again=0.5):
     """The caller's description reaches the callee first, as in a call. Returns how long ours took to connect."""
     us, them = Agent([OURS, *ours]), Agent(theirs)
     both = (us, them)
@@ -128,19 +129,15 @@ def nice_peer():
     return program
 
 
+_built = []
+
+
 def pion_peer():
-    program = os.environ.get("POSTERN_PION_PEER")
-    if program is None:
-        go = next((path for path in ("/usr/lib/go/bin/go", shutil.which("go")) if path and os.path.exists(path)), None)
-        if go is None or not os.path.isdir("/usr/share/gocode/src/github.com/pion/ice"):
-            tap.skip("pion/ice and Go are not installed: ./dev deps peers")
-        folder = postern.temporary_folder()
-        program = folder / "pion_peer"
-        built = subprocess.run([go, "build", "-o", program, here / "pion_peer.go"], capture_output=True, text=True,
-                               env={**os.environ, "GOPATH": "/usr/share/gocode", "GO111MODULE": "off",
-                                    "GOCACHE": str(folder / "cache"), "GOFLAGS": ""})
-        tap.equal(built.returncode, 0, f"Go builds: {built.stderr}")
-    return program
+    if not _built:
+        _built.append(go_program.build("pion_peer", "ice"))
+    if _built[0] is None:
+        tap.skip("pion/ice and Go are not installed: ./dev deps peers")
+    return _built[0]
 
 
 @tap.test(caller=CALLERS, case=["full", "lite", "conflict"])

@@ -55,9 +55,11 @@ rendezvous = {{ listeners = ( {rendezvous} ); }};
 
 
 class Program:
-    """A stunclient with pipes: it is written to, and its output is kept by hash and time."""
+    """A stunclient with pipes: it is written to, and its output is kept by hash and time. With `echo` it is written
+    what it has put out, and its input ends with its output."""
 
-    def __init__(self, box, verb, user, options=(), server=None, feed=b"", name="bob"):
+    def __init__(self, box, verb, user, options=(), server=None, feed=b"", name="bob", echo=False):
+        self.echo = echo
         self.report_file = f"/run/{verb}-{user}-{time.monotonic_ns()}.json"
         server = server or f"tcp://{lab.SERVER[0]}:{RENDEZVOUS_PORT}"
         home = f"/run/home-{user}"
@@ -71,7 +73,7 @@ class Program:
         self.threads = [threading.Thread(target=work, daemon=True) for work in (self._errors, self._output)]
         for thread in self.threads:
             thread.start()
-        if feed is not None:
+        if feed is not None and not echo:
             self.feed(feed)
 
     def feed(self, data, end=True):
@@ -96,6 +98,11 @@ class Program:
             self.first = self.first or time.time()
             self.received += len(chunk)
             self.digest.update(chunk)
+            if self.echo:
+                self.child.stdin.write(chunk)
+                self.child.stdin.flush()
+        if self.echo:
+            self.child.stdin.close()
 
     @property
     def stderr(self):
