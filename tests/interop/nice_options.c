@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loaded before libnice into programs that leave no choice (GStreamer's webrtcbin): new agents nominate
- * aggressively or are lite, as the environment's NICE_OPTIONS says.
+ * Loaded before libnice into programs that leave no choice (GStreamer's webrtcbin): new agents
+ * nominate aggressively or are lite, as the environment's NICE_OPTIONS says.
  */
 #define _GNU_SOURCE
 #include <agent.h>
