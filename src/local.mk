@@ -52,7 +52,8 @@ src_libproto_la_SOURCES = \
 	src/proto/ice/checklist.c src/proto/ice/consent.c src/proto/ice/event.c \
 	src/proto/ice/gather.c src/proto/ice/gather_internal.h src/proto/ice/gather_leg.c \
 	src/proto/ice/gather_server.c src/proto/ice/ice.h src/proto/ice/ice_internal.h \
-	src/proto/ice/knock.c src/proto/ice/lite.c src/proto/ice/nomination.c src/proto/ice/opener.c src/proto/ice/pair.c \
+	src/proto/ice/knock.c src/proto/ice/lite.c src/proto/ice/nomination.c \
+	src/proto/ice/old_session.c src/proto/ice/opener.c src/proto/ice/pair.c \
 	src/proto/ice/relay.c \
 	src/proto/long_term.c src/proto/long_term.h \
 	src/proto/address_race.c src/proto/address_race.h \

@@ -200,6 +200,7 @@ void world_start_host(struct world *world, int index)
     if (!host->keeps_role) {
         host->setup.role = host->calls ? ICE_CONTROLLING : ICE_CONTROLLED;
     }
+    negotiation_init(&host->negotiation, host->calls);
     host->agent = ice_agent_new(&host->setup);
     assert(host->agent != NULL);
     for (size_t i = 0; i < host->socket_count; i++) {
@@ -300,7 +301,7 @@ void world_gather(struct world *world, int64_t us)
 void world_call(struct world *world, int caller)
 {
     world->called = world->now;
-    world_describe(world, caller);
+    world_describe(world, caller, true);
     world_settle(world, caller);
 }
 
@@ -308,21 +309,19 @@ void world_call_at_once(struct world *world, int caller)
 {
     world->called = world->now;
     world_start_host(world, caller);
-    world_describe(world, caller);
+    world_describe(world, caller, true);
     world_settle(world, caller);
 }
 
-void world_restart(struct world *world, int index)
+bool world_restart(struct world *world, int index)
 {
-    struct world_host *host = &world->hosts[index];
-
-    host->described = true;
-    host->has_answer = false;
-    host->ended = host->ended_told = false;
-    int status = ice_agent_restart(host->agent, world->now, &world->outbox);
-    assert(status == 0);
-    world_tell(world, index, WORLD_DESCRIPTION, NULL);
+    if (!negotiation_may_offer(&world->hosts[index].negotiation, world->now)) {
+        return false;
+    }
+    world_begin_session(world, index);
+    world_describe(world, index, true);
     world_settle(world, index);
+    return true;
 }
 
 /* ---- looking -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #define SIM_ICE_WORLD_H
 
 #include "proto/ice/ice.h"
+#include "proto/negotiation.h"
 #include "tests/sim/ice_box.h"
 #include "tests/sim/turn_shell.h"
 
@@ -42,11 +43,12 @@ struct world_host {
     bool begins_late; /* its agent is made when a description comes: it did not know of a call */
     bool asks_late;   /* for a relay only when a description comes; for STUN before */
     bool keeps_role;  /* setup.role is the test's; else who calls is controlling */
-    bool described;   /* our description was sent */
-    bool has_answer;  /* the peer's description is here */
-    /* Candidates that came before our description could be sent. */
-    struct ice_candidate pending[64];
-    size_t pending_count;
+    bool described;   /* our description of this session was sent */
+    struct negotiation negotiation;
+    unsigned collisions; /* offers of the other side that ours came in the way of */
+    /* Candidates of this session, which descriptions have in them. */
+    struct ice_candidate known[64];
+    size_t known_count;
     bool ended, ended_told;
 
     struct monotime connected, selected, failed, closed, disconnected, gathered; /* or NEVER */
@@ -80,7 +82,8 @@ enum world_event_type {
     WORLD_TO_HOST,     /* the same the other way */
     WORLD_CONNECTED,   /* a connection is made */
     WORLD_UNREACHABLE, /* an ICMP message on its way back */
-    WORLD_DESCRIPTION, /* rendezvous */
+    WORLD_OFFER,       /* by the rendezvous, as all that follows */
+    WORLD_ANSWER,
     WORLD_CANDIDATE,
     WORLD_END_OF_CANDIDATES,
 };
@@ -104,6 +107,8 @@ struct world {
     uint64_t seed;
     struct monotime now;
     int64_t jitter_us;
+    int64_t signal_jitter_us;      /* of what goes by the rendezvous, which keeps its order */
+    struct monotime signal_due[2]; /* when the last word to a host comes */
     unsigned loss_percent, duplicate_percent; /* of each crossing of the middle */
     int routers;                              /* between the outermost boxes */
     int64_t server_delay_us;
@@ -166,8 +171,8 @@ void world_gather(struct world *world, int64_t us);
 void world_call(struct world *world, int caller);
 /* The same at the moment when its agent begins, as stunclient does: hosts[caller].begins_late. */
 void world_call_at_once(struct world *world, int caller);
-/* New credentials at `host`, told to the other, who follows. */
-void world_restart(struct world *world, int host);
+/* New credentials at `host`, told to the other, who follows. False: an offer is on its way. */
+bool world_restart(struct world *world, int host);
 /* A socket, or all connections to the server, are gone. */
 void world_lose_socket(struct world *world, int host, size_t socket);
 void world_lose_connections(struct world *world);

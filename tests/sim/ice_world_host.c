@@ -53,13 +53,20 @@ void world_tell(struct world *world, int host, enum world_event_type type,
 {
     int64_t delay_us =
         world->hosts[0].delay_us + world->hosts[1].delay_us + 2 * world->server_delay_us;
-    struct world_event *event = world_add_event(world, type, monotime_add_us(world->now, delay_us));
+    struct monotime when = monotime_add_us(world->now, delay_us);
 
+    if (world->signal_jitter_us > 0) {
+        when = monotime_add_us(when, world_between(world, 0, world->signal_jitter_us));
+        when =
+            monotime_before(when, world->signal_due[1 - host]) ? world->signal_due[1 - host] : when;
+        world->signal_due[1 - host] = when;
+    }
+    struct world_event *event = world_add_event(world, type, when);
     event->host = 1 - host;
     if (candidate != NULL) {
         event->candidate = *candidate;
     }
-    if (type == WORLD_DESCRIPTION) {
+    if (type == WORLD_OFFER || type == WORLD_ANSWER) {
         const struct ice_agent *agent = world->hosts[host].agent;
         snprintf(event->ufrag, sizeof event->ufrag, "%s", ice_local_ufrag(agent));
         snprintf(event->password, sizeof event->password, "%s", ice_local_password(agent));
@@ -67,16 +74,30 @@ void world_tell(struct world *world, int host, enum world_event_type type,
     }
 }
 
-void world_describe(struct world *world, int index)
+void world_begin_session(struct world *world, int index)
+{
+    struct world_host *host = &world->hosts[index];
+
+    host->described = false;
+    host->known_count = 0;
+    host->ended_told = host->ended = false;
+    int status = ice_agent_restart(host->agent, world->now, &world->outbox);
+    assert(status == 0);
+    world_settle(world, index);
+}
+
+void world_describe(struct world *world, int index, bool is_offer)
 {
     struct world_host *host = &world->hosts[index];
 
     host->described = true;
-    world_tell(world, index, WORLD_DESCRIPTION, NULL);
-    for (size_t i = 0; i < host->pending_count; i++) {
-        world_tell(world, index, WORLD_CANDIDATE, &host->pending[i]);
+    if (is_offer) {
+        negotiation_offer(&host->negotiation, world->now);
     }
-    host->pending_count = 0;
+    world_tell(world, index, is_offer ? WORLD_OFFER : WORLD_ANSWER, NULL);
+    for (size_t i = 0; i < host->known_count; i++) {
+        world_tell(world, index, WORLD_CANDIDATE, &host->known[i]);
+    }
     if (host->ended && !host->ended_told) {
         host->ended_told = true;
         world_tell(world, index, WORLD_END_OF_CANDIDATES, NULL);
@@ -87,11 +108,10 @@ static void take_candidate(struct world *world, int index, const struct ice_cand
 {
     struct world_host *host = &world->hosts[index];
 
+    assert(host->known_count < sizeof host->known / sizeof host->known[0]);
+    host->known[host->known_count++] = *candidate;
     if (host->described) {
         world_tell(world, index, WORLD_CANDIDATE, candidate);
-    } else {
-        assert(host->pending_count < sizeof host->pending / sizeof host->pending[0]);
-        host->pending[host->pending_count++] = *candidate;
     }
 }
 
@@ -370,30 +390,48 @@ void world_connection_made(struct world *world, const struct world_event *event)
     world_settle(world, event->host);
 }
 
+/* Whether it is to be taken, after a restart of our own where it asks for that. */
+static bool prepare_for(struct world *world, const struct world_event *event)
+{
+    static const struct session_fingerprint certificate = {.algorithm = "sha-256", .size = 32};
+    static struct session_description told;
+    struct world_host *host = &world->hosts[event->host];
+
+    told = (struct session_description){.fingerprints = {certificate}, .fingerprint_count = 1};
+    memcpy(told.ufrag, event->ufrag, sizeof told.ufrag);
+    memcpy(told.password, event->password, sizeof told.password);
+    switch (negotiation_take(&host->negotiation, world->now, event->type == WORLD_OFFER, &told)) {
+    case NEGOTIATION_RESTART:
+        world_begin_session(world, event->host);
+        return true;
+    case NEGOTIATION_COLLIDE:
+        host->collisions++;
+        return false;
+    case NEGOTIATION_STRAY:
+    case NEGOTIATION_REFUSE:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static void arrive_description(struct world *world, const struct world_event *event)
 {
     struct world_host *host = &world->hosts[event->host];
-    bool is_answer = host->described && !host->has_answer;
 
     if (host->agent == NULL) {
         world_start_host(world, event->host);
     }
-
-    if (host->has_answer) { /* the peer has restarted, so we do */
-        host->described = false;
-        host->pending_count = 0;
-        host->ended_told = host->ended = false;
-        ice_agent_restart(host->agent, world->now, &world->outbox);
-        world_settle(world, event->host);
+    if (!prepare_for(world, event)) {
+        return;
     }
     int status = ice_remote_credentials(host->agent, world->now, event->ufrag, event->password,
                                         event->lite, &world->outbox);
     assert(status == 0);
-    host->has_answer = true;
-    if (is_answer) {
+    if (event->type == WORLD_ANSWER) {
         ice_remote_informed(host->agent, world->now, &world->outbox);
     } else {
-        world_describe(world, event->host);
+        world_describe(world, event->host, false);
         if (host->asks_late) {
             world_use_relays(world, event->host);
         }
@@ -405,7 +443,7 @@ void world_signal(struct world *world, const struct world_event *event)
 {
     struct ice_agent *agent = world->hosts[event->host].agent;
 
-    if (event->type == WORLD_DESCRIPTION) {
+    if (event->type == WORLD_OFFER || event->type == WORLD_ANSWER) {
         arrive_description(world, event);
         return;
     }

@@ -53,7 +53,9 @@ void world_host_flush(struct outbox *outbox, void *context);
 uint32_t world_via(int host, size_t socket);
 void world_tell(struct world *world, int host, enum world_event_type type,
                 const struct ice_candidate *candidate);
-void world_describe(struct world *world, int index);
+/* ICE begins anew: what is found from now on is kept until it is described. */
+void world_begin_session(struct world *world, int index);
+void world_describe(struct world *world, int index, bool is_offer);
 void world_give(struct world *world, int index, const struct flow *flow, const uint8_t *bytes,
                 uint32_t size);
 void world_start_host(struct world *world, int index);

@@ -483,6 +483,86 @@ static void test_restart(void **state)
     }
 }
 
+/* Whether each has what the other says of itself. */
+static void assert_agreement(const struct world *world, uint64_t seed)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *believed = world->hosts[i].negotiation.ufrag;
+        const char *true_one = ice_local_ufrag(world->hosts[1 - i].agent);
+        if (strcmp(believed, true_one) != 0 || world->hosts[i].negotiation.offering) {
+            fail_msg("seed %" PRIu64 ": host %d believes %s, the other says %s", seed, i, believed,
+                     true_one);
+        }
+    }
+}
+
+/* From either side or both, again and again, over a service that takes its time. */
+static unsigned restart_at_random(struct world *world)
+{
+    unsigned restarts = 0;
+    for (int i = 0; i < 5; i++) {
+        uint64_t who = world_random(world) % 3;
+        bool first = world_random(world) % 2 == 0;
+        if (who != 1) {
+            restarts += world_restart(world, first);
+        }
+        world_run_us(world, (int64_t)(world_random(world) % (300 * MONOTIME_MILLISECOND)));
+        if (who != 0) {
+            restarts += world_restart(world, !first);
+        }
+        world_run_us(world, (int64_t)(world_random(world) % (4 * SECOND)));
+    }
+    return restarts;
+}
+
+/*
+ * Nothing is lost where the network loses nothing, whoever restarts and however often; in weather a
+ * way is found all the same. A lite side cannot be behind a NAT.
+ */
+static void test_restart_by_both(void **state)
+{
+    static const char *const kinds[] = {"apdf", "naive", "random", "blocked", NULL};
+    unsigned restarts = 0, collisions = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 5 * seeds; seed++) {
+        const char *kind = kinds[seed % 5];
+        bool lite = kind == NULL, storm = seed / 5 % 2 == 1;
+        struct world *world = begin(seed, kind, lite ? NULL : "apdf");
+        world->hosts[1].setup.lite = lite;
+        call(world);
+        enum world_path before = world_path(world);
+        world->signal_jitter_us = 100 * MONOTIME_MILLISECOND;
+        if (storm) {
+            world->jitter_us = 40000;
+            world->loss_percent = 10;
+            world->duplicate_percent = 10;
+        }
+        restarts += restart_at_random(world);
+        world_run_us(world, 15 * SECOND);
+        assert_agreement(world, seed);
+        assert_path(world, seed, before);
+        for (int i = 0; i < 2; i++) {
+            collisions += world->hosts[i].collisions;
+            assert_int_equal(world->hosts[i].failures, 0);
+        }
+        assert_int_equal(world->hosts[1].collisions, 0); /* the callee yields */
+        if (storm) {
+            world->loss_percent = world->duplicate_percent = 0;
+            uint32_t received = world->hosts[0].data_received + world->hosts[1].data_received;
+            world_run_us(world, 2 * SECOND);
+            assert_true(world->hosts[0].data_received + world->hosts[1].data_received >
+                        received + 60);
+        } else {
+            assert_nothing_missing(world, seed);
+        }
+        world_free(world);
+    }
+    assert_true(restarts > 10 * seeds);
+    assert_true(collisions > seeds);
+    print_message("# %u restarts, %u of them crossing\n", restarts, collisions);
+}
+
 /* After everything has died and come back, a restart helps. */
 static void test_restart_after_failure(void **state)
 {
@@ -553,29 +633,18 @@ static void test_hopeless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_double_nat),
-        cmocka_unit_test(test_hairpin),
-        cmocka_unit_test(test_one_lan),
-        cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_ipv6_relay),
-        cmocka_unit_test(test_lite),
-        cmocka_unit_test(test_relay_only),
-        cmocka_unit_test(test_relay_refuses),
-        cmocka_unit_test(test_no_channels),
-        cmocka_unit_test(test_dead_server),
-        cmocka_unit_test(test_all_servers_dead),
-        cmocka_unit_test(test_role_conflict),
-        cmocka_unit_test(test_short_mappings),
-        cmocka_unit_test(test_path_dies),
-        cmocka_unit_test(test_everything_dies),
-        cmocka_unit_test(test_server_dies),
-        cmocka_unit_test(test_relay_dies),
-        cmocka_unit_test(test_connections_lost),
-        cmocka_unit_test(test_socket_lost),
-        cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_restart_after_failure),
-        cmocka_unit_test(test_heavy_weather),
-        cmocka_unit_test(test_hopeless),
+        cmocka_unit_test(test_double_nat),       cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_one_lan),          cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_ipv6_relay),       cmocka_unit_test(test_lite),
+        cmocka_unit_test(test_relay_only),       cmocka_unit_test(test_relay_refuses),
+        cmocka_unit_test(test_no_channels),      cmocka_unit_test(test_dead_server),
+        cmocka_unit_test(test_all_servers_dead), cmocka_unit_test(test_role_conflict),
+        cmocka_unit_test(test_short_mappings),   cmocka_unit_test(test_path_dies),
+        cmocka_unit_test(test_everything_dies),  cmocka_unit_test(test_server_dies),
+        cmocka_unit_test(test_relay_dies),       cmocka_unit_test(test_connections_lost),
+        cmocka_unit_test(test_socket_lost),      cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_by_both),  cmocka_unit_test(test_restart_after_failure),
+        cmocka_unit_test(test_heavy_weather),    cmocka_unit_test(test_hopeless),
     };
     if (getenv("SEEDS") != NULL) {
         seeds = strtoull(getenv("SEEDS"), NULL, 10);

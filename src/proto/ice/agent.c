@@ -72,6 +72,7 @@ struct ice_agent *ice_agent_new(const struct ice_setup *setup)
     agent->tokens_at = MONOTIME_NEVER;
     agent->heard = MONOTIME_NEVER;
     agent->due = MONOTIME_NEVER;
+    agent->old_end = agent->old_hold_end = MONOTIME_NEVER;
     begin_session(agent);
     make_credentials(agent);
     agent->gather = ice_gather_new();
@@ -119,23 +120,9 @@ const struct ice_counters *ice_agent_counters(const struct ice_agent *agent)
     return &agent->counters;
 }
 
-/* What is in use goes on without its tables. */
-static void keep_old(struct ice_agent *agent, struct monotime now)
-{
-    if (agent->selected == ICE_NONE) {
-        return;
-    }
-    agent->old_pair = agent->pairs[agent->selected];
-    agent->old_peer = agent->remotes[agent->old_pair.remote];
-    agent->old_local = agent->local;
-    agent->has_old = true;
-    agent->old_end = agent->both_lite ? monotime_add_ms(now, agent->setup.consent_ms)
-                                      : ice_consent_expiry(agent, &agent->old_pair);
-}
-
 static void forget_session(struct ice_agent *agent, struct monotime now)
 {
-    keep_old(agent, now);
+    ice_old_keep(agent, now);
     for (int i = 0; i < ICE_PAIRS_MAX; i++) {
         if (agent->pairs[i].in_use) {
             ice_pair_drop(agent, now, i);
@@ -267,19 +254,14 @@ static struct ice_pair *find_pair(struct ice_agent *agent, int base,
     return pair == ICE_NONE ? NULL : &agent->pairs[pair];
 }
 
-static bool is_old(const struct ice_agent *agent, int base, const struct stun_address *source)
-{
-    return agent->has_old && agent->old_pair.base == base &&
-           address_equal(&agent->old_peer.address, source);
-}
-
 static enum ice_input take_data(struct ice_agent *agent, struct monotime now, int base,
                                 const struct stun_address *source, const struct packet *packet,
                                 struct packet *data)
 {
     struct ice_pair *pair = find_pair(agent, base, source);
     bool proved = pair != NULL && (pair->valid || pair->heard) && !pair->retired;
-    if (!proved && !is_old(agent, base, source) && !ice_early_knows(agent, base, source)) {
+    if (!proved && !ice_old_knows(agent, now, base, source) &&
+        !ice_early_knows(agent, base, source)) {
         agent->counters.dropped_data++;
         return ICE_INPUT_HANDLED;
     }

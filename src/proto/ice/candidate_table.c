@@ -125,9 +125,7 @@ void ice_base_lost(struct ice_agent *agent, struct monotime now, int base, struc
         }
     }
     agent->bases[base].in_use = false;
-    if (agent->has_old && agent->old_pair.base == base) {
-        agent->has_old = false;
-    }
+    ice_old_forget_base(agent, base);
     ice_early_forget_base(agent, base);
     ice_run(agent, now, outbox);
 }

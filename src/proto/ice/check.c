@@ -17,6 +17,15 @@ static struct ice_attempt *newest_attempt(struct ice_pair *pair)
     return &pair->attempts[(pair->attempt_next + ICE_ATTEMPTS_MAX - 1) % ICE_ATTEMPTS_MAX];
 }
 
+/* A lite peer knows but the nomination that came to it last, which may be one that another has
+ * overtaken: each check of the pair in use says it again. */
+static bool nominates(const struct ice_agent *agent, const struct ice_pair *pair)
+{
+    bool again = agent->remote_lite && pair->nominated && agent->selected != ICE_NONE &&
+                 pair == &agent->pairs[agent->selected];
+    return agent->role == ICE_CONTROLLING && (pair->nominate || again);
+}
+
 static struct ice_attempt *new_attempt(struct ice_agent *agent, struct monotime now,
                                        struct ice_pair *pair)
 {
@@ -25,7 +34,7 @@ static struct ice_attempt *new_attempt(struct ice_agent *agent, struct monotime 
     *attempt = (struct ice_attempt){
         .in_use = true,
         .controlling = agent->role == ICE_CONTROLLING,
-        .nominates = agent->role == ICE_CONTROLLING && pair->nominate,
+        .nominates = nominates(agent, pair),
         .tie_breaker = agent->tie_breaker,
         .sent = now,
     };
@@ -37,7 +46,7 @@ static bool may_repeat(const struct ice_agent *agent, const struct ice_pair *pai
                        const struct ice_attempt *attempt)
 {
     return attempt->in_use && attempt->controlling == (agent->role == ICE_CONTROLLING) &&
-           attempt->nominates == (attempt->controlling && pair->nominate);
+           attempt->nominates == nominates(agent, pair);
 }
 
 static int build_check(struct ice_agent *agent, const struct ice_pair *pair,
@@ -220,8 +229,8 @@ static void handle_success(struct ice_agent *agent, struct monotime now, struct 
         agent->counters.refused++;
         return;
     }
-    bool nominates = attempt->nominates && agent->role == ICE_CONTROLLING;
-    bool wanted = pair->nominate && !nominates;
+    bool nominated = attempt->nominates && agent->role == ICE_CONTROLLING;
+    bool wanted = pair->nominate && !nominated;
     if (attempt->sends == 1) {
         pair->rtt_us = monotime_difference_us(now, attempt->sent);
     }
@@ -232,7 +241,7 @@ static void handle_success(struct ice_agent *agent, struct monotime now, struct 
         ice_checklist_trigger(agent, now, pair);
     }
     ice_consent_heard(agent, now, pair);
-    ice_nomination_answered(agent, now, pair, nominates, outbox);
+    ice_nomination_answered(agent, now, pair, nominated, outbox);
 }
 
 void ice_check_response(struct ice_agent *agent, struct monotime now, int base,

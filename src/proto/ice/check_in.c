@@ -16,6 +16,7 @@ struct check {
     size_t ufrag_size;
     uint32_t priority;
     bool nominates;
+    const uint8_t *id; /* of its transaction; borrowed */
 };
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -98,6 +99,7 @@ static bool names(const struct ice_credentials *local, const char *name, size_t 
 
 /* The credentials of ours that a check names: this session's, or those before a restart. */
 static const struct ice_credentials *find_credentials(const struct ice_agent *agent,
+                                                      struct monotime now,
                                                       const struct stun_view *request,
                                                       struct check *check)
 {
@@ -109,7 +111,9 @@ static const struct ice_credentials *find_credentials(const struct ice_agent *ag
     if (names(&agent->local, name, size, check)) {
         return &agent->local;
     }
-    return agent->has_old && names(&agent->old_local, name, size, check) ? &agent->old_local : NULL;
+    return ice_old_answers(agent, now) && names(&agent->old_local, name, size, check)
+               ? &agent->old_local
+               : NULL;
 }
 
 /* Whether the check proves itself, with `key` and `check->ufrag` filled; else it is refused. */
@@ -120,7 +124,8 @@ static const struct ice_credentials *authenticate(struct ice_agent *agent, struc
 {
     bool complete =
         stun_view_has(request, STUN_USERNAME) && stun_view_has(request, STUN_MESSAGE_INTEGRITY);
-    const struct ice_credentials *local = complete ? find_credentials(agent, request, check) : NULL;
+    const struct ice_credentials *local =
+        complete ? find_credentials(agent, now, request, check) : NULL;
     if (local != NULL &&
         stun_key_short_term(key, local->password, strlen(local->password)) == STUN_OK &&
         stun_view_check_integrity(request, agent->setup.crypto, key) == STUN_OK) {
@@ -197,6 +202,17 @@ static void trigger(struct ice_agent *agent, struct monotime now, struct ice_pai
     ice_checklist_trigger(agent, now, pair);
 }
 
+/* One that was sent again, or came late, must not take the place of what was said since. */
+static bool is_new_nomination(struct ice_pair *pair, const struct check *check)
+{
+    if (check->id == NULL) {
+        return true;
+    }
+    bool same = memcmp(pair->nomination, check->id, sizeof pair->nomination) == 0;
+    memcpy(pair->nomination, check->id, sizeof pair->nomination);
+    return !same;
+}
+
 static void obey(struct ice_agent *agent, struct monotime now, const struct check *check,
                  struct outbox *outbox)
 {
@@ -210,7 +226,7 @@ static void obey(struct ice_agent *agent, struct monotime now, const struct chec
     }
     ice_consent_heard(agent, now, pair);
     trigger(agent, now, pair);
-    if (check->nominates && agent->role == ICE_CONTROLLED) {
+    if (check->nominates && agent->role == ICE_CONTROLLED && is_new_nomination(pair, check)) {
         ice_nomination_asked(agent, now, pair, outbox);
     }
 }
@@ -330,7 +346,7 @@ void ice_check_request(struct ice_agent *agent, struct monotime now, int base,
                        const struct stun_address *source, const struct stun_view *request,
                        struct outbox *outbox)
 {
-    struct check check = {.base = base, .source = *source};
+    struct check check = {.base = base, .source = *source, .id = request->transaction_id};
     struct stun_key key;
     agent->counters.checks_received++;
     const struct ice_credentials *local = authenticate(agent, now, &check, request, &key, outbox);

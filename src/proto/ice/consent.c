@@ -263,9 +263,7 @@ void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbo
     if (agent->state == ICE_STATE_CLOSED) {
         return;
     }
-    if (agent->has_old && monotime_reached(now, agent->old_end)) {
-        agent->has_old = false;
-    }
+    ice_old_tick(agent, now);
     tend_spares(agent, now);
     ice_nomination_review(agent, now, outbox);
     struct ice_pair *pair = selected_pair(agent);
@@ -289,7 +287,7 @@ void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbo
 
 struct monotime ice_consent_due(const struct ice_agent *agent)
 {
-    struct monotime due = agent->has_old ? agent->old_end : MONOTIME_NEVER;
+    struct monotime due = ice_old_due(agent);
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         const struct ice_pair *pair = &agent->pairs[i];
         if (!pair->in_use || !pair->valid || agent->both_lite) {

@@ -13,6 +13,7 @@
  *   knock        a first check to a relay that may not let us in yet, said again soon
  *   nomination   who chooses, when, and what is selected
  *   consent      RFC 7675
+ *   old_session  what goes on from before a restart
  *   lite         what a lite agent does of all this
  *
  * Nothing waits for gathering to be complete: local candidates come out as events as they are

@@ -19,6 +19,7 @@
 #define ICE_REMOTES_MAX 64
 #define ICE_PAIRS_MAX 100 /* RFC 8445 §6.1.2.5 */
 #define ICE_EARLY_MAX 16
+#define ICE_OLD_WAYS_MAX 32
 #define ICE_EVENTS_MAX 192
 #define ICE_TRACES_MAX 96 /* with so many events waiting, a trace is dropped */
 #define ICE_ATTEMPTS_MAX 8
@@ -88,6 +89,7 @@ struct ice_pair {
     bool triggered;        /* waits in the triggered-check queue */
     bool nominate;         /* the next check of it says USE-CANDIDATE (controlling) */
     bool remote_nominates; /* the peer said USE-CANDIDATE (controlled) */
+    uint8_t nomination[STUN_TRANSACTION_ID_SIZE]; /* the transaction in which it said so last */
     bool nominated;
     bool doubted; /* silent although it was asked: another one is used if there is one */
     bool retired; /* consent is gone: no data go by it */
@@ -120,6 +122,12 @@ struct ice_early {
     bool nominates;
     uint16_t ufrag_size;
     char ufrag[ICE_UFRAG_SIZE];
+};
+
+/* What a session before a restart had proved. */
+struct ice_old_way {
+    uint8_t base;
+    struct stun_address address;
 };
 
 struct ice_credentials {
@@ -165,10 +173,12 @@ struct ice_agent {
     uint64_t tie_breaker;
     struct ice_credentials local, remote;
     /* Of the session before a restart, while its pair is in use. */
-    struct ice_credentials old_local, old_remote;
+    struct ice_credentials old_local;
     bool has_remote, remote_lite, has_old, remote_ended, gathering_ended;
     struct ice_pair old_pair; /* base and address of the old session's pair */
     struct ice_remote old_peer;
+    struct ice_old_way old_ways[ICE_OLD_WAYS_MAX];
+    size_t old_way_count;
 
     struct ice_base bases[ICE_BASES_MAX];
     struct ice_local locals[ICE_LOCALS_MAX];
@@ -187,9 +197,11 @@ struct ice_agent {
     struct monotime first_valid, first_nominated; /* or NEVER */
     struct monotime consent_due;
     struct monotime suspect_due, suspect_since; /* of the selected pair's silence */
-    struct monotime old_end;
-    struct monotime lost_end; /* the pair in use is gone: how long another one is looked for */
-    bool used_nominated;      /* the pair in use was announced as nominated */
+    struct monotime old_end;                    /* of the peer's consent to the old pair */
+    struct monotime old_heard_end;              /* how long what comes by old ways is taken */
+    struct monotime old_hold_end; /* it works: how long only a nominated pair takes its place */
+    struct monotime lost_end;     /* the pair in use is gone: how long another one is looked for */
+    bool used_nominated;          /* the pair in use was announced as nominated */
     bool both_lite;
     struct monotime heard;     /* anything from the peer */
     struct monotime tokens_at; /* pacing: when the bucket was filled last */
@@ -427,6 +439,21 @@ void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_
 struct monotime ice_consent_expiry(const struct ice_agent *agent, const struct ice_pair *pair);
 void ice_consent_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 struct monotime ice_consent_due(const struct ice_agent *agent);
+
+/* ---- old_session.c ---------------------------------------------------------------------------
+ */
+
+/* A restart: what is in use goes on without its tables. Before they are emptied. */
+void ice_old_keep(struct ice_agent *agent, struct monotime now);
+/* Whether it had proved this way; and whether checks with its credentials are answered. */
+bool ice_old_knows(const struct ice_agent *agent, struct monotime now, int base,
+                   const struct stun_address *address);
+bool ice_old_answers(const struct ice_agent *agent, struct monotime now);
+/* Whether its pair works and is not left but for one that is nominated. */
+bool ice_old_holds(const struct ice_agent *agent);
+void ice_old_forget_base(struct ice_agent *agent, int base);
+void ice_old_tick(struct ice_agent *agent, struct monotime now);
+struct monotime ice_old_due(const struct ice_agent *agent);
 
 /* ---- lite.c ---------------------------------------------------------------------------------- */
 

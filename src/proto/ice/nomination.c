@@ -101,6 +101,9 @@ static void review_use(struct ice_agent *agent, struct monotime now, struct outb
     if (best == ICE_NONE) {
         return;
     }
+    if (agent->selected == ICE_NONE && ice_old_holds(agent) && !agent->pairs[best].nominated) {
+        return;
+    }
     if (best != agent->selected) {
         use(agent, now, best, outbox);
     } else if (agent->pairs[best].nominated && !agent->used_nominated) {

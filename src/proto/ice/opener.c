@@ -61,7 +61,8 @@ bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now
     const struct ice_base *base = &agent->bases[pair->base];
     const struct ice_remote *remote = &agent->remotes[pair->remote];
     if (base->relay != NULL || pair->heard || remote->type == ICE_RELAYED ||
-        !ice_address_is_public(&remote->address)) {
+        !ice_address_is_public(&remote->address) ||
+        ice_old_knows(agent, now, pair->base, &remote->address)) {
         return false;
     }
     if (base->reflexive_pending) {
