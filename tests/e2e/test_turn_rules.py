@@ -2,6 +2,7 @@
 """Rules of RFC 8489 and RFC 8656 that a server keeps, over the wire, in bytes that our codec did not make."""
 import base64
 import os
+import pathlib
 import struct
 
 import e2e
@@ -73,7 +74,8 @@ def bidding_down_fails():
     """A changed or missing list of algorithms is refused, and so is a nonce whose feature bits were cleared (RFC 8489 9.2.4)"""
     _, port = e2e.serve()
     only_md5 = struct.pack("!HH", 1, 0)
-    tap.equal(Modern(port).ask(algorithm=1, offer=only_md5), 400, "another list than was offered")
+    for sha1 in (False, True):
+        tap.equal(Modern(port).ask(algorithm=1, offer=only_md5, sha1=sha1), 400, "another list than was offered")
     modern = Modern(port)
     tap.equal(modern.ask(algorithm=1, nonce=b"obMatJos2AAAA" + modern.nonce[13:], offer=False, sha1=True), 438)
     tap.equal(Modern(port).ask(algorithm=7), 400, "an algorithm that was not offered")
@@ -90,6 +92,21 @@ def utf8_names(user):
     tap.equal(Modern(port, user=user).ask(hashed=True), 0)
     tap.equal(Modern(port, user=user).ask(algorithm=1, offer=False, sha1=True), 0)
     tap.equal(Modern(port, user=user).ask(name=user.encode()[:-1] + b"\xff"), 401, "no UTF-8")
+
+
+@tap.test
+def prepares_configured_names():
+    """A name is known however the configuration writes it: other spaces, and accents apart (RFC 8265 4.2.2)"""
+    port = postern.free_port()
+    written, prepared = "Ren\u00e9\u00a0Fran\u00e7ois", "Ren\u00e9 Fran\u00e7ois"
+    accents_apart, together = "Ame\u0301lie", "Am\u00e9lie"
+    users = f'users = ( {{ name = "{written}"; password = "{postern.PASSWORD}"; }}, ' \
+            f'{{ name = "{accents_apart}"; password = "pa\u00a0ss"; }} );\n'
+    server = postern.server(postern.config(port, users=False) + users + 'relay = { addresses = [ "127.0.0.1" ]; };\n')
+    tap.equal(Modern(port, user=prepared).ask(), 0)
+    tap.equal(Modern(port, user=prepared).ask(hashed=True), 0)
+    known = together if "libunistring" in pathlib.Path(f"/proc/{server.pid}/maps").read_text() else accents_apart
+    tap.equal(Modern(port, user=known, password="pa ss").ask(), 0, "the password is prepared, too")
 
 
 @tap.test(transport=["udp", "tcp"])
