@@ -119,6 +119,7 @@ src_libnet_la_SOURCES = \
 	src/net/interface.c src/net/interface.h \
 	src/net/socket_address.h \
 	src/net/stream.c src/net/stream.h \
+	src/net/system_trust.c src/net/system_trust.h \
 	src/net/tcp_race.c src/net/tcp_race.h \
 	src/net/tcp_socket.c src/net/tcp_socket.h \
 	src/net/timer.c src/net/timer.h \

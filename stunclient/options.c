@@ -354,6 +354,11 @@ static bool take_peer(struct reader *reader)
         failure_set(reader->failure, EXIT_USAGE, "nobody is named to be called");
         return usage(reader, options->verb->name);
     }
+    if (options->password_file != NULL && strcmp(options->password_file, "-") == 0) {
+        failure_set(reader->failure, EXIT_USAGE,
+                    "--password-file: standard input is what the call carries");
+        return usage(reader, options->verb->name);
+    }
     if (options->call.relay_only && options->call.no_relay) {
         failure_set(reader->failure, EXIT_USAGE,
                     "--relay-only and --no-relay contradict each "

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "net/tls_context.h"
 
+#include "net/system_trust.h"
+
 #include <event2/bufferevent_ssl.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -161,7 +163,7 @@ SSL_CTX *tls_context_new_client(const struct tls_client_setup *setup, char *prob
         goto fail;
     }
     if (setup->ca_file == NULL) {
-        (void)SSL_CTX_set_default_verify_paths(context);
+        system_trust_use(context);
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, setup->verified ? NULL : accept_any);
     ERR_clear_error();

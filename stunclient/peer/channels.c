@@ -35,6 +35,7 @@ struct channel {
     /* A forward at the listening side, until it is connected. */
     struct resolver *resolver;
     struct stun_host target;
+    char target_text[256]; /* printable */
     struct tcp_race *race; /* connecting */
     struct evbuffer *early;
     bool early_over;
@@ -276,6 +277,7 @@ static bool listen_for_forwards(struct channels *channels, struct failure *failu
         if (status != 0) {
             failure_set(failure, EXIT_USAGE, "127.0.0.1:%u cannot be listened to: %s", address.port,
                         strerror(-status));
+            failure_advise(failure, "Name another port in --forward.");
             return false;
         }
         channels->listeners[i] = event_new(channels->setup.base, descriptor, EV_READ | EV_PERSIST,
@@ -305,7 +307,11 @@ static bool is_allowed(const struct call_options *call, const char *target)
 
 static void fail_forward(struct channel *channel, const char *why)
 {
-    tell(channel->channels, "a connection that the peer asked for was not made: ", why);
+    struct channels *channels = channel->channels;
+    char text[512];
+    snprintf(text, sizeof text, "the connection to %s that the peer asked for was not made: %s",
+             channel->target_text, why);
+    channels->setup.user.complain(channels->setup.user.context, text);
     close_channel(channel);
 }
 
@@ -373,6 +379,7 @@ static void on_resolved(const struct resolver_result *result, void *context)
 static void make_forward(struct channel *channel, const char *label)
 {
     struct channels *channels = channel->channels;
+    text_copy_printable(channel->target_text, sizeof channel->target_text, label, strlen(label));
     if (!is_allowed(&channels->setup.options->call, label) ||
         stun_host_parse(&channel->target, label) != NULL) {
         fail_forward(channel, "--allow does not name it");

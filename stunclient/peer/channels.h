@@ -29,8 +29,9 @@ struct channels_user {
     void (*ended)(void *context, enum channels_end end, const char *problem);
     /* The first bytes of users have come in, or the peer has acknowledged the first of ours. */
     void (*first_data)(void *context);
-    void (*tell)(void *context, const char *text); /* for a trace */
-    void (*settle)(void *context);                 /* the session has something to send */
+    void (*tell)(void *context, const char *text);     /* for a trace */
+    void (*complain)(void *context, const char *text); /* for people in any case */
+    void (*settle)(void *context);                     /* the session has something to send */
     /* Whether the one standard input and output of the process may be had; it is taken then. */
     bool (*take_pipe)(void *context);
 };

@@ -93,6 +93,16 @@ void peer_tell(void *context, const char *text)
     trace_say(peer->setup.trace, clock_now(), "note", "%s", text);
 }
 
+static void complain(void *context, const char *text)
+{
+    struct peer *peer = context;
+    if (peer->setup.trace->on) {
+        peer_tell(peer, text);
+    } else {
+        output_tell(peer->setup.trace->output, 0, "stunclient: %s", text);
+    }
+}
+
 static void settle_shell(void *context)
 {
     struct peer *peer = context;
@@ -118,6 +128,7 @@ bool peer_make_channels(struct peer *peer)
                  .ended = on_channels_ended,
                  .first_data = on_first_data,
                  .tell = peer_tell,
+                 .complain = complain,
                  .settle = settle_shell,
                  .take_pipe = take_pipe},
     };

@@ -7,11 +7,14 @@
 #include "stunclient/random.h"
 #include "stunclient/secure.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEVICE_ACCOUNT_MAX 230 /* so that a name with a device has at most 255 bytes */
 
@@ -396,6 +399,24 @@ static bool open_shell(struct phone *phone)
     return phone->nudge != NULL && evsignal_add(phone->nudge, NULL) == 0;
 }
 
+/* Better now than at the end of a long call. */
+static bool check_report_file(const char *path, struct failure *failure)
+{
+    char folder[HOME_PATH_SIZE];
+    if (path == NULL || access(path, W_OK) == 0) {
+        return true;
+    }
+    if (errno == ENOENT) {
+        snprintf(folder, sizeof folder, "%s", path);
+        if (access(dirname(folder), W_OK) == 0) {
+            return true;
+        }
+    }
+    failure_set(failure, EXIT_USAGE, "the report cannot be written to %s: %s", path,
+                strerror(errno));
+    return false;
+}
+
 static bool prepare(struct phone *phone, struct failure *failure)
 {
     const char *absent = data_session_absent();
@@ -405,7 +426,8 @@ static bool prepare(struct phone *phone, struct failure *failure)
         failure_advise(failure, "%s", absent);
         return false;
     }
-    if (!account_load(&phone->account, phone->options, failure) || !load_key(phone, failure)) {
+    if (!check_report_file(phone->options->call.report_file, failure) ||
+        !account_load(&phone->account, phone->options, failure) || !load_key(phone, failure)) {
         return false;
     }
     bool open = open_shell(phone);

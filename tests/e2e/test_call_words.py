@@ -117,4 +117,35 @@ def peer_of_a_relay_only_side():
     tap.equal(bob.wait()["why"], "only relays were to be used at this end")
 
 
+@tap.test
+def forwards_that_are_not_made():
+    """a connection that is not allowed, or refused, is told at the side that should make it; a port that is taken at the other"""
+    world = World()
+    nobody = postern.free_port()
+    bob = world.party("listen", "bob", "--keep", "--allow", f"127.0.0.1:{nobody}", name="bob")
+    bob.wait_for("listening as bob")
+    for target, why in ((f"127.0.0.1:{nobody + 1}", "--allow does not name it"), (f"127.0.0.1:{nobody}", "Connection refused")):
+        told = world.call("-W", target).wait(client.DEGRADED)
+        tap.true("did not connect us there" in told["reason"], str(told))
+        bob.wait_for(f"the connection to {target} that the peer asked for was not made: ")
+        bob.wait_for(why)
+    says(world.call("-L", f"{world.port + 1}:127.0.0.1:{nobody}"), client.USAGE, f"127.0.0.1:{world.port + 1}", "already in use",
+         "another port")
+    bob.end()
+
+
+@tap.test
+def what_cannot_be_used_is_told_at_once():
+    """a report that cannot be written, a password from the standard input that the call needs, no service, no name"""
+    call = ("call", "bob", "--server", "tcp://127.0.0.1:1", "--user", "a")
+    for words, *wrong in (("the report cannot be written to /none/x", *call, "--password", "b", "--report", "/none/x"),
+                          ("standard input is what the call carries", *call, "--password-file", "-"),
+                          ("no rendezvous service is named", "listen"), ("nobody is named to be called", "call"),
+                          ("PORT:HOST:PORT", *call, "-L", "80"), ("HOST:PORT", *call, "-W", "host"),
+                          ("exclude each other", *call, "-W", "h:1", "-L", "1:h:1"), ("contradict", *call, "--relay-only", "--no-relay"),
+                          ("a network interface of this host", *call, "--iface", "nowhere")):
+        result = client.run(*wrong, status=client.USAGE, env={"XDG_CONFIG_HOME": "/none", "POSTERN_SERVER": ""})
+        tap.true(words in result.err, result.err)
+
+
 tap.main()

@@ -5,6 +5,7 @@ import ssl
 import threading
 
 import client
+import pki
 import postern
 import secure
 import stunwire
@@ -53,6 +54,25 @@ class Foreign:
                     connection.recv(4096)
             except OSError:
                 pass
+
+
+@tap.test
+def trusts_what_the_system_trusts():
+    """without --ca: the file of SSL_CERT_FILE, or the folder of SSL_CERT_DIR, hashed"""
+    folder = postern.temporary_folder()
+    authority = pki.Authority(folder)
+    port, _ = serve(authority, "127.0.0.1")
+    hashed = folder / "hashed"
+    hashed.mkdir()
+    name = pki.openssl("x509", "-hash", "-noout", "-in", authority.certificate).decode().strip()
+    (hashed / f"{name}.0").symlink_to(authority.certificate)
+    other = folder / "other"
+    other.mkdir()
+    (other / "00000000.0").write_bytes(b"")
+    for env, status in (({"SSL_CERT_FILE": str(authority.certificate)}, client.OK), ({"SSL_CERT_DIR": str(hashed)}, client.OK),
+                        ({"SSL_CERT_DIR": str(other)}, client.TLS), ({}, client.TLS),
+                        ({"SSL_CERT_FILE": str(authority.certificate), "SSL_CERT_DIR": str(other)}, client.OK)):
+        client.run("query", "--protocol", "tls", f"127.0.0.1:{port}", status=status, env={**client.CLEAN, **env})
 
 
 @tap.test(target=["--protocol tls 127.0.0.1:{port}", "stuns:127.0.0.1:{port}"])
