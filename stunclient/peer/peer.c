@@ -30,9 +30,11 @@ static void note_figures(struct peer *peer)
     struct ice_pair_report pair;
     report->counters = *ice_agent_counters(peer->agent);
     struct data_figures figures = {0};
-    if (ice_selected(peer->agent, &pair)) {
+    if (ice_selected(peer->agent, &pair) &&
+        (!peer->carried || peer_is_same_way(&pair, &report->pair))) {
         report->pair = pair;
     }
+    report->lost = peer->carried && peer->silent && report->failure.status != EXIT_OK;
     if (peer->session != NULL) {
         data_session_figures(peer->session, &figures);
     }

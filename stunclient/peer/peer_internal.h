@@ -40,13 +40,17 @@ struct peer {
     bool has_stun;        /* STUN servers were given to the agent */
     bool described;       /* our description is out: candidates follow one by one */
     bool has_path, ready; /* a pair is valid; the association stands */
-    bool closing;         /* data_session_close was called */
-    bool over, gone;      /* gone: the agent has nothing to say any more */
-    bool cut;             /* the peer closed before our input had ended */
-    bool done;            /* the peer has written all that we sent, and we all that it sent */
-    char relay_problem[256];   /* why our relay is of no use, or "" */
-    struct monotime repair_by; /* there is no way, and the call ends then; NEVER: there is one */
-    struct monotime restarted; /* by either side, the last time; us 0: never */
+    bool carried;         /* data have come in */
+    bool silent;          /* ICE hears nothing, and no data have come since */
+    bool told_use;        /* `use` has been told as selected */
+    struct ice_pair_report use; /* by which we send */
+    bool closing;               /* data_session_close was called */
+    bool over, gone;            /* gone: the agent has nothing to say any more */
+    bool cut;                   /* the peer closed before our input had ended */
+    bool done;                  /* the peer has written all that we sent, and we all that it sent */
+    char relay_problem[256];    /* why our relay is of no use, or "" */
+    struct monotime repair_by;  /* there is no way, and the call ends then; NEVER: there is one */
+    struct monotime restarted;  /* by either side, the last time; us 0: never */
     struct early_datagram early[EARLY_MAX];
     size_t early_count;
     unsigned busy; /* inside of a machine: events wait */
@@ -78,7 +82,8 @@ bool peer_take_session_events(struct peer *peer); /* whether there was something
  */
 
 bool peer_take_path_events(struct peer *peer); /* whether there was something */
-void peer_add_sockets(struct peer *peer);      /* on addresses that have none yet */
+bool peer_is_same_way(const struct ice_pair_report *one, const struct ice_pair_report *other);
+void peer_add_sockets(struct peer *peer); /* on addresses that have none yet */
 /* Begins a new session of ICE, whose candidates are collected until it is described. */
 void peer_restart(struct peer *peer);
 void peer_end_without_way(struct peer *peer);

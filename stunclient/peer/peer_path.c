@@ -51,31 +51,44 @@ static void on_path(struct peer *peer, const struct ice_event *event)
                   (double)report->valid_us / 1000);
     }
     peer->repair_by = MONOTIME_NEVER;
-    report->pair = event->pair;
-    report->has_pair = true;
+    if (!peer->carried) {
+        report->pair = event->pair;
+        report->has_pair = true;
+    }
     if (peer->session != NULL) {
         data_session_start(peer->session, clock_now());
         peer_take_early(peer);
     }
 }
 
+bool peer_is_same_way(const struct ice_pair_report *one, const struct ice_pair_report *other)
+{
+    return address_equal(&one->local.address, &other->local.address) &&
+           address_equal(&one->remote.address, &other->remote.address);
+}
+
 static void on_selected(struct peer *peer, const struct ice_event *event)
 {
-    struct report *report = peer->setup.report;
     char remote[ADDRESS_TEXT_SIZE];
-    bool same = report->has_pair &&
-                address_equal(&report->pair.local.address, &event->pair.local.address) &&
-                address_equal(&report->pair.remote.address, &event->pair.remote.address);
+    bool same = peer->told_use && peer_is_same_way(&peer->use, &event->pair);
     on_path(peer, event);
-    if (same && report->changes > 0) {
+    if (same) {
         return;
     }
-    report->changes++;
+    peer->told_use = true;
+    peer->use = event->pair;
     trace_say(peer->setup.trace, clock_now(), "selected",
-              "%s to %s (%s) from now on, %.1f ms after the call", report_path(report),
+              "%s to %s (%s) from now on, %.1f ms after the call", report_pair_path(&event->pair),
               address_format(&event->pair.remote.address, remote),
               candidate_type_text(event->pair.remote.type),
               (double)peer_since_began_us(peer) / 1000);
+}
+
+/* What a way is worth is told by what came by it: pairs that are only chosen may lead nowhere. */
+static void on_carried(struct peer *peer, const struct ice_event *event)
+{
+    peer->carried = true;
+    report_note_carrier(peer->setup.report, &event->pair);
 }
 
 void peer_add_sockets(struct peer *peer)
@@ -236,6 +249,9 @@ static void handle_ice_event(struct peer *peer, struct monotime now, const struc
     case ICE_SELECTED:
         on_selected(peer, event);
         break;
+    case ICE_CARRIED:
+        on_carried(peer, event);
+        break;
     case ICE_TRACE_PAIR_FAILED:
         peer->setup.report->pairs_failed +=
             event->pair.local.type != ICE_RELAYED && event->pair.remote.type != ICE_RELAYED;
@@ -247,6 +263,7 @@ static void handle_ice_event(struct peer *peer, struct monotime now, const struc
         note_server(peer, event);
         break;
     case ICE_DISCONNECTED:
+        peer->silent = true;
         repair(peer);
         break;
     case ICE_FAILED:

@@ -152,10 +152,10 @@ static void on_session_ready(struct peer *peer)
 static void on_session_failed(struct peer *peer, const char *text)
 {
     enum exit_status status = peer->ready ? EXIT_DEGRADED : EXIT_NO_CONNECTION;
-    peer_finish(peer);
     if (!peer->done) { /* else both had said that all is written: only goodbyes were lost */
         peer_fail(peer, status, text);
     }
+    peer_finish(peer);
 }
 
 static void handle_data_event(struct peer *peer, const struct data_event *event)
@@ -197,6 +197,7 @@ bool peer_take_session_events(struct peer *peer)
 
 void peer_take_data(struct peer *peer, struct monotime now, const struct packet *data)
 {
+    peer->silent = false;
     if (peer->has_path && peer->session != NULL) {
         data_session_input(peer->session, now, data->bytes, data->size);
     } else if (peer->early_count < EARLY_MAX && data->size <= EARLY_SIZE) {

@@ -19,9 +19,21 @@ static bool is_relayed(const struct ice_pair_report *pair)
     return pair->local.type == ICE_RELAYED || pair->remote.type == ICE_RELAYED;
 }
 
+const char *report_pair_path(const struct ice_pair_report *pair)
+{
+    return is_relayed(pair) ? "relay" : "direct";
+}
+
 const char *report_path(const struct report *report)
 {
-    return !report->has_pair ? NULL : is_relayed(&report->pair) ? "relay" : "direct";
+    return report->has_pair ? report_pair_path(&report->pair) : NULL;
+}
+
+void report_note_carrier(struct report *report, const struct ice_pair_report *pair)
+{
+    report->pair = *pair;
+    report->has_pair = true;
+    report->was_direct = report->was_direct || !is_relayed(pair);
 }
 
 static const char *transport_name(uint8_t transport)
@@ -35,22 +47,32 @@ static const char *transport_name(uint8_t transport)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+static const char *why_direct(const struct report *report)
+{
+    return is_relayed(&report->first) ? "first by a relay, then a direct way was found"
+                                      : "checks passed both ways";
+}
+
+static const char *why_relayed(const struct report *report)
+{
+    if (report->was_direct) {
+        return "a direct way was lost, and a relay took its place";
+    }
+    if (report->relay_only) {
+        return "only relays were to be used at this end";
+    }
+    if (!report->peer_told_more) {
+        return "the peer told of no address but relays";
+    }
+    return report->pairs_failed > 0 ? "none of the direct ways that were tried was answered"
+                                    : "no direct way was answered as quickly";
+}
+
 static void describe_why(const struct report *report, char *out, size_t size)
 {
-    if (!is_relayed(&report->pair)) {
-        snprintf(out, size, "%s",
-                 is_relayed(&report->first) ? "first by a relay, then a direct way was found"
-                                            : "checks passed both ways");
-    } else if (report->relay_only) {
-        snprintf(out, size, "only relays were to be used at this end");
-    } else if (!report->peer_told_more) {
-        snprintf(out, size, "the peer told of no address but relays");
-    } else if (report->pairs_failed > 0) {
-        snprintf(out, size, "none of the direct ways that were tried was answered (%u failed)",
-                 report->pairs_failed);
-    } else {
-        snprintf(out, size, "no direct way was answered as quickly");
-    }
+    snprintf(out, size, "%s%s",
+             is_relayed(&report->pair) ? why_relayed(report) : why_direct(report),
+             report->lost ? ", until nothing came by it any more" : "");
 }
 
 static void print_words(const struct report *report)

@@ -27,15 +27,21 @@ struct report {
     int64_t valid_us;      /* from here on: since `began`; -1: not reached */
     int64_t secured_us, ready_us, first_data_us;
     bool has_pair;
-    struct ice_pair_report pair;    /* in use, or at last */
-    struct ice_pair_report first;   /* the first that worked */
-    unsigned pairs_failed, changes; /* of the pair in use */
+    struct ice_pair_report pair;  /* by which data came in last; before: in use */
+    struct ice_pair_report first; /* the first that worked */
+    bool was_direct;              /* data have come in by a direct way */
+    bool lost;                    /* nothing came in any more, and so the call ended */
+    unsigned pairs_failed;        /* direct ones */
     uint64_t bytes_sent, bytes_received;
     struct ice_counters counters;
 };
 
 void report_init(struct report *report, bool caller);
-/* "direct", "relay", or NULL. */
+/* Data have come in by that way. */
+void report_note_carrier(struct report *report, const struct ice_pair_report *pair);
+/* "direct" or "relay". */
+const char *report_pair_path(const struct ice_pair_report *pair);
+/* The same of the way by which data came in last, or NULL. */
 const char *report_path(const struct report *report);
 /* The path and why, on standard error; with --json the whole object. */
 void report_print(const struct report *report, const struct output *output);

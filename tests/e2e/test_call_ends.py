@@ -87,8 +87,11 @@ def callee_is_killed():
     alice, bob = joined(World())
     alice.child.stdin.close()
     bob.child.kill()
-    reason = alice.wait(client.DEGRADED, seconds=120)["reason"]  # by whichever layer notices first
+    told = alice.wait(client.DEGRADED, seconds=120)
+    reason = told["reason"]  # by whichever layer notices first
     tap.true("the way to the peer is gone" in reason or "no longer acknowledges" in reason, alice.errors)
+    tap.equal((told["path"], told["why"]), ("direct", "checks passed both ways, until nothing came by it any more"), alice.errors)
+    tap.true(told["local"]["type"] != "relay" and told["remote"]["type"] != "relay", str(told))
 
 
 @tap.test

@@ -294,12 +294,13 @@ class Lab:
         words = self.r1.run("nft", "list", "counter", "inet", "witness", "direct").split()
         return int(words[words.index("packets") + 1])
 
-    def lose(self, percent):
-        """Each packet between r1 and r2 is lost with that probability, in each direction."""
+    def lose(self, percent, protocol=None):
+        """Each packet between r1 and r2 is lost with that probability, in each direction; of `protocol` alone if
+        it is given ("udp")."""
         self.r1.nft("table inet loss\ndelete table inet loss\n")
         if percent:
             self.r1.nft("table inet loss { chain forward { type filter hook forward priority 10;\n"
-                        f"numgen random mod 100 < {percent} drop\n}}\n}}\n")
+                        f"{f'meta l4proto {protocol} ' if protocol else ''}numgen random mod 100 < {percent} drop\n}}\n}}\n")
 
     # Taking it down.
 

@@ -153,6 +153,17 @@ def ends_when_the_relay_is_lost():
     tap.true(caller.report.get("reason"), str(caller.report))
 
 
+@tap.test(option=["--no-relay", "--relay-only"], timeout=300)
+def survives_loss(option):
+    """where three of ten datagrams are lost, all arrives both ways, and both sides end with 0"""
+    net = calls.make(nats.EI_APD, nats.FIREWALL)
+    for turn in range(3):
+        net.lose(30, "udp")
+        outcome = calls.call(net, ("alice", "bob")[turn % 2], (option,), (option,), size=20000, timeout=80, hold=0.3)
+        net.lose(0)
+        tap.true(outcome.good, outcome.words)
+
+
 @tap.test(delays=["10/10/10", "30/20/5"], timeout=180)
 def is_quick(delays):
     """the first data come about as soon as the links allow (printed; only an absurd time fails)"""

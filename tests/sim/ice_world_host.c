@@ -172,6 +172,7 @@ static void tell_event(const struct world *world, int index, const struct ice_ev
         [ICE_SERVER_FAILED] = "server failed",
         [ICE_CONNECTED] = "connected",
         [ICE_SELECTED] = "selected",
+        [ICE_CARRIED] = "carried",
         [ICE_ROLE_CHANGED] = "role changed",
         [ICE_DISCONNECTED] = "disconnected",
         [ICE_FAILED] = "failed",

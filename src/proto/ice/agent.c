@@ -42,6 +42,7 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
 static void begin_session(struct ice_agent *agent)
 {
     agent->selected = ICE_NONE;
+    agent->carrier = ICE_NONE;
     agent->used_nominated = false;
     agent->informed = MONOTIME_NEVER;
     agent->knocks = 0;
@@ -254,6 +255,15 @@ static struct ice_pair *find_pair(struct ice_agent *agent, int base,
     return pair == ICE_NONE ? NULL : &agent->pairs[pair];
 }
 
+static void note_carrier(struct ice_agent *agent, const struct ice_pair *pair)
+{
+    int index = (int)(pair - agent->pairs);
+    if (agent->carrier != index) {
+        agent->carrier = index;
+        ice_event_add_pair(agent, ICE_CARRIED, pair);
+    }
+}
+
 static enum ice_input take_data(struct ice_agent *agent, struct monotime now, int base,
                                 const struct stun_address *source, const struct packet *packet,
                                 struct packet *data)
@@ -267,6 +277,7 @@ static enum ice_input take_data(struct ice_agent *agent, struct monotime now, in
     }
     if (proved) {
         ice_consent_heard(agent, now, pair);
+        note_carrier(agent, pair);
     }
     agent->counters.received_packets++;
     agent->counters.received_bytes += packet->size;

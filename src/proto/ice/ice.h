@@ -179,6 +179,7 @@ enum ice_event_type {
     ICE_SERVER_FAILED,   /* `number`, `address`, `failure_text`; the others go on */
     ICE_CONNECTED,       /* data can flow: the first valid pair; `pair` */
     ICE_SELECTED,        /* the pair in use has changed, or has been nominated; `pair` */
+    ICE_CARRIED,         /* data have come in by another pair than before; `pair` */
     ICE_ROLE_CHANGED,    /* by 487 or a lite peer */
     ICE_DISCONNECTED,    /* nothing heard for a while, or the pair in use was taken away;
                             ICE_CONNECTED or ICE_FAILED follows; `pair` may be empty */

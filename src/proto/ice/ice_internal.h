@@ -189,6 +189,7 @@ struct ice_agent {
     uint16_t next_foundation;
     uint32_t next_trigger;
     int selected; /* index of the pair in use, or ICE_NONE */
+    int carrier;  /* of the one by which data came in last */
 
     struct monotime informed;     /* last ice_remote_informed, or NEVER */
     struct monotime remote_known; /* when the peer's credentials came, or NEVER */

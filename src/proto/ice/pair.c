@@ -134,6 +134,9 @@ void ice_pair_drop(struct ice_agent *agent, struct monotime now, int index)
     if (agent->selected == index) {
         agent->selected = ICE_NONE;
     }
+    if (agent->carrier == index) {
+        agent->carrier = ICE_NONE;
+    }
     if (agent->bases[pair->base].relay != NULL) {
         ice_relay_forget(agent, now, pair->base, &agent->remotes[pair->remote].address);
     }
