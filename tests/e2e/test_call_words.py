@@ -61,7 +61,7 @@ def greeter(words):
                 return
             with connection:
                 connection.sendall(words)
-                connection.settimeout(2)
+                connection.settimeout(20)
                 try:
                     while connection.recv(4096):
                         pass

@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	tests/interop/test_foreign_calls.py \
 	tests/interop/test_ice.py \
 	tests/interop/test_libnice.py \
+	tests/interop/test_openssh.py \
 	tests/interop/test_pion.py \
 	tests/interop/test_pion_data_channel.py \
 	tests/interop/webrtcbin_call.py
