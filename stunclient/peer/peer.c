@@ -247,6 +247,12 @@ void peer_use_servers(struct peer *peer, const struct server_list *list)
     peer_settle(peer);
 }
 
+void peer_renew_servers(struct peer *peer, const struct server_list *list)
+{
+    servers_renew(peer->servers, list);
+    peer_settle(peer);
+}
+
 void peer_prepare(struct peer *peer, const struct server_list *list)
 {
     use_stun(peer, list);

@@ -85,6 +85,8 @@ void peer_look_again(struct peer *peer);
 void peer_take_candidate(struct peer *peer, const struct signal_candidate *candidate);
 /* STUN and TURN servers to use. Once. */
 void peer_use_servers(struct peer *peer, const struct server_list *list);
+/* The service has told their credentials anew. */
+void peer_renew_servers(struct peer *peer, const struct server_list *list);
 /* Only the STUN servers of the list, before there is a call: so the addresses that the world sees
  * are known when it comes. Nothing is told to a trace until the peer is adopted. */
 void peer_prepare(struct peer *peer, const struct server_list *list);

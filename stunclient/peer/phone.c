@@ -70,12 +70,23 @@ void phone_give_up(struct phone *phone, const struct failure *failure)
 
 /* ---- the rendezvous service ------------------------------------------------------------------ */
 
+/* Calls that go on need the new credentials for what they allocate from now on. */
+static void take_servers(struct phone *phone, const struct signal_ice_servers *told)
+{
+    server_list_take(&phone->servers, told);
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (phone_call_is_open(&phone->calls[i])) {
+            peer_renew_servers(phone->calls[i].peer, &phone->servers);
+        }
+    }
+}
+
 static void on_registered(struct phone *phone, const struct rendezvous_client_event *event)
 {
     const struct signal_message *message = event->message;
     char reflexive[64];
     phone_copy_name(phone->name, message->registered.name);
-    server_list_take(&phone->servers, &message->registered.ice);
+    take_servers(phone, &message->registered.ice);
     const char *from = message->registered.reflexive;
     text_copy_printable(reflexive, sizeof reflexive, from == NULL ? "?" : from,
                         from == NULL ? 1 : strlen(from));
@@ -206,7 +217,7 @@ static void on_event(void *context, const struct rendezvous_client_event *event)
         on_registered(phone, event);
         break;
     case RENDEZVOUS_SERVERS:
-        server_list_take(&phone->servers, &event->message->turn.ice);
+        take_servers(phone, &event->message->turn.ice);
         break;
     case RENDEZVOUS_LOST:
         on_lost(phone, event);

@@ -18,8 +18,10 @@
 struct server {
     struct servers *servers;
     struct server_url url;
-    struct resolver *resolver; /* while it is looked up */
-    struct secure *secure;     /* of turns: */
+    struct resolver *resolver;                             /* while it is looked up */
+    struct secure *secure;                                 /* of turns: */
+    struct stun_address addresses[RESOLVER_ADDRESSES_MAX]; /* that were found */
+    size_t address_count;
     char name[NAME_SIZE];
 };
 
@@ -111,19 +113,16 @@ static void complete_if_done(struct servers *servers)
     }
 }
 
-static void add_addresses(struct server *server, const struct resolver_result *found)
+static void give_addresses(struct server *server)
 {
     struct servers *servers = server->servers;
     const struct server_url *url = &server->url;
     struct long_term_challenge challenge = {
         .realm = url->realm, .nonce = url->nonce, .algorithm_count = url->algorithm_count};
     memcpy(challenge.algorithms, url->algorithms, sizeof url->algorithms);
-    if (found->count == 0) {
-        complain(servers, server, found->problem);
-    }
-    for (size_t i = 0; i < found->count; i++) {
+    for (size_t i = 0; i < server->address_count; i++) {
         const struct ice_server add = {
-            .address = found->addresses[i],
+            .address = server->addresses[i],
             .transport = (uint8_t)transport_of(&url->uri),
             .turn = url->uri.turn,
             .user = url->user,
@@ -137,6 +136,16 @@ static void add_addresses(struct server *server, const struct resolver_result *f
             complain(servers, server, "is one server too many");
         }
     }
+}
+
+static void add_addresses(struct server *server, const struct resolver_result *found)
+{
+    if (found->count == 0) {
+        complain(server->servers, server, found->problem);
+    }
+    server->address_count = found->count;
+    memcpy(server->addresses, found->addresses, sizeof server->addresses);
+    give_addresses(server);
 }
 
 static void on_resolved(const struct resolver_result *result, void *context)
@@ -213,6 +222,29 @@ void servers_add(struct servers *servers, const struct server_list *list, enum s
     for (size_t i = 0; i < list->count && servers->count < SERVERS_MAX; i++) {
         if (kind_of(&list->urls[i]) == kind && !servers->all_added) {
             add_server(servers, &list->urls[i]);
+        }
+    }
+}
+
+static bool is_same_server(const struct stun_uri *a, const struct stun_uri *b)
+{
+    bool same_host = a->host.is_ip
+                         ? b->host.is_ip && address_equal_ip(&a->host.address, &b->host.address)
+                         : !b->host.is_ip && strcmp(a->host.name, b->host.name) == 0;
+    return same_host && a->host.port == b->host.port && a->turn == b->turn &&
+           a->secure == b->secure && a->transport == b->transport;
+}
+
+void servers_renew(struct servers *servers, const struct server_list *list)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        struct server *server = &servers->servers[i];
+        for (size_t j = 0; j < list->count && server->url.uri.turn; j++) {
+            if (is_same_server(&server->url.uri, &list->urls[j].uri)) {
+                server->url = list->urls[j];
+                give_addresses(server);
+                break;
+            }
         }
     }
 }

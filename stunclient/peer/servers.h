@@ -54,6 +54,9 @@ enum servers_kind {
 };
 /* Gives the agent the servers of a list that are of this kind, as they are found. */
 void servers_add(struct servers *servers, const struct server_list *list, enum servers_kind kind);
+/* The service has told anew: relays that are known have the credentials of this list from now on,
+ * for what is allocated later. An allocation goes on with those that it was made with. */
+void servers_renew(struct servers *servers, const struct server_list *list);
 /* No more will be added: the agent is told when all have been found. */
 void servers_complete(struct servers *servers);
 /* ICE_CONNECT and ICE_DISCONNECT. */

@@ -3,8 +3,11 @@
 #include "tests/sim/ice_world_internal.h"
 
 #include "base/address.h"
+#include "turnserver/auth/rest.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +145,20 @@ static struct stun_address outside_of(const struct world *world, int host, uint8
     return address;
 }
 
+/* "expiry:alice" and its password, as a rendezvous service makes them. */
+static void make_credentials(struct world *world, char name[40], char password[REST_PASSWORD_SIZE])
+{
+    struct auth_digests digests = {0};
+    int64_t now_s =
+        SHELL_WALL_S + monotime_difference_us(world->now, SHELL_START) / MONOTIME_SECOND;
+
+    snprintf(name, 40, "%" PRId64 ":alice", now_s + world->credentials_s);
+    bool made = auth_digests_open(&digests) &&
+                rest_password(&digests, AUTH_HMAC_SHA1, WORLD_SECRET, name, password);
+    assert(made);
+    auth_digests_close(&digests);
+}
+
 static void add_server(struct world *world, int host, const char *address, uint8_t transport,
                        bool turn, uint32_t number)
 {
@@ -157,6 +174,12 @@ static void add_server(struct world *world, int host, const char *address, uint8
         .password = turn ? (world->wrong_password ? "wrong" : "secret") : NULL,
         .number = number,
     };
+    char name[40], password[REST_PASSWORD_SIZE];
+    if (turn && world->credentials_s > 0) {
+        make_credentials(world, name, password);
+        server.user = name;
+        server.password = password;
+    }
 
     world_server_catches_up(world);
     if (turn && world->foretells &&
@@ -180,6 +203,14 @@ static void use_stun(struct world *world, int host)
     if (world->hosts[host].socket_count > 1) {
         add_server(world, host, SERVER_IPV6, TRANSPORT_UDP, false, 2);
     }
+}
+
+void world_limit_credentials(struct world *world, int64_t seconds)
+{
+    int status = auth_policy_add_secret(world->shell->auth_policy, WORLD_SECRET);
+
+    assert(status == 0);
+    world->credentials_s = seconds;
 }
 
 void world_use_relays(struct world *world, int host)

@@ -23,6 +23,7 @@
 #define WORLD_SOCKETS_MAX 4
 #define WORLD_CONNECTIONS_MAX 8
 #define WORLD_EVENTS_MAX 4096
+#define WORLD_SECRET "s3cret"
 #define WORLD_DATA_MAX 8192 /* datagrams of the application a side */
 #define WORLD_HOPS 64       /* what the system gives a packet */
 
@@ -121,8 +122,9 @@ struct world {
     bool tcp_fails;                 /* connections to the server are refused */
     bool uses_tcp, uses_udp;        /* of the server for TURN */
     bool wrong_password;            /* of the TURN user */
-    bool has_dead_server;           /* one more server, who never answers */
-    bool foretells;           /* hosts know beforehand what the challenge of TURN will say … */
+    int64_t credentials_s; /* its name is good for so long, from when a host was told; 0: always */
+    bool has_dead_server;  /* one more server, who never answers */
+    bool foretells;        /* hosts know beforehand what the challenge of TURN will say … */
     bool foretells_to_others; /* … to another client, that is: in vain */
     int64_t foretold_us;      /* … and how long ago that was made */
 
@@ -158,6 +160,11 @@ void world_put_box(struct world *world, int host, const struct box_kind *kind, i
 void world_share_box(struct world *world, const struct box_kind *outer,
                      const struct box_kind *inner, int64_t lifetime_ms);
 void world_add_ipv6(struct world *world);
+/* From now on TURN credentials are good for so long only from when a host is told: at its start,
+ * and by world_use_relays. */
+void world_limit_credentials(struct world *world, int64_t seconds);
+/* Tells the host of the relays, and their credentials: for the first time, or anew. */
+void world_use_relays(struct world *world, int host);
 /* Makes agents and sockets, and begins to gather. */
 void world_start(struct world *world);
 

@@ -59,7 +59,6 @@ void world_describe(struct world *world, int index, bool is_offer);
 void world_give(struct world *world, int index, const struct flow *flow, const uint8_t *bytes,
                 uint32_t size);
 void world_start_host(struct world *world, int index);
-void world_use_relays(struct world *world, int host);
 void world_send_data(struct world *world, int index);
 void world_happen(struct world *world, const struct world_event *event);
 void world_connection_made(struct world *world, const struct world_event *event);

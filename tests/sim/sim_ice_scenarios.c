@@ -434,6 +434,64 @@ static void test_connections_lost(void **state)
     }
 }
 
+/* Four hours over a relay whose credentials are good for ten minutes. */
+static void hold_for_hours(struct world *world, bool renews, bool loses)
+{
+    stop(world);
+    for (int64_t at = 450; at <= 4 * 3600L; at += 450) {
+        world_run_us(world, 450 * SECOND);
+        for (int i = 0; i < 2 && renews; i++) {
+            world_use_relays(world, i);
+            world_settle(world, i);
+        }
+        if (loses && at % 3600 == 0) {
+            world_lose_connections(world);
+            world_run_us(world, 20 * SECOND);
+            stop(world);
+        }
+    }
+}
+
+/*
+ * An allocation is refreshed by the name that made it, which the server takes from its owner past
+ * its expiry (another name would be a stranger's: 441). What has to be allocated anew needs new
+ * credentials.
+ */
+static void test_credentials_expire(void **state)
+{
+    static const struct {
+        const char *kind;
+        bool renews, loses;
+        enum world_path path;
+    } cases[] = {
+        {"random", true, false, PATH_RELAY},
+        {"random", false, false, PATH_RELAY},
+        {"blocked", true, true, PATH_RELAY},
+        {"blocked", false, true, PATH_NONE},
+    };
+
+    (void)state;
+    for (uint64_t seed = 0; seed < seeds; seed++) {
+        bool renews = cases[seed % 4].renews, loses = cases[seed % 4].loses;
+        struct world *world = begin(seed, cases[seed % 4].kind, cases[seed % 4].kind);
+        world_limit_credentials(world, 600);
+        call(world);
+        assert_path(world, seed, PATH_RELAY);
+        hold_for_hours(world, renews, loses);
+        assert_path(world, seed, cases[seed % 4].path);
+        if (cases[seed % 4].path == PATH_RELAY) {
+            assert_int_equal(world->hosts[0].failures + world->hosts[1].failures, 0);
+            uint32_t received = world->hosts[0].data_received;
+            world->hosts[0].data_due = world->hosts[1].data_due = world->now;
+            world->hosts[0].sends_data = world->hosts[1].sends_data = true;
+            world_run_us(world, 10 * SECOND);
+            stop(world);
+            assert_true(world->hosts[0].data_received >= received + 190);
+        }
+        world_free(world);
+    }
+}
+
 /* A socket goes: what stood on it ends, and the other family has the call. */
 static void test_socket_lost(void **state)
 {
@@ -633,18 +691,31 @@ static void test_hopeless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_double_nat),       cmocka_unit_test(test_hairpin),
-        cmocka_unit_test(test_one_lan),          cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_ipv6_relay),       cmocka_unit_test(test_lite),
-        cmocka_unit_test(test_relay_only),       cmocka_unit_test(test_relay_refuses),
-        cmocka_unit_test(test_no_channels),      cmocka_unit_test(test_dead_server),
-        cmocka_unit_test(test_all_servers_dead), cmocka_unit_test(test_role_conflict),
-        cmocka_unit_test(test_short_mappings),   cmocka_unit_test(test_path_dies),
-        cmocka_unit_test(test_everything_dies),  cmocka_unit_test(test_server_dies),
-        cmocka_unit_test(test_relay_dies),       cmocka_unit_test(test_connections_lost),
-        cmocka_unit_test(test_socket_lost),      cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_restart_by_both),  cmocka_unit_test(test_restart_after_failure),
-        cmocka_unit_test(test_heavy_weather),    cmocka_unit_test(test_hopeless),
+        cmocka_unit_test(test_double_nat),
+        cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_one_lan),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_ipv6_relay),
+        cmocka_unit_test(test_lite),
+        cmocka_unit_test(test_relay_only),
+        cmocka_unit_test(test_relay_refuses),
+        cmocka_unit_test(test_no_channels),
+        cmocka_unit_test(test_dead_server),
+        cmocka_unit_test(test_all_servers_dead),
+        cmocka_unit_test(test_role_conflict),
+        cmocka_unit_test(test_short_mappings),
+        cmocka_unit_test(test_path_dies),
+        cmocka_unit_test(test_everything_dies),
+        cmocka_unit_test(test_server_dies),
+        cmocka_unit_test(test_relay_dies),
+        cmocka_unit_test(test_connections_lost),
+        cmocka_unit_test(test_credentials_expire),
+        cmocka_unit_test(test_socket_lost),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_by_both),
+        cmocka_unit_test(test_restart_after_failure),
+        cmocka_unit_test(test_heavy_weather),
+        cmocka_unit_test(test_hopeless),
     };
     if (getenv("SEEDS") != NULL) {
         seeds = strtoull(getenv("SEEDS"), NULL, 10);

@@ -190,7 +190,7 @@ struct shell *shell_new(uint64_t seed)
     assert(shell != NULL);
     shell->seed = seed;
     shell->next_via = SHELL_VIA_RELAY;
-    shell->now = (struct monotime){1000 * MONOTIME_SECOND};
+    shell->now = SHELL_START;
     shell->outbox = malloc(sizeof *shell->outbox);
     assert(shell->outbox != NULL);
     outbox_init(shell->outbox, shell_flush, shell);
@@ -224,7 +224,7 @@ void shell_start(struct shell *shell, const struct turn_nat_behavior *behavior)
     shell->crypto = stun_crypto_new();
     shell->auth = auth_new(shell->auth_policy, nonce_key, shell->crypto);
     assert(shell->auth != NULL);
-    auth_set_wall_clock(shell->auth, shell->now, 1800000000);
+    auth_set_wall_clock(shell->auth, shell->now, SHELL_WALL_S);
     setup.policy = &shell->policy;
     setup.auth = shell->auth;
     setup.crypto = shell->crypto;

@@ -67,6 +67,10 @@ struct shell {
     _Alignas(8) uint8_t packet[8 + PACKET_HEADROOM + SHELL_PACKET_MAX + PACKET_TAILROOM];
 };
 
+/* When it begins, by its clock and by the calendar's. */
+#define SHELL_START ((struct monotime){1000 * MONOTIME_SECOND})
+#define SHELL_WALL_S 1800000000
+
 /*
  * A policy with two users (alice and bob, password "secret"), relays at 192.0.2.1 and 2001:db8::1,
  * ports 50000..50999, everybody else's documentation addresses allowed as peers. Change what

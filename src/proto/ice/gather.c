@@ -112,6 +112,7 @@ static bool is_reflexive_of(const struct stun_address *mapped, const struct stun
 void gather_leg_found(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                       const struct stun_address *mapped, struct outbox *outbox)
 {
+    leg->found = leg->found.us == 0 ? now : leg->found;
     leg->state = LEG_DONE;
     leg->server->told = false;
     leg->due = monotime_add_ms(now, GATHER_KEEPALIVE_MS);
@@ -162,6 +163,10 @@ void gather_leg_lost(struct ice_agent *agent, struct monotime now, struct ice_le
 {
     bool socket_is_there = leg->socket == ICE_NONE || agent->bases[leg->socket].in_use;
 
+    if (leg->found.us != 0 && monotime_reached(now, monotime_add_ms(leg->found, GATHER_STOOD_MS))) {
+        leg->retries = 0;
+    }
+    leg->found.us = 0;
     gather_leg_ended(agent, now, leg, why);
     if (leg->retries < GATHER_RETRIES_MAX && socket_is_there && !agent->gather->closing) {
         leg->state = LEG_WAITING;

@@ -23,6 +23,7 @@
 #define GATHER_KEEPALIVE_MS 15000 /* RFC 8445 §11 */
 #define GATHER_CLOSE_MS 1500      /* how long a Refresh 0 is worth waiting for */
 #define GATHER_RETRIES_MAX 3      /* of an allocation that was lost */
+#define GATHER_STOOD_MS 60000     /* what stood so long is tried as often once more */
 
 struct gather_server {
     struct stun_address address;
@@ -63,8 +64,9 @@ struct ice_leg {
     int socket;                  /* base of the socket, or ICE_NONE: a connection */
     struct stun_address address; /* who is asked: the server, or the one it named instead */
     bool redirected;
-    bool any_family; /* the server refused the family that was asked for */
-    uint8_t retries; /* after a loss; 0: the leg belongs to gathering as such */
+    bool any_family;       /* the server refused the family that was asked for */
+    uint8_t retries;       /* after a loss; 0: the leg belongs to gathering as such */
+    struct monotime found; /* when it had its answer; us 0: it has none */
     struct monotime due;
     uint32_t request, via; /* of a connection */
     bool connected;
