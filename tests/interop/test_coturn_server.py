@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Our client against Debian's coturn server."""
+import time
+
 import foreign
 import postern
+import stunwire
 import tap
 
 foreign.need_coturn()
@@ -87,6 +90,22 @@ def refused_peer():
     foreign.Coturn(port, "--denied-peer-ip", "127.0.0.0-127.255.255.255")
     told = postern.client("turn", f"127.0.0.1:{port}", *CREDENTIALS, "--json")
     tap.equal(told.status, 7, str(told))
+
+
+@tap.test(timeout=40)
+def expired_names():
+    """coturn takes the refresh of an allocation by its name past the expiry, and not by a new name: so calls refresh"""
+    port = postern.free_port()
+    foreign.Coturn(port, "--use-auth-secret", "--static-auth-secret", postern.SECRET, "--stale-nonce", "2")
+    transport = stunwire.Udp(("127.0.0.1", port))
+    tap.cleanup(transport.close)
+    client = stunwire.Client(transport, *stunwire.rest_credential(postern.SECRET, "alice", lifetime=2))
+    client.allocate()
+    time.sleep(4)
+    tap.true(client.refresh(600).number(stunwire.LIFETIME) > 0, "by the name that made it")
+    other = stunwire.Client(transport, *stunwire.rest_credential(postern.SECRET, "alice", lifetime=600))
+    answer = other.try_request(stunwire.REFRESH, [(stunwire.LIFETIME, stunwire.u32(600))])
+    tap.equal(answer.error()[0], 441, "by another name")
 
 
 tap.main()
