@@ -94,4 +94,28 @@ def from_a_stream():
     tap.equal(fields(peer, "127.0.0.1"), DEFAULTS)
 
 
+TICKET = stunwire.MOBILITY_TICKET
+
+
+@tap.test(workers=e2e.WORKERS)
+def goes_with_the_client(workers):
+    """A mobile client that goes from UDP to TCP takes no TTL of its past along, at whichever worker it arrives; back it does"""
+    port = postern.free_port()
+    postern.server(postern.config(port, workers=workers))
+    one, peer = e2e.client(port), e2e.peer()
+    ticket = one.allocate([(TICKET, b"")]).get(TICKET)
+    one.bind_channel(peer.local)
+    hear(peer, "127.0.0.1")
+    for number in range(8):
+        transport = "tcp" if number % 2 else "udp"
+        if number > 0:
+            after = e2e.client(port, transport)
+            ticket = after.refresh(600, [(TICKET, ticket)]).get(TICKET)
+            one = after
+        say(one.transport, "127.0.0.1", 33, EF_ECT0)
+        for _ in range(3):
+            one.send_channel(b"x")
+            tap.equal(fields(peer, "127.0.0.1"), DEFAULTS if transport == "tcp" else (32, EF_ECT0), transport)
+
+
 tap.main()
