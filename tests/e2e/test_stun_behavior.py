@@ -121,6 +121,29 @@ def pads_no_more_than_was_sent():
         tap.true(0 < len(answer.get(stunwire.PADDING)) <= size, f"{len(answer.get(stunwire.PADDING))} of {size}")
 
 
+@tap.test
+def is_no_reflector():
+    """No other host is answered, no padding goes to another port, and what goes there counts in the limit of its source"""
+    ports = (postern.free_port(), postern.free_port())
+    text = postern.config(ports[0], users=False, more=behavior(ports[1]))
+    postern.server(text.replace("unauthenticated_per_source = 0", "unauthenticated_per_source = 20"))
+    asking, victim, elsewhere = e2e.peer(), e2e.peer(), e2e.peer("127.0.0.3")
+    at, port = (PRIMARY, ports[0]), (stunwire.RESPONSE_PORT, struct.pack("!HH", victim.local[1], 0))
+
+    def refused(*attributes):
+        return ask(asking, at, attributes)[0].error()[0]
+
+    tap.equal(refused((stunwire.RESPONSE_ADDRESS, stunwire.pack_address(elsewhere.local))), 420, "RFC 3489's way to do it")
+    tap.equal(refused(port, (stunwire.PADDING, bytes(400))), 400)
+    tap.equal(refused(port, (stunwire.PADDING, b"")), 400)
+    for way in (victim, elsewhere):
+        tap.equal(way.receive(0.3), None)
+    for _ in range(500):
+        asking.send(stunwire.build(stunwire.BINDING, stunwire.REQUEST, [port]), at)
+    told = len(e2e.receive_all(victim, 500, 0.5))
+    tap.true(1 <= told <= 100, f"{told} answers for 500 requests")
+
+
 PUBLIC = ("11.0.0.1", "11.0.0.2")
 
 
