@@ -407,7 +407,7 @@ def odd_lengths_do_no_harm(transport, workers):
 
 @tap.test(timeout=300, **BOTH)
 def twenty_thousand_cycles_leak_no_port(workers):
-    """20,000 allocations and deletions on eight ports: plain, EVEN-PORT, and pairs by RESERVATION-TOKEN; then all eight are free"""
+    """20,000 allocations and deletions on eight ports: plain, EVEN-PORT, and pairs, fetched or not; then all eight are free"""
     port, first = postern.free_port(), postern.free_port(8)
     text = postern.config(port, workers).replace(
         'relay = { addresses = [ "127.0.0.1" ]; };',
@@ -416,11 +416,13 @@ def twenty_thousand_cycles_leak_no_port(workers):
     count = 4000 if process.sanitized else 20000
     one, other = e2e.client(port), e2e.client(port)
     even, pair = [(stunwire.EVEN_PORT, b"\0")], [(stunwire.EVEN_PORT, b"\x80")]
-    for number in range(count // 4):
+    for number in range(count // 5):
         one.allocate()
         one.refresh(0)
         one.allocate(even)
         tap.equal(one.relayed[1] % 2, 0)
+        one.refresh(0)
+        one.allocate(pair)
         one.refresh(0)
         token = one.allocate(pair).get(stunwire.RESERVATION_TOKEN)
         other.allocate([(stunwire.RESERVATION_TOKEN, token)])

@@ -355,8 +355,9 @@ static void test_causes_and_subjects_are_told_apart(void **state)
     (void)state;
     assert_int_equal(log_new(&log, NULL, LOG_INFO, false), 0);
     for (unsigned i = 0; i < 3; i++) {
-        for (char name = 'a'; name < 'f'; name++) {
-            told += log_is_news(log, (struct monotime){1}, causes[i], &name, 1, &repeated);
+        for (unsigned name = 0; name < 5; name++) {
+            told +=
+                log_is_news(log, (struct monotime){1}, causes[i], &name, sizeof name, &repeated);
         }
     }
     assert_in_range(told, 11, 15); /* four collisions among 15 of 256: once in 100,000 runs */
