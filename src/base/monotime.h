@@ -20,6 +20,12 @@ struct monotime {
 /* Later than any moment: "no timer". */
 #define MONOTIME_NEVER ((struct monotime){INT64_MAX})
 
+static inline bool monotime_is_never(struct monotime time)
+{
+    return time.us == INT64_MAX;
+}
+
+/* NEVER stays NEVER. */
 static inline struct monotime monotime_add_us(struct monotime time, int64_t us)
 {
     bool past_the_end = us > 0 && time.us > INT64_MAX - us;

@@ -6,7 +6,7 @@
 
 void timer_arm(struct event *timer, struct monotime now, struct monotime due)
 {
-    if (due.us == MONOTIME_NEVER.us) {
+    if (monotime_is_never(due)) {
         (void)event_del(timer);
     } else {
         (void)timer_arm_us(timer,

@@ -155,7 +155,7 @@ static void repair(struct peer *peer)
     if (!peer->ready || peer->closing) {
         return;
     }
-    if (peer->repair_by.us == MONOTIME_NEVER.us) {
+    if (monotime_is_never(peer->repair_by)) {
         peer->repair_by = monotime_add_ms(clock_now(), REPAIR_MS);
     }
     peer->setup.user.trouble(peer->setup.user.context);

@@ -150,7 +150,7 @@ static const char *close_both(struct world *world)
         world_settle(world, i);
     }
     world_run_us(world, 3 * MONOTIME_SECOND);
-    if (world->hosts[0].closed.us == INT64_MAX || world->hosts[1].closed.us == INT64_MAX) {
+    if (monotime_is_never(world->hosts[0].closed) || monotime_is_never(world->hosts[1].closed)) {
         return "an agent did not close";
     }
     return world->loss_percent == 0 && world->shell->open_count != 0

@@ -322,7 +322,8 @@ void world_gather(struct world *world, int64_t us)
 {
     struct monotime end = monotime_add_us(world->now, us);
 
-    while (world->hosts[0].gathered.us == INT64_MAX || world->hosts[1].gathered.us == INT64_MAX) {
+    while (monotime_is_never(world->hosts[0].gathered) ||
+           monotime_is_never(world->hosts[1].gathered)) {
         if (!step(world, end)) {
             return;
         }

@@ -186,7 +186,7 @@ static void tell_event(const struct world *world, int index, const struct ice_ev
     char local[ADDRESS_TEXT_SIZE], remote[ADDRESS_TEXT_SIZE];
     bool candidate = event->type == ICE_LOCAL_CANDIDATE;
     const struct ice_candidate *ours = candidate ? &event->candidate : &event->pair.local;
-    bool called = world->called.us != INT64_MAX;
+    bool called = !monotime_is_never(world->called);
 
     if (!world->tells) {
         return;

@@ -213,7 +213,7 @@ static inline bool pair_step(struct data_pair *pair)
     struct monotime due = pair_due(pair);
     struct flying one;
 
-    if (due.us == INT64_MAX) {
+    if (monotime_is_never(due)) {
         return false;
     }
     /* No less than a step, so that a due time in the past does not stop the world. */

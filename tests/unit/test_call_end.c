@@ -128,7 +128,7 @@ static int64_t run_call(struct data_pair *pair, bool with_service)
             tell_bye(&call.a, &call.b);
             tell_bye(&call.b, &call.a);
         }
-        if ((call.a.done || call.b.done) && done.us == MONOTIME_NEVER.us) {
+        if ((call.a.done || call.b.done) && monotime_is_never(done)) {
             done = virtual_now;
         }
     }

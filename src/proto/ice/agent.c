@@ -241,6 +241,17 @@ int ice_base_send(struct ice_agent *agent, struct monotime now, int base,
     return 0;
 }
 
+uint8_t *ice_reserve(struct outbox *outbox, uint32_t capacity)
+{
+    return outbox_reserve(outbox, ICE_HEADROOM + capacity + ICE_TAILROOM) + ICE_HEADROOM;
+}
+
+struct packet ice_packet(uint8_t *bytes, int size)
+{
+    return (struct packet){
+        .bytes = bytes, .size = (uint32_t)size, .headroom = ICE_HEADROOM, .tailroom = ICE_TAILROOM};
+}
+
 static struct ice_pair *find_pair(struct ice_agent *agent, int base,
                                   const struct stun_address *source)
 {
@@ -366,7 +377,7 @@ void ice_unreachable(struct ice_agent *agent, struct monotime now, uint32_t via,
     const struct ice_pair *pair = base == ICE_NONE ? NULL : find_pair(agent, base, remote);
     bool in_use =
         pair != NULL && agent->selected != ICE_NONE && pair == &agent->pairs[agent->selected];
-    if (in_use && pair->valid && agent->suspect_due.us == INT64_MAX && !agent->setup.lite) {
+    if (in_use && pair->valid && monotime_is_never(agent->suspect_due) && !agent->setup.lite) {
         ice_consent_suspect(agent, now);
         ice_run(agent, now, outbox);
     }

@@ -23,7 +23,7 @@ uint32_t ice_priority(enum ice_candidate_type type, uint16_t local_preference)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-static bool is_private_ipv4(const uint8_t *ip)
+static bool is_special_ipv4(const uint8_t *ip)
 {
     return ip[0] == 0 || ip[0] == 10 || ip[0] == 127 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
            (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
@@ -40,14 +40,13 @@ bool ice_address_is_public(const struct stun_address *address)
 {
     const uint8_t *ip = address->ip;
     if (address->family == STUN_FAMILY_IPV4) {
-        return !is_private_ipv4(ip);
+        return !is_special_ipv4(ip);
     }
     return address->family == STUN_FAMILY_IPV6 && ip[0] != 0xff && (ip[0] & 0xfe) != 0xfc &&
            !ice_address_is_link_local(address) && !address_is_loopback(address) &&
            !address_is_unspecified(address);
 }
 
-/* Whether one may send to it at all: an address of one host, and a port. */
 bool ice_address_is_host(const struct stun_address *address)
 {
     const uint8_t *ip = address->ip;
@@ -295,7 +294,6 @@ bool ice_base_is_paired(const struct ice_agent *agent, int base)
     return local != ICE_NONE && is_shown(agent, &agent->locals[local]);
 }
 
-/* What stands for a pair's own side: the candidate that its checks found, else the base. */
 void ice_local_describe(const struct ice_agent *agent, int base, int mapped,
                         struct ice_endpoint *out)
 {

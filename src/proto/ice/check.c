@@ -87,15 +87,12 @@ bool ice_check_send(struct ice_agent *agent, struct monotime now, struct ice_pai
     if (!repeated) {
         attempt = new_attempt(agent, now, pair);
     }
-    uint8_t *room = outbox_reserve(outbox, ICE_HEADROOM + CHECK_SIZE_MAX + ICE_TAILROOM);
-    int size = build_check(agent, pair, attempt, room + ICE_HEADROOM);
+    uint8_t *bytes = ice_reserve(outbox, CHECK_SIZE_MAX);
+    int size = build_check(agent, pair, attempt, bytes);
     if (size < 0) {
         return false;
     }
-    struct packet packet = {.bytes = room + ICE_HEADROOM,
-                            .size = (uint32_t)size,
-                            .headroom = ICE_HEADROOM,
-                            .tailroom = ICE_TAILROOM};
+    struct packet packet = ice_packet(bytes, size);
     pair->hops = hops;
     pair->sent_at = now; /* also when it could not go: the next try has its time */
     if (ice_base_send(agent, now, pair->base, &agent->remotes[pair->remote].address, &packet, hops,

@@ -22,7 +22,7 @@ struct check {
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(struct ice_agent *agent, struct monotime now, const struct check *check,
-                   const struct stun_view *request, struct stun_builder *builder, uint8_t *room,
+                   const struct stun_view *request, struct stun_builder *builder, uint8_t *bytes,
                    const struct stun_key *key, struct outbox *outbox)
 {
     if (key != NULL) {
@@ -33,10 +33,7 @@ static void answer(struct ice_agent *agent, struct monotime now, const struct ch
     if (size < 0 || (key == NULL && (size_t)size > request->size)) {
         return; /* a stranger gets no more bytes than it sent: its address may be another's */
     }
-    struct packet packet = {.bytes = room + ICE_HEADROOM,
-                            .size = (uint32_t)size,
-                            .headroom = ICE_HEADROOM,
-                            .tailroom = ICE_TAILROOM};
+    struct packet packet = ice_packet(bytes, size);
     if (ice_base_send(agent, now, check->base, &check->source, &packet, 0, outbox) == 0) {
         agent->counters.checks_answered++;
     }
@@ -45,10 +42,9 @@ static void answer(struct ice_agent *agent, struct monotime now, const struct ch
 static uint8_t *begin(struct stun_builder *builder, enum stun_class message_class,
                       const struct stun_view *request, struct outbox *outbox)
 {
-    uint8_t *room = outbox_reserve(outbox, ICE_HEADROOM + ANSWER_SIZE_MAX + ICE_TAILROOM);
-    stun_builder_begin_answer(builder, room + ICE_HEADROOM, ANSWER_SIZE_MAX, message_class,
-                              request);
-    return room;
+    uint8_t *bytes = ice_reserve(outbox, ANSWER_SIZE_MAX);
+    stun_builder_begin_answer(builder, bytes, ANSWER_SIZE_MAX, message_class, request);
+    return bytes;
 }
 
 static void answer_success(struct ice_agent *agent, struct monotime now, const struct check *check,
@@ -56,9 +52,9 @@ static void answer_success(struct ice_agent *agent, struct monotime now, const s
                            struct outbox *outbox)
 {
     struct stun_builder builder;
-    uint8_t *room = begin(&builder, STUN_SUCCESS, request, outbox);
+    uint8_t *bytes = begin(&builder, STUN_SUCCESS, request, outbox);
     stun_builder_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, &check->source);
-    answer(agent, now, check, request, &builder, room, key, outbox);
+    answer(agent, now, check, request, &builder, bytes, key, outbox);
 }
 
 static void answer_error(struct ice_agent *agent, struct monotime now, const struct check *check,
@@ -66,9 +62,9 @@ static void answer_error(struct ice_agent *agent, struct monotime now, const str
                          struct outbox *outbox)
 {
     struct stun_builder builder;
-    uint8_t *room = begin(&builder, STUN_ERROR, request, outbox);
+    uint8_t *bytes = begin(&builder, STUN_ERROR, request, outbox);
     stun_builder_put_error(&builder, code, NULL);
-    answer(agent, now, check, request, &builder, room, key, outbox);
+    answer(agent, now, check, request, &builder, bytes, key, outbox);
 }
 
 static void answer_unknown(struct ice_agent *agent, struct monotime now, const struct check *check,
@@ -76,10 +72,10 @@ static void answer_unknown(struct ice_agent *agent, struct monotime now, const s
                            const struct stun_key *key, struct outbox *outbox)
 {
     struct stun_builder builder;
-    uint8_t *room = begin(&builder, STUN_ERROR, request, outbox);
+    uint8_t *bytes = begin(&builder, STUN_ERROR, request, outbox);
     stun_builder_put_error(&builder, 420, NULL);
     stun_builder_put_unknown(&builder, types, count);
-    answer(agent, now, check, request, &builder, room, key, outbox);
+    answer(agent, now, check, request, &builder, bytes, key, outbox);
 }
 
 /* ---- whose it is ----------------------------------------------------------------------------- */

@@ -314,7 +314,7 @@ static void fill_tokens(struct ice_agent *agent, struct monotime now)
 {
     int64_t pace = (int64_t)agent->setup.pace_ms * MONOTIME_MILLISECOND;
     int64_t more = monotime_difference_us(now, agent->tokens_at) / pace;
-    if (agent->tokens_at.us == INT64_MAX || agent->tokens + more >= BURST) {
+    if (monotime_is_never(agent->tokens_at) || agent->tokens + more >= BURST) {
         agent->tokens = BURST;
         agent->tokens_at = now;
     } else if (more > 0) {

@@ -2,12 +2,13 @@
 /*
  * Consent of the peer to be sent to (RFC 7675), and what is done when it goes silent.
  *
- *   selected pair   a check each 4 to 6 s; consent ends consent_ms after the last answer
- *   silent pair     a consent check without an answer after a second, or data sent and nothing
- * heard for two: ordinary checks of all valid pairs; two seconds later a spare one that has
- * answered is used disconnected    nothing heard for 8 s: all pairs are checked, also those that
- * had failed spare pairs     the best few valid ones are checked each 15 s, which keeps their NATs'
- * mappings
+ * - The selected pair has a check each 4 to 6 s. Consent ends consent_ms after the last answer.
+ * - It is silent when a consent check has no answer after a second, or data were sent and nothing
+ *   was heard for two: then all valid pairs have ordinary checks, and two seconds later a spare one
+ *   that has answered is used.
+ * - When nothing was heard for 8 s it is disconnected: all pairs are checked, also those that had
+ *   failed.
+ * - The best few of the other valid pairs are spare: a check each 15 s keeps their NATs' mappings.
  *
  * A lite agent sends no checks: it takes the peer's as its consent, and keeps mappings alive by
  * Binding indications (RFC 8445 §11).
@@ -54,12 +55,8 @@ void ice_consent_heard(struct ice_agent *agent, struct monotime now, struct ice_
     }
 }
 
-/* ---- selected -------------------------------------------------------------------------------- */
-
-static struct monotime earlier_of_unset(struct monotime a, int64_t us)
-{
-    return a.us == INT64_MAX ? MONOTIME_NEVER : monotime_add_us(a, us);
-}
+/* ---- the selected pair
+ * -------------------------------------------------------------------------------- */
 
 static struct monotime last_consent(const struct ice_agent *agent, const struct ice_pair *pair)
 {
@@ -68,8 +65,8 @@ static struct monotime last_consent(const struct ice_agent *agent, const struct 
 
 struct monotime ice_consent_expiry(const struct ice_agent *agent, const struct ice_pair *pair)
 {
-    return earlier_of_unset(last_consent(agent, pair),
-                            agent->setup.consent_ms * MONOTIME_MILLISECOND);
+    return monotime_add_us(last_consent(agent, pair),
+                           agent->setup.consent_ms * MONOTIME_MILLISECOND);
 }
 
 static void check_selected(struct ice_agent *agent, struct monotime now, struct ice_pair *pair,
@@ -83,7 +80,7 @@ static void check_selected(struct ice_agent *agent, struct monotime now, struct 
     if (pair->state == PAIR_SUCCEEDED && !pair->triggered) {
         ice_check_send(agent, now, pair, false, 0, outbox);
     }
-    if (agent->suspect_due.us == INT64_MAX) {
+    if (monotime_is_never(agent->suspect_due)) {
         agent->suspect_due =
             monotime_add_us(now, SUSPECT_US + 2 * (pair->rtt_us > 0 ? pair->rtt_us : 0));
         agent->suspect_since = now;
@@ -102,7 +99,7 @@ static void recheck(struct ice_agent *agent, struct monotime now, bool failed_to
 
 static bool since(struct monotime a, struct monotime b)
 {
-    return a.us != INT64_MAX && !monotime_before(a, b);
+    return !monotime_is_never(a) && !monotime_before(a, b);
 }
 
 static void check_suspect(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
@@ -132,7 +129,7 @@ void ice_consent_suspect(struct ice_agent *agent, struct monotime now)
 void ice_consent_sending(struct ice_agent *agent, struct monotime now, struct ice_pair *pair)
 {
     pair->sent_at = now;
-    if (agent->setup.lite || agent->suspect_due.us != INT64_MAX || !pair->valid ||
+    if (agent->setup.lite || !monotime_is_never(agent->suspect_due) || !pair->valid ||
         monotime_difference_us(now, pair->heard_at) < SILENT_US) {
         return;
     }
@@ -142,7 +139,7 @@ void ice_consent_sending(struct ice_agent *agent, struct monotime now, struct ic
 static void disconnect(struct ice_agent *agent, struct monotime now, const struct ice_pair *pair)
 {
     if (agent->state != ICE_STATE_CONNECTED ||
-        !monotime_reached(now, earlier_of_unset(pair->heard_at, DISCONNECTED_US))) {
+        !monotime_reached(now, monotime_add_us(pair->heard_at, DISCONNECTED_US))) {
         return;
     }
     agent->state = ICE_STATE_DISCONNECTED;
@@ -150,7 +147,8 @@ static void disconnect(struct ice_agent *agent, struct monotime now, const struc
     recheck(agent, now, true);
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- spare pairs, and the end
+ * ------------------------------------------------------------------------------------- */
 
 static void retire(struct ice_agent *agent, struct ice_pair *pair)
 {
@@ -182,7 +180,7 @@ static bool is_spare(const struct ice_agent *agent, size_t index)
 
 static struct monotime spare_due(const struct ice_pair *pair)
 {
-    return earlier_of_unset(pair->sent_at, SPARE_US);
+    return monotime_add_us(pair->sent_at, SPARE_US);
 }
 
 static void tend_spares(struct ice_agent *agent, struct monotime now)
@@ -205,15 +203,12 @@ static void send_keepalive(struct ice_agent *agent, struct monotime now, struct 
     uint8_t id[STUN_TRANSACTION_ID_SIZE];
     struct stun_builder builder;
     const uint32_t capacity = STUN_HEADER_SIZE + 8;
-    uint8_t *room = outbox_reserve(outbox, ICE_HEADROOM + capacity + ICE_TAILROOM);
+    uint8_t *bytes = ice_reserve(outbox, capacity);
     stun_new_id(id, agent->setup.random, agent->setup.random_context);
-    stun_builder_begin(&builder, room + ICE_HEADROOM, capacity, STUN_INDICATION, STUN_BINDING, id);
+    stun_builder_begin(&builder, bytes, capacity, STUN_INDICATION, STUN_BINDING, id);
     stun_builder_put_fingerprint(&builder);
     int size = stun_builder_finish(&builder);
-    struct packet packet = {.bytes = room + ICE_HEADROOM,
-                            .size = (uint32_t)size,
-                            .headroom = ICE_HEADROOM,
-                            .tailroom = ICE_TAILROOM};
+    struct packet packet = ice_packet(bytes, size);
     if (size > 0) {
         ice_base_send(agent, now, pair->base, &agent->remotes[pair->remote].address, &packet, 0,
                       outbox);
@@ -223,8 +218,8 @@ static void send_keepalive(struct ice_agent *agent, struct monotime now, struct 
 
 static struct monotime keepalive_due(const struct ice_pair *pair)
 {
-    return earlier_of_unset(pair->sent_at.us == INT64_MAX ? pair->valid_since : pair->sent_at,
-                            KEEPALIVE_US);
+    return monotime_add_us(monotime_is_never(pair->sent_at) ? pair->valid_since : pair->sent_at,
+                           KEEPALIVE_US);
 }
 
 static bool has_lost_its_pair(const struct ice_agent *agent)
@@ -241,11 +236,11 @@ static bool has_lost_its_pair(const struct ice_agent *agent)
 static void look_for_another(struct ice_agent *agent, struct monotime now)
 {
     bool restarting =
-        agent->first_valid.us == INT64_MAX && monotime_before(now, agent->patience_end);
+        monotime_is_never(agent->first_valid) && monotime_before(now, agent->patience_end);
     if (restarting) {
         agent->state = ICE_STATE_CHECKING;
         ice_event_add(agent, ICE_DISCONNECTED);
-    } else if (agent->lost_end.us == INT64_MAX) {
+    } else if (monotime_is_never(agent->lost_end)) {
         agent->lost_end = monotime_add_ms(now, agent->setup.consent_ms);
         if (agent->state == ICE_STATE_CONNECTED) {
             agent->state = ICE_STATE_DISCONNECTED;
@@ -301,7 +296,8 @@ struct monotime ice_consent_due(const struct ice_agent *agent)
     }
     if (has_lost_its_pair(agent)) {
         struct monotime at_once = {0};
-        return agent->lost_end.us == INT64_MAX ? at_once : monotime_earlier(due, agent->lost_end);
+        return monotime_is_never(agent->lost_end) ? at_once
+                                                  : monotime_earlier(due, agent->lost_end);
     }
     if (agent->selected == ICE_NONE) {
         return due;
@@ -313,7 +309,7 @@ struct monotime ice_consent_due(const struct ice_agent *agent)
         due = monotime_earlier(due, monotime_earlier(agent->consent_due, agent->suspect_due));
     }
     if (agent->state == ICE_STATE_CONNECTED && !agent->both_lite) {
-        due = monotime_earlier(due, earlier_of_unset(pair->heard_at, DISCONNECTED_US));
+        due = monotime_earlier(due, monotime_add_us(pair->heard_at, DISCONNECTED_US));
     }
     return due;
 }

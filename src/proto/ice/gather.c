@@ -44,8 +44,6 @@ static bool is_under_way(const struct ice_leg *leg)
     return leg->state == LEG_WAITING || leg->state == LEG_CONNECTING || leg->state == LEG_ASKING;
 }
 
-/* Whether a reflexive address of the base may still come: one answer is enough, and a dead server
- * beside it keeps nobody waiting. */
 void gather_note_pending(struct ice_agent *agent, int socket)
 {
     bool pending = false, answered = false;
@@ -87,7 +85,6 @@ static void tell_failure(struct ice_agent *agent, struct gather_server *server, 
     snprintf(entry->failure_text, sizeof entry->failure_text, "%s", why);
 }
 
-/* A server has failed when nobody can reach it: one bad interface is not its fault. */
 void gather_tell_server(struct ice_agent *agent, struct gather_server *server, const char *why)
 {
     for (const struct ice_leg *leg = agent->gather->legs; leg != NULL; leg = leg->next) {

@@ -34,18 +34,12 @@ static bool is_wanted(const struct ice_agent *agent, const struct gather_server 
            (server->transport == TRANSPORT_UDP && agent->setup.relay != ICE_RELAY_ONLY);
 }
 
-static bool is_link_local(const struct stun_address *address)
-{
-    return address->family == STUN_FAMILY_IPV6 && address->ip[0] == 0xFE &&
-           (address->ip[1] & 0xC0) == 0x80;
-}
-
 /* What is bound to the loopback or to one link gets no further than that. */
 static bool may_reach(const struct stun_address *socket, const struct stun_address *server)
 {
     return socket->family == server->family &&
            (!address_is_loopback(socket) || address_is_loopback(server)) &&
-           (!is_link_local(socket) || is_link_local(server));
+           (!ice_address_is_link_local(socket) || ice_address_is_link_local(server));
 }
 
 static bool is_within_caps(const struct ice_agent *agent, const struct gather_server *server,

@@ -3,18 +3,20 @@
  * An ICE agent (RFC 8445, full and lite; trickle RFC 8838) for one data stream of one component, as
  * a data channel needs it. No socket, no clock: packets and time in, packets and events out.
  *
- *   agent        the agent's life, its descriptions, the way of a packet
- *   candidate_table  local and remote candidates: priorities, foundations, pruning
- *   gather       server-reflexive and relayed candidates from several servers side by side
- *   relay        a TURN client as a way to send, and what arrives by it
+ *   agent            the agent's life, its descriptions, the way of a packet
+ *   candidate_table  bases, local and remote candidates: priorities, foundations, pruning
+ *   gather           server-reflexive and relayed candidates from several servers side by side;
+ *                    gather_server: servers and sockets, gather_leg: one server asked from one
+ *   relay            a TURN client as a way to send, and what arrives by it
  *   pair, checklist  pairs, their order and states
- *   check        connectivity checks out and in, triggered checks, role conflict
- *   opener       first packets that shall open our own firewall and not reach the peer's
- *   knock        a first check to a relay that may not let us in yet, said again soon
- *   nomination   who chooses, when, and what is selected
- *   consent      RFC 7675
- *   old_session  what goes on from before a restart
- *   lite         what a lite agent does of all this
+ *   check, check_in  connectivity checks out and in, triggered checks, role conflict
+ *   opener           first packets that shall open our own firewall and not reach the peer's
+ *   knock            a first check to a relay that may not let us in yet, said again soon
+ *   nomination       who chooses, when, and what is selected
+ *   consent          RFC 7675
+ *   old_session      what goes on from before a restart
+ *   lite             what a lite agent does of all this
+ *   event            what the shell is told
  *
  * Nothing waits for gathering to be complete: local candidates come out as events as they are
  * found, remote ones go in as they arrive, before or after the remote credentials.
@@ -168,8 +170,7 @@ void ice_unreachable(struct ice_agent *agent, struct monotime now, uint32_t via,
 void ice_tick(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 struct monotime ice_due(const struct ice_agent *agent);
 
-/* ---- events
- * --------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 enum ice_event_type {
     ICE_LOCAL_CANDIDATE, /* `candidate`: tell the peer */

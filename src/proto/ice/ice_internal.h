@@ -225,6 +225,9 @@ struct ice_agent {
 enum ice_input ice_arrived(struct ice_agent *agent, struct monotime now, int base,
                            const struct stun_address *source, struct packet *packet,
                            struct packet *data, struct outbox *outbox);
+/* Room for a message of ours, with what a relay needs around it; and the packet that it makes. */
+uint8_t *ice_reserve(struct outbox *outbox, uint32_t capacity);
+struct packet ice_packet(uint8_t *bytes, int size);
 /* Sends by a base: 0, or a negative errno of the relay. `hops` 0: no limit; relays ignore it. */
 int ice_base_send(struct ice_agent *agent, struct monotime now, int base,
                   const struct stun_address *remote, struct packet *packet, uint8_t hops,
@@ -377,8 +380,7 @@ bool ice_checklist_has_failed(const struct ice_agent *agent);
 /* Openers that are no longer called for become full checks at once. */
 void ice_checklist_review_openers(struct ice_agent *agent, struct monotime now);
 
-/* ---- check.c, check_in.c
- * --------------------------------------------------------------------------------- */
+/* ---- check.c, check_in.c --------------------------------------------------------------------- */
 
 /* A new transaction, or the same once more. False when the base could not send. */
 bool ice_check_send(struct ice_agent *agent, struct monotime now, struct ice_pair *pair, bool again,

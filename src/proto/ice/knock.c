@@ -24,7 +24,7 @@ bool ice_knock_follows(struct ice_agent *agent, struct monotime now, struct ice_
 {
     if (agent->remotes[pair->remote].type != ICE_RELAYED ||
         agent->bases[pair->base].relay != NULL || pair->heard || pair->valid ||
-        agent->informed.us != INT64_MAX || pair->knocks >= sizeof waits_ms ||
+        !monotime_is_never(agent->informed) || pair->knocks >= sizeof waits_ms ||
         agent->knocks >= KNOCKS_MAX) {
         return false;
     }

@@ -24,7 +24,7 @@
 
 static bool is_fresh(const struct ice_pair *pair, struct monotime now)
 {
-    return !pair->doubted && pair->heard_at.us != INT64_MAX &&
+    return !pair->doubted && !monotime_is_never(pair->heard_at) &&
            monotime_difference_us(now, pair->heard_at) < FRESH_US;
 }
 
@@ -85,7 +85,7 @@ static void use(struct ice_agent *agent, struct monotime now, int index, struct 
     agent->used_nominated = pair->nominated;
     agent->has_old = false;
     agent->lost_end = MONOTIME_NEVER;
-    if (agent->first_valid.us == INT64_MAX) {
+    if (monotime_is_never(agent->first_valid)) {
         agent->first_valid = now;
     }
     ice_consent_begin(agent, now);
@@ -157,15 +157,15 @@ static struct monotime nomination_time(const struct ice_agent *agent, const stru
 }
 
 /* The pair that is to be nominated now or at `*when`; NULL: none. */
-static struct ice_pair *candidate(struct ice_agent *agent, struct monotime now,
-                                  struct monotime *when)
+static struct ice_pair *pair_to_nominate(struct ice_agent *agent, struct monotime now,
+                                         struct monotime *when)
 {
     struct ice_pair *best = nominates(agent) ? best_valid(agent, now) : NULL;
     const struct ice_pair *nominated = best_nominated(agent, now);
     if (best == NULL || best->nominated || best->nominate) {
         return NULL;
     }
-    if (nominated != NULL && agent->first_nominated.us != INT64_MAX &&
+    if (nominated != NULL && !monotime_is_never(agent->first_nominated) &&
         monotime_difference_us(now, agent->first_nominated) >=
             agent->setup.upgrade_ms * MONOTIME_MILLISECOND) {
         return NULL;
@@ -177,7 +177,7 @@ static struct ice_pair *candidate(struct ice_agent *agent, struct monotime now,
 static void review_nomination(struct ice_agent *agent, struct monotime now)
 {
     struct monotime when;
-    struct ice_pair *pair = candidate(agent, now, &when);
+    struct ice_pair *pair = pair_to_nominate(agent, now, &when);
     if (pair == NULL || monotime_before(now, when)) {
         return;
     }
@@ -191,7 +191,7 @@ static void review_nomination(struct ice_agent *agent, struct monotime now)
 struct monotime ice_nomination_due(struct ice_agent *agent, struct monotime now)
 {
     struct monotime when = MONOTIME_NEVER;
-    return candidate(agent, now, &when) == NULL ? MONOTIME_NEVER : when;
+    return pair_to_nominate(agent, now, &when) == NULL ? MONOTIME_NEVER : when;
 }
 
 void ice_nomination_review(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
@@ -208,7 +208,7 @@ static void note_nominated(struct ice_agent *agent, struct monotime now, struct 
         pair->nominated_at = now;
     }
     pair->nominated = true;
-    if (agent->first_nominated.us == INT64_MAX) {
+    if (monotime_is_never(agent->first_nominated)) {
         agent->first_nominated = now;
     }
 }

@@ -42,7 +42,7 @@ struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_b
     if (agent->role == ICE_CONTROLLING) {
         known = monotime_earlier(known, agent->remote_known);
     }
-    if (known.us == INT64_MAX || base->told.us == INT64_MAX) {
+    if (monotime_is_never(known) || monotime_is_never(base->told)) {
         return MONOTIME_NEVER;
     }
     if (monotime_before(agent->described, base->told)) {
@@ -54,7 +54,6 @@ struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_b
     return monotime_before(known, heeded) ? heeded : known;
 }
 
-/* Whether the peer, as far as we know, has not begun to send to this socket. */
 bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now,
                               const struct ice_pair *pair)
 {
