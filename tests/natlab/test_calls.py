@@ -159,7 +159,7 @@ def survives_loss(option):
     net = calls.make(nats.EI_APD, nats.FIREWALL)
     for turn in range(3):
         net.lose(30, "udp")
-        outcome = calls.call(net, ("alice", "bob")[turn % 2], (option,), (option,), size=20000, timeout=80, hold=0.3)
+        outcome = calls.call(net, ("alice", "bob")[turn % 2], (option,), (option,), size=4000, timeout=80, hold=0.3)
         net.lose(0)
         tap.true(outcome.good, outcome.words)
 
