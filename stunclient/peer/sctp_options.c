@@ -9,7 +9,7 @@
 #define RTO_MIN_MS 250
 #define RTO_INITIAL_MS 500
 #define RTO_MAX_MS 3000
-#define LAST_RTO_MAX_MS 1000 /* of goodbyes: few and small packets, for which somebody waits */
+#define RTO_SOON_MAX_MS 1000 /* see sctp_limit_backoff */
 #define INIT_ATTEMPTS_MAX 24 /* about a minute */
 
 bool sctp_set_option(struct sctp_peer *peer, int level, int name, const void *value, size_t size)
@@ -59,11 +59,13 @@ static bool set_timers(struct sctp_peer *peer)
            SET_OPTION(peer, SCTP_DELAYED_SACK, sack);
 }
 
-void sctp_peer_hurry(struct sctp_peer *peer)
+void sctp_limit_backoff(struct sctp_peer *peer, bool soon)
 {
-    struct sctp_rtoinfo rto = {.srto_max = LAST_RTO_MAX_MS, .srto_min = RTO_MIN_MS};
+    struct sctp_rtoinfo rto = {.srto_max = soon ? RTO_SOON_MAX_MS : RTO_MAX_MS,
+                               .srto_min = RTO_MIN_MS};
 
-    if (!peer->over) {
+    if (peer->says_soon != soon) {
+        peer->says_soon = soon;
         (void)SET_OPTION(peer, SCTP_RTOINFO, rto);
     }
 }

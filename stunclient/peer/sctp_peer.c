@@ -30,6 +30,8 @@
 #define PROBES_MAX 200
 #define RTT_UNKNOWN_MAX_US 500000
 #define RTT_ERROR_MAX_US 250000
+/* A quarter of the shorter limit of the backoff. */
+#define RTT_SHORT_MS 250
 
 /* ---- what goes out --------------------------------------------------------------------------- */
 
@@ -165,21 +167,36 @@ static void probe(struct sctp_peer *peer)
  * trip. Where some were lost these are seconds, and it then sends nothing again for several times
  * as long. An average forgets such a beginning only by many right samples, an eighth each.
  */
-static void mend_round_trip(struct sctp_peer *peer)
+static void mend_round_trip(struct sctp_peer *peer, uint32_t measured_ms)
 {
     uint32_t rtt_us = peer->setup.rtt_us;
     uint32_t credible_us = rtt_us == 0 ? RTT_UNKNOWN_MAX_US : RTT_ERROR_MAX_US + 2 * rtt_us;
+
+    if (measured_ms <= credible_us / 1000) {
+        peer->probes = 0;
+    } else if (peer->probes > 0) {
+        peer->probes--;
+        probe(peer);
+    }
+}
+
+/* Where answers come soon, or nothing but goodbyes is left, waiting longer for one that has been
+ * lost several times helps nobody. */
+static void watch_round_trip(struct sctp_peer *peer)
+{
     struct sctp_status status;
 
-    if (!peer->up || peer->over || peer->probes == 0) {
-        return;
+    if (peer->up && !peer->over && get_status(peer, &status)) {
+        uint32_t measured_ms = status.sstat_primary.spinfo_srtt;
+        mend_round_trip(peer, measured_ms);
+        sctp_limit_backoff(peer, peer->hurried || measured_ms <= RTT_SHORT_MS);
     }
-    if (!get_status(peer, &status) || status.sstat_primary.spinfo_srtt <= credible_us / 1000) {
-        peer->probes = 0;
-        return;
-    }
-    peer->probes--;
-    probe(peer);
+}
+
+void sctp_peer_hurry(struct sctp_peer *peer)
+{
+    peer->hurried = true;
+    watch_round_trip(peer);
 }
 
 static void note_received(struct sctp_peer *peer, const uint8_t *packet, size_t size)
@@ -270,7 +287,7 @@ static void shut_down_when_acknowledged(struct sctp_peer *peer)
 void sctp_peer_tick(struct sctp_peer *peer, struct monotime now)
 {
     sctp_stack_advance(now);
-    mend_round_trip(peer);
+    watch_round_trip(peer);
     shut_down_when_acknowledged(peer);
     if (!is_owed(peer)) {
         peer->heard = now;

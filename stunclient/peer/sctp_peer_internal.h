@@ -30,6 +30,8 @@ struct sctp_peer {
     bool connected;          /* connect has been called */
     bool up;
     unsigned probes;  /* HEARTBEATs that may be sent yet, see mend_round_trip */
+    bool hurried;     /* only the last words are left */
+    bool says_soon;   /* see sctp_limit_backoff */
     bool closing;     /* shutdown has been asked for */
     bool shut_down;   /* and called */
     bool owes_sack;   /* what has come last is not acknowledged yet */
@@ -75,6 +77,8 @@ bool sctp_stack_accepts(const uint8_t *packet, size_t size);
  */
 
 bool sctp_set_option(struct sctp_peer *peer, int level, int name, const void *value, size_t size);
+/* Whether what is lost again and again is repeated each second at least, or each third one. */
+void sctp_limit_backoff(struct sctp_peer *peer, bool soon);
 /* All that a new socket needs. */
 bool sctp_set_options(struct sctp_peer *peer);
 
