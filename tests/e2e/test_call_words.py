@@ -137,14 +137,16 @@ def forwards_that_are_not_made():
 @tap.test
 def what_cannot_be_used_is_told_at_once():
     """a report that cannot be written, a password from the standard input that the call needs, no service, no name"""
+    folder = postern.temporary_folder()
     call = ("call", "bob", "--server", "tcp://127.0.0.1:1", "--user", "a")
-    for words, *wrong in (("the report cannot be written to /none/x", *call, "--password", "b", "--report", "/none/x"),
+    nowhere = str(folder / "none/x")
+    for words, *wrong in ((f"the report cannot be written to {nowhere}", *call, "--password", "b", "--report", nowhere),
                           ("standard input is what the call carries", *call, "--password-file", "-"),
                           ("no rendezvous service is named", "listen"), ("nobody is named to be called", "call"),
                           ("PORT:HOST:PORT", *call, "-L", "80"), ("HOST:PORT", *call, "-W", "host"),
                           ("exclude each other", *call, "-W", "h:1", "-L", "1:h:1"), ("contradict", *call, "--relay-only", "--no-relay"),
                           ("a network interface of this host", *call, "--iface", "nowhere")):
-        result = client.run(*wrong, status=client.USAGE, env={"XDG_CONFIG_HOME": "/none", "POSTERN_SERVER": ""})
+        result = client.run(*wrong, status=client.USAGE, env={"XDG_CONFIG_HOME": str(folder / "config"), "POSTERN_SERVER": ""})
         tap.true(words in result.err, result.err)
 
 
