@@ -11,9 +11,10 @@ struct tcp_race;
 #define TCP_RACE_PROBLEM_SIZE 256
 
 struct tcp_race_user {
-    /* A connection stands; the descriptor is the user's from now on. */
+    /* A connection stands; the descriptor is the user's from now on, `address` is lent. */
     void (*won)(void *context, int descriptor, const struct stun_address *address);
-    /* No address has answered. `problem` says why, of each: the end of a sentence; may be empty. */
+    /* No address has answered. `problem` says why, of each: the end of a sentence, lent until the
+     * race is freed; may be empty. */
     void (*lost)(void *context, const char *problem);
     void *context;
 };

@@ -348,9 +348,9 @@ static void on_connected(void *context, int descriptor, const struct stun_addres
 static void on_not_connected(void *context, const char *problem)
 {
     struct channel *channel = context;
+    fail_forward(channel, problem); /* it is lent by the race */
     tcp_race_free(channel->race);
     channel->race = NULL;
-    fail_forward(channel, problem);
     channel->channels->setup.user.settle(channel->channels->setup.user.context);
 }
 
