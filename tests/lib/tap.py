@@ -129,8 +129,9 @@ def main(argv=None):
     """Runs the tests (those that match a pattern of argv, if any are given) and exits."""
     patterns = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that cleanups run
+    part, parts = map(int, os.environ.get("TAP_PART", "1/1").split("/"))  # "2/3": every third, from the second on
     number = failed = 0
-    for title, function, arguments, timeout in _tests:
+    for title, function, arguments, timeout in _tests[part - 1::parts]:
         if patterns and not any(re.search(pattern, title) for pattern in patterns):
             continue
         number += 1
