@@ -19,7 +19,8 @@ SCHEMA = client.schema("call")
 
 def need_calls():
     """Skips where this build makes no calls."""
-    told = postern.client("call", "x", "--server", "tcp://127.0.0.1:1", "--user", "a", "--password", "b", "--iface", "lo")
+    told = postern.client("call", "x", "--server", "tcp://127.0.0.1:1", "--user", "a", "--password", "b", "--iface", "lo",
+                          env={"XDG_CONFIG_HOME": str(postern.temporary_folder())})
     if "makes no calls" in told.err:
         tap.skip("built without usrsctp")
 
