@@ -72,8 +72,9 @@ def bounds_lifetimes():
     _, port = serve()
     one = Holder(e2e.udp(port), lifetime=120)
     one.allocate()
-    tap.true(110 < one.lifetime <= 125, one.lifetime)
-    tap.true(110 < one.refresh(3000).number(stunwire.LIFETIME) <= 125, "the same for Refresh")
+    # Five seconds are granted to clocks that differ, and the server's counts whole ones.
+    tap.true(110 < one.lifetime <= 126, one.lifetime)
+    tap.true(110 < one.refresh(3000).number(stunwire.LIFETIME) <= 126, "the same for Refresh")
     one.renew(lifetime=4000)
     tap.equal(one.refresh(3000).number(stunwire.LIFETIME), 3000)
 
