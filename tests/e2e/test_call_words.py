@@ -2,7 +2,6 @@
 """Why a call did not come about, in words: what happened, why, what to do next. Each told by the real programs."""
 import socket
 import subprocess
-import threading
 
 import client
 import postern
@@ -51,24 +50,18 @@ def not_there():
 def greeter(words):
     """A server that says so to whoever comes, and leaves."""
     listener = socket.create_server(("127.0.0.1", 0))
-    tap.cleanup(listener.close)
 
-    def serve():
-        while True:
+    def talk(connection):
+        with connection:
+            connection.sendall(words)
+            connection.settimeout(20)
             try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.sendall(words)
-                connection.settimeout(20)
-                try:
-                    while connection.recv(4096):
-                        pass
-                except OSError:
+                while connection.recv(4096):
                     pass
+            except OSError:
+                pass
 
-    threading.Thread(target=serve, daemon=True).start()
+    tap.serve(listener, talk)
     return listener.getsockname()[1]
 
 

@@ -430,16 +430,7 @@ def echo_server():
                 connection.sendall(data.upper())
             connection.shutdown(socket.SHUT_WR)
 
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=talk, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    tap.cleanup(listener.close)
+    tap.serve(listener, talk)
     return listener.getsockname()[1]
 
 

@@ -34,26 +34,20 @@ class Foreign:
         self.context.sni_callback = lambda _socket, name, _context: self.offered.append(name)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-        tap.cleanup(self.socket.close)
+        tap.serve(self.socket, self._talk, at_once=False)
 
-    def _serve(self):
-        while True:
-            try:
-                raw, remote = self.socket.accept()
-            except OSError:
-                return
-            try:
-                with self.context.wrap_socket(raw, server_side=True) as connection:
-                    request = connection.recv(4096)
-                    transaction = request[8:20]
-                    mapped = stunwire.pack_address(remote, transaction)
-                    connection.sendall(stunwire.build(stunwire.BINDING, stunwire.SUCCESS,
-                                                      [(stunwire.XOR_MAPPED_ADDRESS, mapped)], transaction))
-                    connection.recv(4096)
-            except OSError:
-                pass
+    def _talk(self, raw):
+        try:
+            remote = raw.getpeername()
+            with self.context.wrap_socket(raw, server_side=True) as connection:
+                request = connection.recv(4096)
+                transaction = request[8:20]
+                mapped = stunwire.pack_address(remote, transaction)
+                connection.sendall(stunwire.build(stunwire.BINDING, stunwire.SUCCESS,
+                                                  [(stunwire.XOR_MAPPED_ADDRESS, mapped)], transaction))
+                connection.recv(4096)
+        except OSError:
+            pass
 
 
 @tap.test

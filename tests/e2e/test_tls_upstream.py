@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import struct
-import threading
 import time
 
 import e2e
@@ -30,16 +29,7 @@ class Site:
         self.proxied, self.headers, self.ended = proxied, [], []
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-        tap.cleanup(self.socket.close)
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self.stop = tap.serve(self.socket, self._serve)
 
     def _serve(self, connection):
         try:
@@ -226,7 +216,7 @@ def passes_ends_on():
     get(connection, 1)
     connection.close()
     tap.true(postern.until(lambda: site.ended), "the site hears of the end")
-    site.socket.close()
+    site.stop()
     tap.true(postern.until(lambda: not reaches(port, authority)), "no site, no connection")
     tap.true(connect(port, authority.context(["stun.turn"]), OURS), "we are still there")
 

@@ -19,7 +19,9 @@ import itertools
 import os
 import re
 import signal
+import socket
 import sys
+import threading
 import time
 import traceback
 
@@ -59,6 +61,36 @@ def diag_table(rows):
 
 def cleanup(function, *arguments):
     _cleanups.append((function, arguments))
+
+
+def serve(listener, talk, at_once=True):
+    """Gives each connection at a listening socket to talk(connection), in a thread for all or, `at_once`, for each, until
+    the test ends or what this returns is called. The socket is closed only when its thread has left it: else the
+    thread might go on at another socket that has got the same number."""
+
+    def accept():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            if at_once:
+                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+            else:
+                talk(connection)
+
+    def end():
+        try:
+            listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it was ended before
+        thread.join(20)
+        listener.close()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    cleanup(end)
+    return end
 
 
 def test(function=None, *, timeout=180, name=None, **cases):
