@@ -387,6 +387,10 @@ static void make_forward(struct channel *channel, const char *label)
     }
     tell(channels, "the peer asks for a connection to ", label);
     channel->early = evbuffer_new();
+    if (channel->early == NULL) {
+        fail_forward(channel, "memory is out");
+        return;
+    }
     if (channel->target.is_ip) {
         channel->target.address.port = channel->target.port;
         connect_to(channel, &channel->target.address, 1);
@@ -395,7 +399,7 @@ static void make_forward(struct channel *channel, const char *label)
     const struct resolver_request request = {
         .host = channel->target.name, .port = channel->target.port, .timeout_ms = RESOLVE_MS};
     channel->resolver = locate_resolver(channels->setup.base, channels->setup.options);
-    if (channel->early == NULL || channel->resolver == NULL ||
+    if (channel->resolver == NULL ||
         resolver_start(channel->resolver, &request, on_resolved, channel) != 0) {
         fail_forward(channel, "memory is out");
     }
@@ -498,13 +502,11 @@ void channels_event(struct channels *channels, const struct data_event *event)
         on_message(channels, event);
         break;
     case DATA_EVENT_READY:
+    case DATA_EVENT_WRITABLE:
         on_writable(channels);
         break;
     case DATA_EVENT_ACKNOWLEDGED:
         note_first_data(channels);
-        break;
-    case DATA_EVENT_WRITABLE:
-        on_writable(channels);
         break;
     case DATA_EVENT_CHANNEL_CLOSED:
         on_channel_closed(channels, event->id);

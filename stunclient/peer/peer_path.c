@@ -104,7 +104,6 @@ void peer_add_sockets(struct peer *peer)
     }
 }
 
-/* Begins a new session of ICE, whose candidates are collected until it is described. */
 void peer_restart(struct peer *peer)
 {
     peer->described = false;
@@ -274,7 +273,6 @@ static void handle_ice_event(struct peer *peer, struct monotime now, const struc
     }
 }
 
-/* Whether there was something. */
 bool peer_take_path_events(struct peer *peer)
 {
     struct ice_event event;

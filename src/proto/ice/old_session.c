@@ -81,7 +81,7 @@ bool ice_old_answers(const struct ice_agent *agent, struct monotime now)
 
 bool ice_old_holds(const struct ice_agent *agent)
 {
-    return agent->has_old && agent->old_hold_end.us != INT64_MAX;
+    return agent->has_old && !monotime_is_never(agent->old_hold_end);
 }
 
 void ice_old_forget_base(struct ice_agent *agent, int base)
