@@ -108,6 +108,7 @@ enum rendezvous_client_event_type {
     RENDEZVOUS_LOST,       /* the connection, `text` says why; it comes back after `wait_ms` */
     RENDEZVOUS_REFUSED,    /* it will not come back: `code`, `text` */
     RENDEZVOUS_CALLING,    /* `call` has reached the service, and the callee has been told */
+    RENDEZVOUS_ANSWERED, /* our answer in `call` has reached the service, and the caller is told */
     RENDEZVOUS_CALL_ENDED, /* by the other side, or by the service: `ended`, `code`, `text` */
     RENDEZVOUS_INCOMING,   /* `call`, `message` */
     RENDEZVOUS_RINGING,

@@ -352,6 +352,9 @@ void rendezvous_call_answered(struct rendezvous_client *client, const struct kep
 {
     struct rendezvous_call *call = find_number(client, kept->call);
     if (answer->type == SIGNAL_OK) {
+        if (kept->answers && call != NULL) {
+            rendezvous_push(client, RENDEZVOUS_ANSWERED, call->number, NULL);
+        }
         if (kept->is_call && answer->call != NULL && answer->call[0] != '\0') {
             if (call != NULL) {
                 on_called(client, call, answer->call);

@@ -15,6 +15,7 @@ struct kept_message {
     uint32_t call; /* number; 0: of none */
     bool sent;     /* on the connection that there is now */
     bool is_call;  /* the one that begins the call */
+    bool answers;  /* one that brings an answer to an offer */
     char rid[RID_SIZE];
     size_t size;
     char text[]; /* ends with zero */

@@ -10,6 +10,14 @@
 
 /* ---- messages of calls ----------------------------------------------------------------------- */
 
+static bool brings_answer(const struct signal_message *message)
+{
+    const struct signal_description *description =
+        message->type == SIGNAL_ACCEPT ? &message->accept.description : &message->description;
+    return (message->type == SIGNAL_ACCEPT || message->type == SIGNAL_DESCRIPTION) &&
+           description->type != NULL && strcmp(description->type, "answer") == 0;
+}
+
 void rendezvous_keep(struct rendezvous_client *client, uint32_t call,
                      struct signal_message *message)
 {
@@ -24,8 +32,12 @@ void rendezvous_keep(struct rendezvous_client *client, uint32_t call,
         client->counters.overflowing++;
         return;
     }
-    *kept =
-        (struct kept_message){.call = call, .size = size, .is_call = message->type == SIGNAL_CALL};
+    *kept = (struct kept_message){
+        .call = call,
+        .size = size,
+        .is_call = message->type == SIGNAL_CALL,
+        .answers = brings_answer(message),
+    };
     memcpy(kept->rid, rid, sizeof rid);
     memcpy(kept->text, client->lent, size + 1);
     struct kept_message **end = &client->kept;

@@ -230,6 +230,12 @@ void peer_informed(struct peer *peer)
     peer_settle(peer);
 }
 
+void peer_expected(struct peer *peer)
+{
+    ice_remote_expected(peer->agent, clock_now(), shell_outbox(peer->setup.shell));
+    peer_settle(peer);
+}
+
 static void use_stun(struct peer *peer, const struct server_list *list)
 {
     if (!peer->has_stun) {

@@ -93,6 +93,8 @@ void peer_prepare(struct peer *peer, const struct server_list *list);
 void peer_adopt(struct peer *peer);
 /* The peer has got what we told it so far. */
 void peer_informed(struct peer *peer);
+/* The service is passing our answer on: the peer is about to send. */
+void peer_expected(struct peer *peer);
 
 /* ---- the shell's events ------------------------------------------------------------------------
  */

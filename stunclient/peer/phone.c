@@ -191,6 +191,9 @@ static void on_call_event(struct phone *phone, const struct rendezvous_client_ev
         trace_say(&phone->trace, clock_now(), "calling", "the service tells %s of us",
                   call->report.peer);
         break;
+    case RENDEZVOUS_ANSWERED:
+        peer_expected(call->peer);
+        break;
     case RENDEZVOUS_RINGING:
         trace_say(&phone->trace, clock_now(), "ringing", "%s rings", call->report.peer);
         break;

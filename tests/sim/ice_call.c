@@ -77,11 +77,7 @@ static const char *check_time(struct call *call, const struct world *world)
     const struct world_host *caller = &world->hosts[call->caller];
     int64_t told_us = world_server_rtt_us(world, 0) + world_server_rtt_us(world, 1);
     int64_t took_us = monotime_difference_us(caller->first_sent, world->called);
-    /* Who is behind a symmetric NAT must be heard first, and does not know that: its openers take
-     * time, in which the relay carries the data. */
-    bool direct = ice_is_direct(call->kinds[0]->class_of, call->kinds[1]->class_of) &&
-                  call->kinds[0]->class_of < CLASS_SEQUENTIAL &&
-                  call->kinds[1]->class_of < CLASS_SEQUENTIAL;
+    bool direct = ice_is_direct(call->kinds[0]->class_of, call->kinds[1]->class_of);
 
     if (call->weather != WEATHER_CLEAR) {
         return NULL;

@@ -87,6 +87,7 @@ enum world_event_type {
     WORLD_ANSWER,
     WORLD_CANDIDATE,
     WORLD_END_OF_CANDIDATES,
+    WORLD_ANSWER_TOLD, /* to who answered: the service passes the answer on */
 };
 
 struct world_event {

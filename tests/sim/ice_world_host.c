@@ -436,6 +436,10 @@ static void arrive_description(struct world *world, const struct world_event *ev
         if (host->asks_late) {
             world_use_relays(world, event->host);
         }
+        struct world_event *told =
+            world_add_event(world, WORLD_ANSWER_TOLD,
+                            monotime_add_us(world->now, world_server_rtt_us(world, event->host)));
+        told->host = event->host;
     }
     world_settle(world, event->host);
 }
@@ -450,6 +454,8 @@ void world_signal(struct world *world, const struct world_event *event)
     }
     if (event->type == WORLD_CANDIDATE) {
         (void)ice_remote_candidate(agent, world->now, &event->candidate, &world->outbox);
+    } else if (event->type == WORLD_ANSWER_TOLD) {
+        ice_remote_expected(agent, world->now, &world->outbox);
     } else {
         ice_remote_end_of_candidates(agent, world->now);
     }

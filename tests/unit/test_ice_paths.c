@@ -390,7 +390,7 @@ static void behind_masquerade(unsigned routers_between)
     for (int i = 0; i < 2; i++) {
         struct ice_setup setup = world_setup(&world, i);
         world_make(&world, i, &setup);
-        world_add_socket(&world, i, i == 0 ? "10.0.0.1:1000" : "10.1.0.1:2000", 100);
+        world_add_socket(&world, i, i == 0 ? "10.0.0.1:1414" : "10.1.0.1:2828", 100);
         routers[i].inside = world.sides[i].sockets[0];
         routers[i].outside = test_address(i == 0 ? "203.0.113.1:1414" : "203.0.113.2:2828");
         const struct ice_local_source source = {
@@ -469,7 +469,7 @@ static void poisoned_without_openers(void **state)
     world_make(&world, 1, &setup);
     world.sides[1].socket_count = 0;
     world.sides[1].candidate_count = 0;
-    world_add_socket(&world, 1, "10.1.0.1:2000", 100);
+    world_add_socket(&world, 1, "10.1.0.1:2828", 100);
     world.sides[1].candidates[world.sides[1].candidate_count] = world.sides[1].candidates[0];
     world.sides[1].candidates[1].type = ICE_SERVER_REFLEXIVE;
     world.sides[1].candidates[1].address = routers[1].outside;
@@ -507,6 +507,68 @@ static void informed_agent_speaks_out(void **state)
     ice_remote_informed(world.sides[1].agent, world.now, &world.sides[1].outbox);
     world_settle(&world, 1);
     assert_int_equal(1, routers[1].full);
+    world_free(&world);
+}
+
+/*
+ * Alice's NAT has one port for all, which is not her socket's, and lets in whom she has sent to;
+ * Bob's takes another port for her than for the server, so that she can only wait for his check.
+ */
+static bool unpredictable(struct small_world *in, struct world_packet *packet)
+{
+    (void)in;
+    if (packet->to.ip[0] != 203) {
+        return false;
+    }
+    routers[packet->sender].full += packet->hops == 0;
+    routers[packet->sender].openers += packet->hops != 0;
+    packet->from = routers[packet->sender].outside;
+    if (packet->sender == 0) {
+        routers[0].sent = true;
+        packet->to = routers[1].inside;
+        return routers[1].poisoned; /* she knows his port by now */
+    }
+    packet->from.port++;
+    routers[1].poisoned = routers[0].sent;
+    packet->to = routers[0].inside;
+    return routers[0].sent;
+}
+
+static void behind_unpredictable(void)
+{
+    behind_masquerade(2);
+    world.route = unpredictable;
+    routers[0].outside.port = 5000;
+    world.sides[0].candidates[1].address.port = 5000;
+}
+
+static void answerer_knocks_until_it_is_let_in(void **state)
+{
+    (void)state;
+    for (int64_t server_ms = 20; server_ms <= 260; server_ms += 60) {
+        behind_unpredictable();
+        struct monotime begin = world.now;
+        call(server_ms);
+        assert_true(world_run_until(&world, 1, ICE_CONNECTED, 1, 3000));
+        assert_true(monotime_difference_us(world.now, begin) <=
+                    (server_ms + 60 + 30) * MONOTIME_MILLISECOND);
+        assert_int_equal(0, routers[1].openers);
+        world_free(&world);
+    }
+}
+
+static void expected_peer_is_asked_once_more(void **state)
+{
+    (void)state;
+    behind_unpredictable();
+    world_tell(&world, 0);
+    world_run_ms(&world, 1000); /* it has given up to hurry */
+    unsigned before = routers[1].full;
+    assert_in_range(before, 13, 15);
+    ice_remote_expected(world.sides[1].agent, world.now, &world.sides[1].outbox);
+    world_settle(&world, 1);
+    world_run_ms(&world, 12);
+    assert_int_equal(before + 1, routers[1].full);
     world_free(&world);
 }
 
@@ -589,6 +651,8 @@ int main(void)
         cmocka_unit_test(poisoned_without_openers),
         cmocka_unit_test(both_think_they_are_first),
         cmocka_unit_test(informed_agent_speaks_out),
+        cmocka_unit_test(answerer_knocks_until_it_is_let_in),
+        cmocka_unit_test(expected_peer_is_asked_once_more),
         cmocka_unit_test(no_openers_to_host_candidates),
         cmocka_unit_test(holes_in_two_firewalls),
     };

@@ -418,6 +418,11 @@ static void is_called(void **state)
     rendezvous_client_accept(client, now, call, "v=0 a");
     expect_sent("{\"type\":\"accept\",\"rid\":\"2\",\"call\":\"c9\",\"description\":{\"type\":"
                 "\"answer\",\"sdp\":\"v=0 a\"}}");
+    receive("{\"type\":\"ok\",\"rid\":\"1\"}");
+    expect_no_event();
+    receive("{\"type\":\"ok\",\"rid\":\"2\"}");
+    expect_event(RENDEZVOUS_ANSWERED);
+    assert_int_equal(event.call, call);
     receive("{\"type\":\"bye\",\"call\":\"c9\",\"reason\":\"gone\"}");
     expect_event(RENDEZVOUS_CALL_ENDED);
     assert_int_equal(event.ended, RENDEZVOUS_END_BYE);

@@ -46,6 +46,7 @@ static void begin_session(struct ice_agent *agent)
     agent->used_nominated = false;
     agent->informed = MONOTIME_NEVER;
     agent->knocks = 0;
+    agent->expected = MONOTIME_NEVER;
     agent->remote_known = MONOTIME_NEVER;
     agent->described = MONOTIME_NEVER;
     agent->first_valid = MONOTIME_NEVER;
@@ -218,6 +219,13 @@ void ice_remote_informed(struct ice_agent *agent, struct monotime now, struct ou
 {
     agent->informed = now;
     ice_checklist_review_openers(agent, now);
+    ice_run(agent, now, outbox);
+}
+
+void ice_remote_expected(struct ice_agent *agent, struct monotime now, struct outbox *outbox)
+{
+    agent->expected = now;
+    ice_checklist_repeat(agent, now);
     ice_run(agent, now, outbox);
 }
 

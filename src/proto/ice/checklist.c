@@ -16,8 +16,10 @@
 #include <string.h>
 
 #define BURST 10
-/* Of these, so many are kept for kinds of pairs of which fewer than KIND_FEW have begun. */
+/* Of these, so many are kept for kinds of pairs of which fewer than KIND_FEW have begun … */
 #define RESERVE 6
+/* … and so many for triggered checks: those are of ways that work. */
+#define TRIGGERED_RESERVE 2
 #define KIND_FEW 3
 /*
  * RFC 8445 §14.3 has 500 ms at least, which is much where a firewall drops the first check of a
@@ -27,6 +29,7 @@
 #define RTO_MAX_MS 500
 #define WAIT_MAX_MS 1600
 #define SENDS_MAX 7
+#define REPEAT_MS 10         /* what a peer may take to wake up and send */
 #define PATIENT_WAIT_MS 3200 /* when nothing works yet, pairs are tried on until patience ends */
 
 /* ---- foundations ----------------------------------------------------------------------------- */
@@ -194,9 +197,8 @@ static struct ice_pair *next_pair(struct ice_agent *agent, uint32_t *tokens)
     if (pair == NULL) {
         pair = best_in_state(agent, PAIR_FROZEN, begun);
     }
-    if (pair != NULL && begun[kind_of(agent, pair)] >= KIND_FEW) {
-        *tokens = RESERVE + 1;
-    }
+    bool few = pair != NULL && begun[kind_of(agent, pair)] < KIND_FEW;
+    *tokens = (few ? TRIGGERED_RESERVE : RESERVE) + 1;
     return pair;
 }
 
@@ -294,8 +296,7 @@ static void go_on(struct ice_agent *agent, struct monotime now, struct ice_pair 
     bool patient = agent->state == ICE_STATE_CHECKING &&
                    monotime_before(now, agent->patience_end) && !pair->valid;
     if (pair->sends < SENDS_MAX || patient) {
-        bool knocks = pair->knocks > 0 && pair->sends == 0;
-        send(agent, now, pair, !knocks, outbox);
+        send(agent, now, pair, !ice_knock_is_new(agent, pair), outbox);
         return;
     }
     /* A valid pair whose nomination or re-check got no answer lives on consent. */
@@ -395,6 +396,23 @@ bool ice_checklist_has_failed(const struct ice_agent *agent)
         }
     }
     return true;
+}
+
+/*
+ * The service's word for us and for the peer left it at once, so ours came a way to the service
+ * earlier than a packet of ours comes to the peer, and no later than that of the peer.
+ */
+void ice_checklist_repeat(struct ice_agent *agent, struct monotime now)
+{
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+        struct ice_pair *pair = &agent->pairs[i];
+        if (pair->in_use && pair->state == PAIR_IN_PROGRESS && pair->hops == 0 && !pair->valid &&
+            agent->bases[pair->base].relay == NULL &&
+            agent->remotes[pair->remote].type != ICE_RELAYED &&
+            ice_address_is_public(&agent->remotes[pair->remote].address)) {
+            pair->due = monotime_earlier(pair->due, monotime_add_ms(now, REPEAT_MS));
+        }
+    }
 }
 
 void ice_checklist_review_openers(struct ice_agent *agent, struct monotime now)

@@ -94,6 +94,12 @@ void ice_remote_end_of_candidates(struct ice_agent *agent, struct monotime now);
  * it sent after them, has come): openers end earlier. */
 void ice_remote_informed(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
 /*
+ * Our answer is on its way to the peer, from the service, which has just said so: about now the
+ * peer's first packets open its firewall. What we sent before may have been too early, and is sent
+ * once more.
+ */
+void ice_remote_expected(struct ice_agent *agent, struct monotime now, struct outbox *outbox);
+/*
  * RFC 8445 §9: new credentials of our own; what is selected goes on until the new session has
  * something. The caller describes itself anew. Returns 0 or -ENOMEM.
  */

@@ -192,6 +192,7 @@ struct ice_agent {
     int carrier;  /* of the one by which data came in last */
 
     struct monotime informed;     /* last ice_remote_informed, or NEVER */
+    struct monotime expected;     /* ice_remote_expected, or NEVER */
     struct monotime remote_known; /* when the peer's credentials came, or NEVER */
     struct monotime described;    /* when it was first told of a candidate, or NEVER */
     struct monotime patience_end; /* RFC 8863 */
@@ -379,6 +380,9 @@ enum ice_pair_state ice_checklist_first_state(const struct ice_agent *agent,
 bool ice_checklist_has_failed(const struct ice_agent *agent);
 /* Openers that are no longer called for become full checks at once. */
 void ice_checklist_review_openers(struct ice_agent *agent, struct monotime now);
+/* Checks without an answer go out once more, for a peer that is about to send: ice_remote_expected.
+ */
+void ice_checklist_repeat(struct ice_agent *agent, struct monotime now);
 
 /* ---- check.c, check_in.c --------------------------------------------------------------------- */
 
@@ -416,6 +420,8 @@ bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now
 /* Whether the full check that was sent just now is to be said again soon: `due` of the pair is set
  * then. */
 bool ice_knock_follows(struct ice_agent *agent, struct monotime now, struct ice_pair *pair);
+/* Whether what is due on the pair is a knock that is a transaction of its own. */
+bool ice_knock_is_new(const struct ice_agent *agent, const struct ice_pair *pair);
 
 /* ---- nomination.c ---------------------------------------------------------------------------- */
 

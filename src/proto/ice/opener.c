@@ -7,7 +7,8 @@
  * the peer's hole is in the wrong place. So who speaks first must not be heard. The rule:
  *
  *   - Only pairs of a socket with a public server-reflexive candidate are in question. A host
- *     candidate with a public address has no translator before it, a relay neither.
+ *     candidate with a public address has no translator before it, a relay neither; and a candidate
+ *     whose port is not that of its socket is of a NAT that does not keep ports.
  *   - Who may take it that the peer sends too speaks out at once: the controlling agent when the
  *     peer's credentials have come (the answer to an offer); anybody who was told that the peer has
  *     our candidates (ice_remote_informed), who has heard the peer on the pair, or whose NAT is
@@ -70,12 +71,21 @@ bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now
     return monotime_before(now, ice_opener_end(agent, base));
 }
 
+/* Whether the peer's NAT may be one that keeps ports: the candidate's is that of its socket, or the
+ * peer does not tell (browsers do not). */
+static bool may_keep_port(const struct ice_remote *remote)
+{
+    return remote->related.family == STUN_FAMILY_NONE || remote->related.port <= 9 ||
+           remote->related.port == remote->address.port;
+}
+
 uint8_t ice_opener_hops(const struct ice_agent *agent, struct monotime now,
                         const struct ice_pair *pair)
 {
     if (agent->setup.opener_hops == NO_OPENERS || pair->openers >= OPENERS_MAX ||
         agent->remotes[pair->remote].type != ICE_SERVER_REFLEXIVE ||
-        agent->bases[pair->base].mappings > 1 || !ice_opener_is_unexpected(agent, now, pair)) {
+        !may_keep_port(&agent->remotes[pair->remote]) || agent->bases[pair->base].mappings > 1 ||
+        !ice_opener_is_unexpected(agent, now, pair)) {
         return 0;
     }
     return agent->setup.opener_hops != 0 ? agent->setup.opener_hops
