@@ -30,8 +30,12 @@
 
 /* A peer that took longer to answer was asked by somebody. */
 #define WAY_MAX_US (500 * MONOTIME_MILLISECOND)
-/* From a candidate's arrival until the peer's first packet has passed its own NAT. */
+/*
+ * From a candidate's arrival until the peer's first packet has passed its own NAT. Where ways are
+ * short a busy host is what takes time, and there is some to spare.
+ */
 #define PEER_SENDS_US (10 * MONOTIME_MILLISECOND)
+#define PEER_HAS_US (30 * MONOTIME_MILLISECOND)
 
 static const uint16_t waits_ms[OPENERS_MAX] = {350, 150, 150, 150};
 
@@ -49,7 +53,7 @@ struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_b
     if (monotime_before(agent->described, base->told)) {
         way_us = monotime_difference_us(known, agent->described) / 2;
         way_us = way_us < 0 ? 0 : way_us < WAY_MAX_US ? way_us : WAY_MAX_US;
-        way_us += PEER_SENDS_US;
+        way_us = way_us + PEER_SENDS_US > PEER_HAS_US ? way_us + PEER_SENDS_US : PEER_HAS_US;
     }
     struct monotime heeded = monotime_add_us(base->told, way_us);
     return monotime_before(known, heeded) ? heeded : known;
