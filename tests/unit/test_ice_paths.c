@@ -496,6 +496,32 @@ static void both_think_they_are_first(void **state)
     world_free(&world);
 }
 
+/* Other candidates that are found meanwhile are no reason to open again, with more hops. */
+static void one_opener_while_the_address_is_awaited(void **state)
+{
+    (void)state;
+    behind_masquerade(2);
+    world.sides[0].agent->bases[0].reflexive_pending = true;
+    call(1);
+    assert_int_equal(1, routers[0].openers);
+    for (int i = 0; i < 3; i++) {
+        const struct ice_local_source source = {
+            .type = ICE_SERVER_REFLEXIVE,
+            .address = test_address("203.0.113.9:1414"),
+            .related = routers[0].inside,
+            .server = test_address("198.51.100.1:3478"),
+        };
+        struct ice_local_source another = source;
+        another.address.port = (uint16_t)(2000 + i);
+        ice_local_add(world.sides[0].agent, world.now, 0, &another, &world.sides[0].outbox);
+        ice_remote_informed(world.sides[0].agent, world.now, &world.sides[0].outbox);
+        world_settle(&world, 0);
+        world_run_ms(&world, 1);
+    }
+    assert_int_equal(1, routers[0].openers);
+    world_free(&world);
+}
+
 static void informed_agent_speaks_out(void **state)
 {
     (void)state;
@@ -650,6 +676,7 @@ int main(void)
         cmocka_unit_test(many_interfaces),
         cmocka_unit_test(poisoned_without_openers),
         cmocka_unit_test(both_think_they_are_first),
+        cmocka_unit_test(one_opener_while_the_address_is_awaited),
         cmocka_unit_test(informed_agent_speaks_out),
         cmocka_unit_test(answerer_knocks_until_it_is_let_in),
         cmocka_unit_test(expected_peer_is_asked_once_more),

@@ -162,14 +162,15 @@ static void count_begun(const struct ice_agent *agent, unsigned begun[static KIN
     }
 }
 
-static struct ice_pair *best_in_state(struct ice_agent *agent, enum ice_pair_state state,
-                                      const unsigned begun[static KINDS])
+static struct ice_pair *best_in_state(struct ice_agent *agent, struct monotime now,
+                                      enum ice_pair_state state, const unsigned begun[static KINDS])
 {
     struct ice_pair *best = NULL;
     unsigned fewest = 0;
     for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
         struct ice_pair *pair = &agent->pairs[i];
         if (!pair->in_use || pair->state != state || !can_send(agent, pair) ||
+            monotime_before(now, ice_opener_hold_end(agent, pair)) ||
             (state == PAIR_FROZEN && foundation_is_active(agent, pair))) {
             continue;
         }
@@ -184,7 +185,7 @@ static struct ice_pair *best_in_state(struct ice_agent *agent, enum ice_pair_sta
 }
 
 /* RFC 8445 §6.1.4.2. `tokens`: how many there must be for it. */
-static struct ice_pair *next_pair(struct ice_agent *agent, uint32_t *tokens)
+static struct ice_pair *next_pair(struct ice_agent *agent, struct monotime now, uint32_t *tokens)
 {
     struct ice_pair *pair = next_triggered(agent);
     unsigned begun[KINDS] = {0};
@@ -193,9 +194,9 @@ static struct ice_pair *next_pair(struct ice_agent *agent, uint32_t *tokens)
         return pair;
     }
     count_begun(agent, begun);
-    pair = best_in_state(agent, PAIR_WAITING, begun);
+    pair = best_in_state(agent, now, PAIR_WAITING, begun);
     if (pair == NULL) {
-        pair = best_in_state(agent, PAIR_FROZEN, begun);
+        pair = best_in_state(agent, now, PAIR_FROZEN, begun);
     }
     bool few = pair != NULL && begun[kind_of(agent, pair)] < KIND_FEW;
     *tokens = (few ? TRIGGERED_RESERVE : RESERVE) + 1;
@@ -344,7 +345,7 @@ void ice_checklist_tick(struct ice_agent *agent, struct monotime now, struct out
     fill_tokens(agent, now);
     uint32_t tokens;
     struct ice_pair *pair;
-    while ((pair = next_pair(agent, &tokens)) != NULL && agent->tokens >= tokens) {
+    while ((pair = next_pair(agent, now, &tokens)) != NULL && agent->tokens >= tokens) {
         agent->tokens--;
         begin(agent, now, pair, outbox);
     }
@@ -361,9 +362,13 @@ struct monotime ice_checklist_due(struct ice_agent *agent, struct monotime now)
         if (pair->in_use && pair->state == PAIR_IN_PROGRESS && !pair->triggered) {
             due = monotime_earlier(due, pair->due);
         }
+        if (pair->in_use && (pair->state == PAIR_WAITING || pair->state == PAIR_FROZEN)) {
+            struct monotime held = ice_opener_hold_end(agent, pair);
+            due = monotime_before(now, held) ? monotime_earlier(due, held) : due;
+        }
     }
     uint32_t tokens;
-    if (next_pair(agent, &tokens) != NULL) {
+    if (next_pair(agent, now, &tokens) != NULL) {
         struct monotime next = monotime_add_ms(agent->tokens_at, agent->setup.pace_ms);
         due = monotime_earlier(due, agent->tokens >= tokens ? now : next);
     }

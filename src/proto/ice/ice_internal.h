@@ -412,6 +412,9 @@ struct monotime ice_opener_due(const struct ice_agent *agent, struct monotime no
 /* When the peer surely sends to the sockets of `base`, as far as we were told; or NEVER. */
 struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_base *base);
 /* Whether the peer, as far as we know, has not begun to send by this pair. */
+/* Until when the pair of a relay waits for the peer, whose NAT it would spoil; long ago: not at
+ * all. */
+struct monotime ice_opener_hold_end(const struct ice_agent *agent, const struct ice_pair *pair);
 bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now,
                               const struct ice_pair *pair);
 

@@ -17,6 +17,9 @@
  *     little for the peer to send.
  *   - Anybody else begins with two hops: past the nearest NAT and no further. Then one hop more a
  *     time, for a second NAT of ours, but late, for the peer's NAT may be that near.
+ *   - A relay has no low hops: its check waits until the peer has sent to it, or as long as openers
+ *     take. Linux gives all later flows of a socket the port of the one that lost its own, so a
+ *     check from a relay that comes too early spoils the direct way as well.
  *   - After the last of these comes the full check. So two agents that both think they are first
  *     lose less than a second.
  */
@@ -27,6 +30,7 @@
 #define OPENERS_MAX 4
 #define FIRST_HOPS 2
 #define NO_OPENERS 255
+#define OPENERS_TAKE_MS 800
 
 /* A peer that took longer to answer was asked by somebody. */
 #define WAY_MAX_US (500 * MONOTIME_MILLISECOND)
@@ -47,7 +51,8 @@ struct monotime ice_opener_end(const struct ice_agent *agent, const struct ice_b
     if (agent->role == ICE_CONTROLLING) {
         known = monotime_earlier(known, agent->remote_known);
     }
-    if (monotime_is_never(known) || monotime_is_never(base->told)) {
+    /* What is not known yet has not been told. */
+    if (monotime_is_never(known) || monotime_is_never(base->told) || base->reflexive_pending) {
         return MONOTIME_NEVER;
     }
     if (monotime_before(agent->described, base->told)) {
@@ -68,9 +73,6 @@ bool ice_opener_is_unexpected(const struct ice_agent *agent, struct monotime now
         !ice_address_is_public(&remote->address) ||
         ice_old_knows(agent, now, pair->base, &remote->address)) {
         return false;
-    }
-    if (base->reflexive_pending) {
-        return true;
     }
     return monotime_before(now, ice_opener_end(agent, base));
 }
@@ -104,4 +106,17 @@ struct monotime ice_opener_due(const struct ice_agent *agent, struct monotime no
     struct monotime end = ice_opener_end(agent, &agent->bases[pair->base]);
 
     return monotime_before(now, end) ? monotime_earlier(next, end) : next;
+}
+
+struct monotime ice_opener_hold_end(const struct ice_agent *agent, const struct ice_pair *pair)
+{
+    const struct ice_base *base = &agent->bases[pair->base];
+    const struct ice_remote *remote = &agent->remotes[pair->remote];
+
+    if (agent->setup.opener_hops == NO_OPENERS || base->relay == NULL || pair->heard ||
+        remote->type != ICE_SERVER_REFLEXIVE || !may_keep_port(remote)) {
+        return (struct monotime){0};
+    }
+    return monotime_earlier(ice_opener_end(agent, base),
+                            monotime_add_ms(pair->created, OPENERS_TAKE_MS));
 }
