@@ -84,6 +84,17 @@ static bool port_is_taken(const struct box *box, uint16_t port, const struct stu
     return false;
 }
 
+/* The port of the newest flow from there: what one lost, all that follow do without. */
+static uint16_t usual_port(const struct box *box, const struct stun_address *inside)
+{
+    for (size_t i = box->flow_count; i > 0; i--) {
+        if (address_equal(&box->flows[i - 1].inside, inside)) {
+            return box->flows[i - 1].outside.port;
+        }
+    }
+    return inside->port;
+}
+
 static uint16_t choose_port(struct box *box, const struct stun_address *inside,
                             const struct stun_address *remote)
 {
@@ -94,6 +105,10 @@ static uint16_t choose_port(struct box *box, const struct stun_address *inside,
     }
     if (box->kind->ports == BOX_PORTS_RANDOM) {
         port = (uint16_t)(1024 + seeded_below(box->seed, 64512));
+    }
+    if (box->kind->ports == BOX_PORTS_PRESERVED) {
+        uint16_t usual = usual_port(box, inside);
+        port = port_is_taken(box, usual, inside, remote) ? port : usual;
     }
     while (port_is_taken(box, port, inside, remote)) {
         port = (uint16_t)(1024 + seeded_below(box->seed, 64512));

@@ -20,7 +20,8 @@ enum box_dependence {
 
 enum box_ports {
     BOX_PORTS_RANDOM,
-    BOX_PORTS_PRESERVED, /* as inside, where no other flow with the same remote has it */
+    BOX_PORTS_PRESERVED, /* that of the newest flow from there, or as inside, where no other flow
+                          * with the same remote has it (Linux) */
     BOX_PORTS_SEQUENTIAL,
 };
 
