@@ -100,6 +100,9 @@ bool peer_is_gone(const struct peer *peer)
 
 void peer_hang_up(struct peer *peer)
 {
+    if (peer->done) { /* goodbyes are under way until the owner's deadline, and it ended well */
+        return;
+    }
     peer->setup.report->farewell = "interrupted";
     if (peer->over || !peer->ready) {
         peer_abort(peer, EXIT_NO_CONNECTION, "interrupted before a connection came about", "");
@@ -125,7 +128,7 @@ void peer_take_bye(struct peer *peer)
 
 void peer_cut_off(struct peer *peer)
 {
-    if (!peer->over && peer->session != NULL) {
+    if (!peer->over && !peer->done && peer->session != NULL) {
         data_session_abort(peer->session, clock_now(), "it was interrupted");
     }
     peer_finish(peer);

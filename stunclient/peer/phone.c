@@ -479,6 +479,7 @@ static void interrupt(struct phone *phone, const struct shell_user *user)
     }
     if (phone->options->call.keep) {
         phone_leave(phone, EXIT_OK);
+        phone->leave_by = monotime_add_ms(clock_now(), HANG_UP_MS);
     } else if (!any) {
         failure_set(&failure, EXIT_NO_CONNECTION, "interrupted before there was a call");
         phone_give_up(phone, &failure);
