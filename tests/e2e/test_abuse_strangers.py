@@ -218,15 +218,18 @@ def channels_are_for_udp():
 # ---- what stands behind the integrity -----------------------------------------------------------
 
 
-@tap.test(transport=["udp", "tcp"], fingerprint=[False, True])
-def what_follows_integrity_has_no_effect(transport, fingerprint):
-    """Attributes behind MESSAGE-INTEGRITY change nothing, of any method; with a FINGERPRINT before them the message is void"""
+@tap.test(transport=["udp", "tcp"], fingerprint=[False, True], sha256=[False, True])
+def what_follows_integrity_has_no_effect(transport, fingerprint, sha256):
+    """Attributes behind MESSAGE-INTEGRITY, or that of SHA-256, change nothing; with a FINGERPRINT before them the message is void"""
     _, port = e2e.serve()
     one, first, second = e2e.allocated(port, transport), e2e.peer(), e2e.peer("127.0.0.7")
+    choice = [(stunwire.PASSWORD_ALGORITHMS, challenged(port, transport).offer), (stunwire.PASSWORD_ALGORITHM, b"\0\2\0\0")]
+    key256 = stunwire.long_term_key(postern.USER, postern.REALM, postern.PASSWORD, "sha256")
 
     def behind(method, inside, outside, transaction):
-        message = stunwire.build(method, stunwire.REQUEST, [*inside, *one.credentials()], transaction, key=one.key,
-                                 fingerprint=fingerprint)
+        signed_by = {"key256": key256} if sha256 else {"key": one.key}
+        message = stunwire.build(method, stunwire.REQUEST, [*inside, *one.credentials(), *(choice if sha256 else ())],
+                                 transaction, fingerprint=fingerprint, **signed_by)
         for kind, value in outside:
             message = stunwire.append(message, kind, value)
         return one.exchange(message, 0.4 if fingerprint else 20)
