@@ -126,20 +126,20 @@ void gather_leg_found(struct ice_agent *agent, struct monotime now, struct ice_l
         if (is_reflexive_of(mapped, base)) {
             (void)ice_local_add(agent, now, leg->socket, &source, outbox);
         }
+        ice_checklist_review_openers(agent, now);
     }
-    gather_check_gathered(agent);
 }
 
 void gather_leg_ended(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                       const char *why)
 {
-    (void)now;
     leg->state = LEG_FAILED;
     leg->due = MONOTIME_NEVER;
     stun_transaction_cancel(&leg->binding);
     leg_disconnect(agent, leg);
     if (leg->socket != ICE_NONE) {
         gather_note_pending(agent, leg->socket);
+        ice_checklist_review_openers(agent, now);
     }
     gather_tell_server(agent, leg->server, why);
     gather_check_gathered(agent);

@@ -99,7 +99,7 @@ void gather_check_gathered(struct ice_agent *agent);
 /* ICE_SERVER_FAILED when nobody can reach it: one bad interface is not its fault. */
 void gather_tell_server(struct ice_agent *agent, struct gather_server *server, const char *why);
 
-/* Facts that legs report. */
+/* Facts that legs report. After found, gather_check_gathered: there may be more to tell before. */
 void gather_leg_found(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,
                       const struct stun_address *mapped, struct outbox *outbox);
 void gather_leg_ended(struct ice_agent *agent, struct monotime now, struct ice_leg *leg,

@@ -137,6 +137,7 @@ bool leg_input(struct ice_agent *agent, struct monotime now, struct ice_leg *leg
     } else if (stun_view_xor_address(view, STUN_XOR_MAPPED_ADDRESS, &mapped) == STUN_OK ||
                stun_view_address(view, STUN_MAPPED_ADDRESS, &mapped) == STUN_OK) {
         gather_leg_found(agent, now, leg, &mapped, outbox);
+        gather_check_gathered(agent);
     } else {
         gather_leg_ended(agent, now, leg, "its answer has no address in it");
     }

@@ -94,9 +94,12 @@ static void allocated(struct ice_agent *agent, struct monotime now, struct ice_l
         .server = leg->address,
         .server_transport = leg->server->transport,
     };
-    (void)ice_local_add(agent, now, base, &source, outbox);
-    /* Last, since it may end gathering. */
+    /* The reflexive address first: a Linux router before the peer that has taken a packet of our
+     * relay for one to itself maps the peer's socket anew for the relay, and for whom it meets
+     * later. So the peer must have sent to us before. */
     gather_leg_found(agent, now, leg, &event->mapped, outbox);
+    (void)ice_local_add(agent, now, base, &source, outbox);
+    gather_check_gathered(agent);
 }
 
 /* "name or password refused (401 Unauthorized)" */
