@@ -29,16 +29,23 @@ static void escape(char out[WORD_SIZE], const char *text)
     out[size] = '\0';
 }
 
+static bool is_coded(const char *text)
+{
+    return text[0] == '%' && isxdigit((unsigned char)text[1]) != 0 &&
+           isxdigit((unsigned char)text[2]) != 0;
+}
+
 void known_peers_read_name(char out[KNOWN_PEER_NAME_SIZE], const char *typed)
 {
     size_t size = 0;
-    unsigned value = 0;
-    for (; *typed != '\0' && size + 1 < KNOWN_PEER_NAME_SIZE; typed++) {
-        bool coded = typed[0] == '%' && isxdigit((unsigned char)typed[1]) != 0 &&
-                     isxdigit((unsigned char)typed[2]) != 0 &&
-                     sscanf(typed + 1, "%2x", &value) == 1;
-        out[size++] = coded ? (char)value : *typed;
-        typed += coded ? 2 : 0;
+    while (*typed != '\0' && size + 1 < KNOWN_PEER_NAME_SIZE) {
+        if (is_coded(typed)) {
+            const char digits[] = {typed[1], typed[2], '\0'};
+            out[size++] = (char)strtoul(digits, NULL, 16);
+            typed += 3;
+        } else {
+            out[size++] = *typed++;
+        }
     }
     out[size] = '\0';
 }

@@ -41,28 +41,33 @@ static const struct explanation *find(const char *reason)
     return NULL;
 }
 
+static const struct {
+    enum signal_code code;
+    const char *advice;
+} refusals[] = {
+    {SIGNAL_UNAUTHORIZED,
+     "Check --user and --password; `turnserver user list` tells whom it knows, "
+     "when they are in a file."},
+    {SIGNAL_FORBIDDEN_NAME,
+     "Listen without a name, or as ACCOUNT/SOMETHING; others belong to other accounts."},
+    {SIGNAL_REPLACED, "Another program has registered by it with this account, and calls go there "
+                      "now: give each a name of its own, as ACCOUNT/SOMETHING."},
+    {SIGNAL_FULL, "The operator may raise rendezvous.sessions."},
+    {SIGNAL_UNSUPPORTED_VERSION, "Client and server are of versions that do not fit."},
+};
+
 void phone_explain_refusal(struct failure *failure, const struct rendezvous_client_event *event,
                            const char *server)
 {
-    static const char *const advice[SIGNAL_CODE_COUNT] = {
-        [SIGNAL_UNAUTHORIZED] = "Check --user and --password; `turnserver user list` tells whom it "
-                                "knows, when they are in a file.",
-        [SIGNAL_FORBIDDEN_NAME] =
-            "Listen without a name, or as ACCOUNT/SOMETHING; others belong to other accounts.",
-        [SIGNAL_REPLACED] = "Another program has registered by it with this account, and calls go "
-                            "there now: give each a name of its own, as ACCOUNT/SOMETHING.",
-        [SIGNAL_FULL] = "The operator may raise rendezvous.sessions.",
-        [SIGNAL_UNSUPPORTED_VERSION] = "Client and server are of versions that do not fit.",
-    };
-    bool known = event->code < SIGNAL_CODE_COUNT;
+    const char *advice = "Check host and port in --server, and that turnserver has a rendezvous "
+                         "section there.";
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        advice = refusals[i].code == event->code ? refusals[i].advice : advice;
+    }
     bool who = event->code == SIGNAL_UNAUTHORIZED || event->code == SIGNAL_FORBIDDEN_NAME;
     failure_set(failure, who ? EXIT_AUTHENTICATION : EXIT_REFUSED,
                 "the rendezvous service %s refuses us: %s", server, event->text);
-    failure_advise(failure, "%s",
-                   known && advice[event->code] != NULL
-                       ? advice[event->code]
-                       : "Check host and port in --server, and that turnserver has a rendezvous "
-                         "section there.");
+    failure_advise(failure, "%s", advice);
 }
 
 static void explain_refusal(struct failure *failure, enum signal_code code, const char *peer,
