@@ -39,6 +39,7 @@ size_t peer_describe(struct peer *peer, bool offer, char *sdp, size_t capacity)
     struct session_description *local = &peer->local;
     const char *fingerprint = identity_fingerprint(peer->setup.identity);
     peer_settle(peer);
+    peer->retells = false;
     local->session_version++;
     snprintf(local->ufrag, sizeof local->ufrag, "%s", ice_local_ufrag(peer->agent));
     snprintf(local->password, sizeof local->password, "%s", ice_local_password(peer->agent));

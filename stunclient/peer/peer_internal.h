@@ -38,6 +38,7 @@ struct peer {
     bool mirrors;         /* the sections of `remote` are those of an offer: ours have the same */
     bool dtls_client;     /* of the association, for as long as the call lasts */
     bool has_stun;        /* STUN servers were given to the agent */
+    bool retells;         /* of candidates that a trace has told already */
     bool described;       /* our description is out: candidates follow one by one */
     bool has_path, ready; /* a pair is valid; the association stands */
     bool carried;         /* data have come in */
@@ -50,6 +51,7 @@ struct peer {
     bool done;                  /* the peer has written all that we sent, and we all that it sent */
     char relay_problem[256];    /* why our relay is of no use, or "" */
     struct monotime repair_by;  /* there is no way, and the call ends then; NEVER: there is one */
+    struct monotime lost;       /* since when, while repair_by is set */
     struct monotime restarted;  /* by either side, the last time; us 0: never */
     struct early_datagram early[EARLY_MAX];
     size_t early_count;

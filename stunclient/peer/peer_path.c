@@ -50,6 +50,11 @@ static void on_path(struct peer *peer, const struct ice_event *event)
                   "a way to %s works, %.1f ms after the call", peer_name(peer),
                   (double)report->valid_us / 1000);
     }
+    if (!monotime_is_never(peer->repair_by)) {
+        trace_say(peer->setup.trace, clock_now(), "back", "%s is heard again, after %.1f s",
+                  peer_name(peer),
+                  (double)monotime_difference_us(clock_now(), peer->lost) / MONOTIME_SECOND);
+    }
     peer->repair_by = MONOTIME_NEVER;
     if (!peer->carried) {
         report->pair = event->pair;
@@ -109,6 +114,10 @@ void peer_restart(struct peer *peer)
     peer->described = false;
     peer->local.candidate_count = 0;
     peer->local.end_of_candidates = false;
+    while (peer_take_path_events(peer)) {
+    }
+    peer->retells = true;
+    peer->local.candidate_count = 0;
     ice_agent_restart(peer->agent, clock_now(), shell_outbox(peer->setup.shell));
 }
 
@@ -121,9 +130,12 @@ static void offer_anew(struct peer *peer)
         !peer->setup.user.can_tell(peer->setup.user.context)) {
         return;
     }
+    if (peer->restarted.us == 0 || monotime_is_never(peer->repair_by) ||
+        monotime_before(peer->restarted, peer->lost)) {
+        trace_say(peer->setup.trace, now, "restart", "another way to %s is looked for",
+                  peer_name(peer));
+    }
     peer->restarted = now;
-    trace_say(peer->setup.trace, now, "restart", "another way to %s is looked for",
-              peer_name(peer));
     peer_restart(peer);
     while (peer_take_path_events(peer)) {
     }
@@ -155,6 +167,7 @@ static void repair(struct peer *peer)
         return;
     }
     if (monotime_is_never(peer->repair_by)) {
+        peer->lost = clock_now();
         peer->repair_by = monotime_add_ms(clock_now(), REPAIR_MS);
     }
     peer->setup.user.trouble(peer->setup.user.context);
@@ -170,6 +183,8 @@ void peer_end_without_way(struct peer *peer)
         peer_finish(peer);
         return;
     }
+    trace_say(peer->setup.trace, clock_now(), "gone", "no way to %s was found, and the call ends",
+              peer_name(peer));
     peer_abort(peer, EXIT_DEGRADED, "the way to the peer is gone, and no other works",
                "The network of one side has changed, or the peer has vanished: call again.");
 }
@@ -222,10 +237,18 @@ static void note_server(struct peer *peer, const struct ice_event *event)
     }
 }
 
+/* A trace tells once that the way is lost, once that another is looked for, and once the end. */
+static bool is_known_already(const struct peer *peer, const struct ice_event *event)
+{
+    bool lost = peer->ready && !monotime_is_never(peer->repair_by);
+    return (event->type == ICE_LOCAL_CANDIDATE && peer->retells) ||
+           ((event->type == ICE_DISCONNECTED || event->type == ICE_FAILED) && lost);
+}
+
 static void handle_ice_event(struct peer *peer, struct monotime now, const struct ice_event *event)
 {
     struct outbox *outbox = shell_outbox(peer->setup.shell);
-    if (!peer->setup.spare) {
+    if (!peer->setup.spare && !is_known_already(peer, event)) {
         trace_ice(peer->setup.trace, now, event, peer_name(peer),
                   servers_name(peer->servers, event->number));
     }

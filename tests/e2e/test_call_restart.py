@@ -66,6 +66,24 @@ def restarts_in_mid_transfer(who, options):
         tap.equal(one["path"], "relay" if "--relay-only" in options else "direct", str(one))
 
 
+@tap.test(timeout=120)
+def a_vanished_peer_is_told_once():
+    """the peer vanishes: that nothing is heard is told once, that another way is looked for once, and the end"""
+    world = World()
+    bob = world.listen(input=subprocess.PIPE)
+    alice = world.call("--trace", input=subprocess.PIPE)
+    alice.wait_for("the data channel stands")
+    time.sleep(2)
+    before = len(alice.errors)
+    bob.child.kill()
+    alice.wait(1, seconds=90)
+    told = alice.errors[before:]
+    for words, most in (("nothing is heard from bob", 1), (LOOKS, 1), ("no way to bob was found", 1), ("from now on", 1),
+                        ("can be reached at", 0), ("a relay takes", 0)):
+        tap.true(min(most, 1) <= told.count(words) + (words == "from now on") and told.count(words) <= most, f"{words}: {told}")
+    tap.true(len(told.splitlines()) < 16, told)
+
+
 # ---- the other side by hand ------------------------------------------------------------------------------------------
 
 def sdp(ufrag, fingerprint=FINGERPRINT, version=1, setup="actpass", more=""):

@@ -54,7 +54,7 @@ struct world_host {
 
     struct monotime connected, selected, failed, closed, disconnected, gathered; /* or NEVER */
     struct monotime first_sent, first_received;                                  /* or NEVER */
-    unsigned selections, failures, server_failures, role_changes;
+    unsigned selections, failures, silences, server_failures, role_changes;
     unsigned candidates[4]; /* by type: how many were told */
     struct ice_candidate last_candidate;
     char server_failure[160];

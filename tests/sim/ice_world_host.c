@@ -249,6 +249,7 @@ static void take_ice_event(struct world *world, int index, const struct ice_even
         break;
     case ICE_DISCONNECTED:
         host->disconnected = world->now;
+        host->silences++;
         break;
     case ICE_FAILED:
         host->failed = world->now;

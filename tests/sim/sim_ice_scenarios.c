@@ -351,7 +351,7 @@ static void test_path_dies(void **state)
     }
 }
 
-/* All ways die: consent ends after 30 s, and with it what is sent. */
+/* All ways die: consent ends after 30 s, and with it what is sent; and it is told once. */
 static void test_everything_dies(void **state)
 {
     (void)state;
@@ -360,10 +360,14 @@ static void test_everything_dies(void **state)
         call(world);
         world->peers_are_cut = world->server_is_dead = true;
         struct monotime cut = world->now;
+        unsigned selections[] = {world->hosts[0].selections, world->hosts[1].selections};
         world_run_us(world, 60 * SECOND);
         for (int i = 0; i < 2; i++) {
             const struct world_host *host = &world->hosts[i];
             assert_int_equal(host->failures, 1);
+            assert_int_equal(host->silences, 1);
+            /* Nothing is told of ways that are as dead; one may have been heard a moment later. */
+            assert_in_range(host->selections - selections[i], 0, 1);
             assert_in_range(host->failed.us - cut.us, 20 * SECOND, 45 * SECOND);
             assert_true(host->disconnected.us < host->failed.us);
             assert_true(host->disconnected.us - cut.us < 10 * SECOND);

@@ -21,6 +21,8 @@
 #define AGGRESSIVE_US (2 * MONOTIME_SECOND)
 /* The pair in use is heard each 6 s at least, and spare ones are asked when it goes silent. */
 #define FRESH_US (8 * MONOTIME_SECOND)
+/* They are asked each second then. */
+#define ANSWERED_US (3 * MONOTIME_SECOND)
 
 static bool is_fresh(const struct ice_pair *pair, struct monotime now)
 {
@@ -50,12 +52,27 @@ static bool is_preferred(const struct ice_agent *agent, struct monotime now,
     return a->priority > b->priority;
 }
 
+/* The pair in use when it is silent; NULL: there is none, or it is not. Where both are lite nothing
+ * is ever heard. */
+static const struct ice_pair *silent_pair(const struct ice_agent *agent, struct monotime now)
+{
+    const struct ice_pair *used =
+        agent->selected == ICE_NONE ? NULL : &agent->pairs[agent->selected];
+    return used != NULL && !agent->both_lite && is_usable(used) && !is_fresh(used, now) ? used
+                                                                                        : NULL;
+}
+
+/* In the place of a silent pair comes only what has just answered: that others were heard before
+ * says nothing when the peer has vanished. */
 static int choose(const struct ice_agent *agent, struct monotime now)
 {
+    const struct ice_pair *silent = silent_pair(agent, now);
     int best = ICE_NONE;
     for (int i = 0; i < ICE_PAIRS_MAX; i++) {
         const struct ice_pair *pair = &agent->pairs[i];
-        if (is_usable(pair) &&
+        bool says_more = silent == NULL || pair == silent ||
+                         monotime_difference_us(now, pair->heard_at) < ANSWERED_US;
+        if (is_usable(pair) && says_more &&
             (best == ICE_NONE || is_preferred(agent, now, pair, &agent->pairs[best]))) {
             best = i;
         }
