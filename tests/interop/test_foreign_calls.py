@@ -85,7 +85,7 @@ def they_call(net, stack, options=(), **task):
         tap.equal((listener.wait(), listener.received), (stack == "webrtcbin", SIZE), "status and bytes")
     except AssertionError as problem:
         raise AssertionError(f"{problem}\n{listener.stderr}\n{caller}") from None
-    return listener.report
+    return {**listener.report, "said": listener.stderr}
 
 
 def we_call(net, stack, options=(), **task):
@@ -102,18 +102,22 @@ def we_call(net, stack, options=(), **task):
         tap.equal((caller.received, caller.digest.hexdigest()), (SIZE, digest), "the echo")
     except AssertionError as problem:
         raise AssertionError(f"{problem}\n{caller.stderr}\n{called}") from None
-    return caller.report
+    return {**caller.report, "said": caller.stderr}
 
 
 WAYS = {"they call": they_call, "we call": we_call}
 CASES = {"way": list(WAYS), "mode": ["full", "lite"], "trickle": [True, False]}
 
 
-def meet(stack, way, mode, alice="open", bob="open", **task):
-    """A call in which our end, of whichever mode, is Alice's. The path is direct."""
-    net = calls.make(calls.BY_NAME[alice], calls.BY_NAME[bob], ipv6=False)
-    report = WAYS[way](net, stack, ["--lite"] * (mode == "lite"), **task)
-    tap.equal(report["path"], "direct", str(report))
+def made(alice="open", bob="open"):
+    return calls.make(calls.BY_NAME[alice], calls.BY_NAME[bob], ipv6=False)
+
+
+def meet(stack, way, mode, net=None, **task):
+    """A call in which our end, of whichever mode, is Alice's. The path is direct, but for what aioice makes of a conflict:
+    it then nominates several pairs, and sends by the last, which may be a relay's."""
+    report = WAYS[way](net or made(), stack, ["--lite"] * (mode == "lite"), **task)
+    tap.true(report["path"] == "direct" or stack == "aiortc" and task.get("conflict"), f"direct: {report}\n{report['said']}")
     tap.diag(f"first data after {report['ms_to_first_data']:.0f} ms, {report['local']['type']} to {report['remote']['type']}")
     return report
 
@@ -139,7 +143,7 @@ def pion(way, mode, trickle):
 @tap.test(timeout=300, stack=list(FIND))
 def symmetric(stack):
     """listen --lite on a public address is called from behind a symmetric NAT"""
-    report = meet(stack, "they call", "lite", bob="symmetric")
+    report = meet(stack, "they call", "lite", made(bob="symmetric"))
     tap.equal(report["remote"]["type"], "prflx", "what the NAT made of its port")
 
 
@@ -167,11 +171,14 @@ def both_lite():
     meet("pion", "they call", "lite", lite=True)
 
 
-@tap.test(who=["aiortc, they call", "aiortc, we call", "webrtcbin, we call"])
+@tap.test(timeout=120, who=["aiortc, they call", "aiortc, we call", "webrtcbin, we call"])
 def conflict(who):
     """both ends take the same role"""
     stack, way = who.split(", ")
-    meet(stack, way, "full", conflict=True)
+    # The tie is broken by chance. When we give in, which says so, both have wanted the same.
+    net = made()
+    tap.true(any("wanted the same role" in meet(stack, way, "full", net, conflict=True)["said"] for _ in range(10)),
+             "a call in which our role has changed")
 
 
 tap.main()

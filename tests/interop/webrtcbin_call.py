@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 import urllib.parse
 
 import gi
@@ -128,6 +129,7 @@ class Call:
         threading.Thread(target=self.listen, daemon=True).start()
         self.over.wait()
         if self.closable:
+            time.sleep(0.5)  # closing loses what was sent last
             self.closable.emit("close")
             self.hung_up.wait(10)  # a pipeline that has stopped answers nothing any more
         self.pipeline.set_state(Gst.State.NULL)
