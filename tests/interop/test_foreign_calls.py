@@ -114,10 +114,11 @@ def made(alice="open", bob="open"):
 
 
 def meet(stack, way, mode, net=None, **task):
-    """A call in which our end, of whichever mode, is Alice's. The path is direct, but for what aioice makes of a conflict:
-    it then nominates several pairs, and sends by the last, which may be a relay's."""
+    """A call in which our end, of whichever mode, is Alice's. The path is direct, but where aioice may choose: when it
+    controls, it nominates every pair, and sends by the last that was answered, which may be a relay's."""
+    chooses = stack == "aiortc" and (way == "they call" or "conflict" in task)
     report = WAYS[way](net or made(), stack, ["--lite"] * (mode == "lite"), **task)
-    tap.true(report["path"] == "direct" or stack == "aiortc" and task.get("conflict"), f"direct: {report}\n{report['said']}")
+    tap.true(report["path"] in (["direct", "relay"] if chooses else ["direct"]), f"the path: {report}\n{report['said']}")
     tap.diag(f"first data after {report['ms_to_first_data']:.0f} ms, {report['local']['type']} to {report['remote']['type']}")
     return report
 
@@ -144,7 +145,8 @@ def pion(way, mode, trickle):
 def symmetric(stack):
     """listen --lite on a public address is called from behind a symmetric NAT"""
     report = meet(stack, "they call", "lite", made(bob="symmetric"))
-    tap.equal(report["remote"]["type"], "prflx", "what the NAT made of its port")
+    expected = ["prflx", "relay"] if stack == "aiortc" else ["prflx"]
+    tap.true(report["remote"]["type"] in expected, f"what the NAT made of its port: {report['remote']}")
 
 
 @tap.test(way=list(WAYS), mode=["full", "lite"])
