@@ -341,7 +341,6 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
     int error = EVUTIL_SOCKET_ERROR();
     struct message_stream *stream = context;
 
-    (void)bufferevent;
     enter(stream);
     if (stream->stage == MESSAGE_STAGE_ENDED) {
         /* Told already, or about to be. */
@@ -349,6 +348,9 @@ static void on_event(struct bufferevent *bufferevent, short what, void *context)
         rest(stream);
         on_connected(stream);
         flush(stream);
+        if (evbuffer_get_length(bufferevent_get_input(bufferevent)) > 0) {
+            on_readable(bufferevent, stream); /* it came before, and nobody could take it */
+        }
     } else if (stream->stage == MESSAGE_STAGE_LINGERING) {
         message_stream_end(stream, stream->end);
     } else if ((what & BEV_EVENT_EOF) == 0) {
