@@ -42,8 +42,9 @@ _library = []
 def nice_options(text):
     """An environment in which libnice's agents have other options: webrtcbin offers no choice."""
     if not _library:
-        found = subprocess.run(["pkg-config", "--cflags", "nice"], capture_output=True, text=True) if shutil.which("pkg-config") else None
-        if found is None or found.returncode != 0 or not shutil.which("cc"):
+        tools = shutil.which("pkg-config") and shutil.which("cc")
+        found = tools and subprocess.run(["pkg-config", "--cflags", "nice"], capture_output=True, text=True)
+        if not found or found.returncode != 0:
             tap.skip("libnice is not there to build with: ./dev deps peers")
         library = "/run/nice_options.so"  # the lab's own, gone with it
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o", library, here / "nice_options.c",
