@@ -78,6 +78,8 @@ func secure(client bool, certificate tls.Certificate, conn net.Conn, theirs stri
 		InsecureSkipVerify:   true,
 		ClientAuth:           dtls.RequireAnyClientCert,
 		ExtendedMasterSecret: dtls.RequireExtendedMasterSecret,
+		// As pion's WebRTC has it, though there are no media here.
+		SRTPProtectionProfiles: []dtls.SRTPProtectionProfile{dtls.SRTP_AES128_CM_HMAC_SHA1_80},
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
 			if len(raw) == 0 || fingerprint(raw[0]) != theirs {
 				return errors.New("the fingerprint differs")
