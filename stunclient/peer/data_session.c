@@ -396,7 +396,8 @@ static bool take_next(struct data_session *session, struct data_event *out)
 {
     struct sctp_peer_event in;
 
-    while (session->sctp != NULL && !session->held && sctp_peer_event(session->sctp, &in)) {
+    while (session->sctp != NULL && (session->held ? sctp_peer_event_unread(session->sctp, &in)
+                                                   : sctp_peer_event(session->sctp, &in))) {
         if (take(session, &in, out)) {
             return true;
         }

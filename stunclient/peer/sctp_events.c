@@ -179,6 +179,22 @@ static size_t read_socket(struct sctp_peer *peer, struct sctp_rcvinfo *info, int
     return (size_t)size;
 }
 
+static bool take_writable(struct sctp_peer *peer, struct sctp_peer_event *event)
+{
+    if (!peer->blocked || peer->over || peer->waiting > peer->setup.send_buffer / 2) {
+        return false;
+    }
+    peer->blocked = false;
+    event->type = SCTP_PEER_WRITABLE;
+    return true;
+}
+
+bool sctp_peer_event_unread(struct sctp_peer *peer, struct sctp_peer_event *event)
+{
+    memset(event, 0, sizeof *event);
+    return take_writable(peer, event);
+}
+
 bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
 {
     struct sctp_rcvinfo info = {0};
@@ -205,10 +221,5 @@ bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
             return true;
         }
     }
-    if (peer->blocked && !peer->over && peer->waiting <= peer->setup.send_buffer / 2) {
-        peer->blocked = false;
-        event->type = SCTP_PEER_WRITABLE;
-        return true;
-    }
-    return false;
+    return take_writable(peer, event);
 }

@@ -88,6 +88,9 @@ struct sctp_peer_event {
 
 /* The next event, if there is one. Messages that are not asked for stay in the receive buffer. */
 bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event);
+/* The same for a user who takes no messages now: SCTP_PEER_WRITABLE alone. A peer may wait for what
+ * we have to send before it lets us take more. */
+bool sctp_peer_event_unread(struct sctp_peer *peer, struct sctp_peer_event *event);
 
 /* Whether all that was sent has been acknowledged. */
 bool sctp_peer_drained(const struct sctp_peer *peer);

@@ -93,6 +93,13 @@ bool sctp_peer_event(struct sctp_peer *peer, struct sctp_peer_event *event)
     return false;
 }
 
+bool sctp_peer_event_unread(struct sctp_peer *peer, struct sctp_peer_event *event)
+{
+    (void)peer;
+    (void)event;
+    return false;
+}
+
 bool sctp_peer_drained(const struct sctp_peer *peer)
 {
     (void)peer;

@@ -197,6 +197,24 @@ def takes_calls_from(settings):
 
 
 @tap.test(timeout=90)
+def echoes():
+    """an echo, which takes no more until it has sent what it has, brings back all of a long input"""
+    world = World()
+    data = os.urandom(16_000_000)
+    for _ in range(2):
+        reads, writes = os.pipe()
+        bob = world.listen(input=reads, output=subprocess.PIPE)
+        echo = subprocess.Popen(["cat"], stdin=bob.child.stdout, stdout=writes)
+        tap.cleanup(echo.kill)
+        os.close(reads)
+        os.close(writes)
+        alice = world.call(input=data)
+        alice.wait(seconds=60)
+        tap.true(alice.output == data, f"{len(alice.output)} bytes came back")
+        bob.wait()
+
+
+@tap.test(timeout=90)
 def no_way():
     """where no pair can work the call ends with status 9 and says so"""
     world = World()

@@ -253,6 +253,26 @@ static void test_back_pressure(void **state)
     pair_free(pair);
 }
 
+/* An echo takes nothing more until it has got rid of what it has: so it must hear that it may send.
+ */
+static void test_held_reader_sends(void **state)
+{
+    uint16_t id;
+    struct data_pair *pair = opened_pair(&good, &id);
+    unsigned taken = 0;
+
+    (void)state;
+    data_session_hold(pair->b.session, true);
+    for (unsigned round = 1; round <= 3; round++) {
+        while (send_bytes(&pair->b, id, pattern, 65536) == 0) {
+            taken++;
+        }
+        PAIR_UNTIL(pair, 60, pair->b.seen.writable >= round);
+    }
+    PAIR_UNTIL(pair, 60, pair->a.seen.messages == taken);
+    pair_free(pair);
+}
+
 /* Messages of a byte take much more memory than they say. */
 static void test_tiny_messages(void **state)
 {
@@ -807,6 +827,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_peer_takes_less),
         cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_held_reader_sends),
         cmocka_unit_test(test_tiny_messages),
         cmocka_unit_test(test_loss),
         cmocka_unit_test(test_both_ways),
