@@ -282,7 +282,7 @@ static void on_event(struct data_peer *peer, struct monotime now, const struct d
         break;
     case DATA_EVENT_CHANNEL_CLOSED:
         peer->end = peer->end.us == 0 ? now : peer->end;
-        if (peer->verb == VERB_SEND) {
+        if (peer->verb != VERB_ECHO) {
             data_session_close(peer->session, now);
         }
         break;
