@@ -76,7 +76,7 @@ def credentials_expire():
     told = time.monotonic()
     for side, before in zip((alice, bob), known):
         # Over TCP the relay is still there; over UDP it is asked for another one, with what `turn` has brought.
-        tap.true(postern.until(lambda: side.errors.count(RELAYED) > 2 * before, 20), side.errors)
+        tap.true(postern.until(lambda: side.errors.count(RELAYED) > before, 20), side.errors)
         tap.true("refused" not in side.errors, side.errors)
     alice.child.stdin.write(b"after")
     alice.child.stdin.flush()
