@@ -132,6 +132,7 @@ static void add_remote(struct peer *peer, const struct ice_candidate *candidate,
 {
     struct report *report = peer->setup.report;
     report->peer_told_more = report->peer_told_more || candidate->type != ICE_RELAYED;
+    report_note_candidate(report, candidate);
     ice_remote_candidate(peer->agent, clock_now(), candidate, outbox);
 }
 

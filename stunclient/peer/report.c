@@ -31,9 +31,23 @@ const char *report_path(const struct report *report)
 
 void report_note_carrier(struct report *report, const struct ice_pair_report *pair)
 {
+    report->was_direct = report->was_direct || (report->has_pair && !is_relayed(&report->pair));
     report->pair = *pair;
     report->has_pair = true;
-    report->was_direct = report->was_direct || !is_relayed(pair);
+}
+
+static void learn_type(struct ice_pair_report *pair, const struct ice_candidate *candidate)
+{
+    if (pair->remote.type == ICE_PEER_REFLEXIVE &&
+        address_equal(&pair->remote.address, &candidate->address)) {
+        pair->remote.type = candidate->type;
+    }
+}
+
+void report_note_candidate(struct report *report, const struct ice_candidate *candidate)
+{
+    learn_type(&report->pair, candidate);
+    learn_type(&report->first, candidate);
 }
 
 static const char *transport_name(uint8_t transport)

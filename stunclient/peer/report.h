@@ -29,7 +29,7 @@ struct report {
     bool has_pair;
     struct ice_pair_report pair;  /* by which data came in last; before: in use */
     struct ice_pair_report first; /* the first that worked */
-    bool was_direct;              /* data have come in by a direct way */
+    bool was_direct;              /* data came in by a direct way before `pair` */
     bool lost;                    /* nothing came in any more, and so the call ended */
     unsigned pairs_failed;        /* direct ones */
     uint64_t bytes_sent, bytes_received;
@@ -39,6 +39,9 @@ struct report {
 void report_init(struct report *report, bool caller);
 /* Data have come in by that way. */
 void report_note_carrier(struct report *report, const struct ice_pair_report *pair);
+/* The peer has told of a candidate: an address that was known by its checks alone may be a relay's.
+ */
+void report_note_candidate(struct report *report, const struct ice_candidate *candidate);
 /* "direct" or "relay". */
 const char *report_pair_path(const struct ice_pair_report *pair);
 /* The same of the way by which data came in last, or NULL. */
