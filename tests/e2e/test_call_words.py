@@ -6,7 +6,7 @@ import subprocess
 import client
 import postern
 import tap
-from telephone import World
+from telephone import World, need_calls
 
 
 def says(party, status, *words):
@@ -130,6 +130,7 @@ def forwards_that_are_not_made():
 @tap.test
 def what_cannot_be_used_is_told_at_once():
     """a report that cannot be written, a password from the standard input that the call needs, no service, no name"""
+    need_calls()
     folder = postern.temporary_folder()
     call = ("call", "bob", "--server", "tcp://127.0.0.1:1", "--user", "a")
     nowhere = str(folder / "none/x")
