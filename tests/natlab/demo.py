@@ -56,11 +56,23 @@ class Story:
         self.outbound = [one for one in between if one.interface == "wan" and one.outgoing]
         self.let_in = [one for one in packets if one.interface == "lan" and one.outgoing]
         came = [one for one in packets if one.interface == "wan" and not one.outgoing]
+        self.through = self.pair(came)
         self.all_dropped = [one for one in came if not self.passed(one)]
 
+    def pair(self, came):
+        """Of the packets that came to the outside those that went on inside. The same may come twice: what goes on
+        is the last that has come by then."""
+        left, through = list(came), set()
+        for inner in self.let_in:
+            outer = [one for one in left if one.key == inner.key and one.what == inner.what
+                     and one.source == inner.source and 0 <= inner.time - one.time < 0.5]
+            if outer:
+                left.remove(outer[-1])
+                through.add(id(outer[-1]))
+        return through
+
     def passed(self, packet):
-        return any(one.key == packet.key and one.what == packet.what and one.source == packet.source
-                   and 0 <= one.time - packet.time < 0.5 for one in self.let_in)
+        return id(packet) in self.through
 
     @property
     def dropped(self):

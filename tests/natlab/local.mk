@@ -9,5 +9,6 @@ EXTRA_DIST += \
 	tests/natlab/probe.py \
 	tests/natlab/stun_server.py \
 	tests/natlab/test_calls.py \
+	tests/natlab/test_demo.py \
 	tests/natlab/test_models.py \
 	tests/natlab/test_nat_types.py
