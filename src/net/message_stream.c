@@ -272,12 +272,10 @@ static bool read_one(struct message_stream *stream, struct evbuffer *input)
     }
 }
 
-static void on_readable(struct bufferevent *bufferevent, void *context)
+static void read_all(struct message_stream *stream)
 {
-    struct message_stream *stream = context;
-    struct evbuffer *input = bufferevent_get_input(bufferevent);
+    struct evbuffer *input = bufferevent_get_input(stream->bufferevent);
 
-    enter(stream);
     while (message_stream_is_live(stream) && evbuffer_get_length(input) > 0 &&
            read_one(stream, input)) {
     }
@@ -285,6 +283,15 @@ static void on_readable(struct bufferevent *bufferevent, void *context)
         evbuffer_drain(input, evbuffer_get_length(input));
     }
     flush(stream);
+}
+
+static void on_readable(struct bufferevent *bufferevent, void *context)
+{
+    struct message_stream *stream = context;
+
+    (void)bufferevent;
+    enter(stream);
+    read_all(stream);
     leave(stream);
 }
 
@@ -324,7 +331,7 @@ static void fail(struct message_stream *stream, int error)
     message_stream_end(stream, MESSAGE_END_TLS);
 }
 
-static void on_connected(struct message_stream *stream)
+static void begin(struct message_stream *stream)
 {
     if (stream->stage != MESSAGE_STAGE_CONNECTING) {
         return; /* a server's TLS stands; the client speaks next */
@@ -336,21 +343,27 @@ static void on_connected(struct message_stream *stream)
     }
 }
 
+static void on_connected(struct message_stream *stream)
+{
+    rest(stream);
+    begin(stream);
+    flush(stream);
+    if (evbuffer_get_length(bufferevent_get_input(stream->bufferevent)) > 0) {
+        read_all(stream); /* it came before, and nobody could take it */
+    }
+}
+
 static void on_event(struct bufferevent *bufferevent, short what, void *context)
 {
     int error = EVUTIL_SOCKET_ERROR();
     struct message_stream *stream = context;
 
+    (void)bufferevent;
     enter(stream);
     if (stream->stage == MESSAGE_STAGE_ENDED) {
         /* Told already, or about to be. */
     } else if ((what & BEV_EVENT_CONNECTED) != 0) {
-        rest(stream);
         on_connected(stream);
-        flush(stream);
-        if (evbuffer_get_length(bufferevent_get_input(bufferevent)) > 0) {
-            on_readable(bufferevent, stream); /* it came before, and nobody could take it */
-        }
     } else if (stream->stage == MESSAGE_STAGE_LINGERING) {
         message_stream_end(stream, stream->end);
     } else if ((what & BEV_EVENT_EOF) == 0) {
