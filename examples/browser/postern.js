@@ -6,7 +6,7 @@
 //   service.addEventListener('incoming', ({ detail: call }) => call.accept());
 //   await service.register();
 //   const call = await service.call('bob');          // a Call
-//   call.channel.send('hello');                      // an RTCDataChannel
+//   call.addEventListener('open', () => call.channel.send('hello'));   // an RTCDataChannel
 //   call.connection                                  // an RTCPeerConnection
 //   call.restart();                                  // look for another way, e.g. on another network
 //
@@ -14,6 +14,7 @@
 // (the data channel is), channel (detail: one more that the peer opened), ended (detail: {reason}).
 // A call that lost its way looks for another one by itself, for a minute. Either side may offer anew at any
 // time; where both do at once the callee yields (docs/rendezvous.md).
+// The service lets a page in whose origin is on its list (rendezvous.origins of turnserver.conf).
 // A password needs WebCrypto, that is https: or localhost; a page of another origin has a token of its
 // back end. The password itself is never sent.
 
