@@ -66,9 +66,16 @@ static void on_path(struct peer *peer, const struct ice_event *event)
     }
 }
 
+/* Where it is sent from; the address that a NAT gives it may be known later. */
+static const struct stun_address *base_of(const struct ice_candidate *local)
+{
+    bool mapped = local->type == ICE_SERVER_REFLEXIVE || local->type == ICE_PEER_REFLEXIVE;
+    return mapped && local->related.family != STUN_FAMILY_NONE ? &local->related : &local->address;
+}
+
 bool peer_is_same_way(const struct ice_pair_report *one, const struct ice_pair_report *other)
 {
-    return address_equal(&one->local.address, &other->local.address) &&
+    return address_equal(base_of(&one->local), base_of(&other->local)) &&
            address_equal(&one->remote.address, &other->remote.address);
 }
 
