@@ -172,7 +172,8 @@ static void on_call_ended(struct phone *phone, const struct rendezvous_client_ev
     call->number = 0;
     trace_say(&phone->trace, clock_now(), "ended", "the service says that the call has ended: %s",
               why);
-    if (peer_is_ready(call->peer)) {
+    /* Words by the service may be quicker than those of the peer's own, once it has a way. */
+    if (peer_is_ready(call->peer) || call->report.secured_us >= 0) {
         peer_take_bye(call->peer);
         return; /* the peer itself says when its data have ended */
     }
