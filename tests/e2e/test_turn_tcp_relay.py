@@ -111,14 +111,6 @@ def both_ways(client, peer, data=MEGABYTE):
         writer.join()
 
 
-def refusal(call, *arguments):
-    try:
-        call(*arguments)
-    except stunwire.Refused as refused:
-        return refused.code
-    return 0
-
-
 @tap.test(timeout=120, **BOTH)
 def connects(workers):
     """Connect, ConnectionBind, and a megabyte each way, for eight data connections at once"""
@@ -256,7 +248,7 @@ def ends_together(workers):
         one.refresh(0) if how == "refresh" else one.close()
         for client, peer in pairs:
             tap.equal((client.recv(1), peer.recv(1)), (b"", b""), f"ended by {how}")
-        tap.equal(refusal(bind, port, number), 400)
+        tap.equal(e2e.code_of(bind, port, number), 400)
 
 
 @tap.test(**BOTH)
@@ -267,14 +259,14 @@ def connects_again(workers):
     where = listening.getsockname()
     number = connect(one, where)
     peer, _ = accept(listening)
-    tap.equal(refusal(connect, one, where), 446, "while it waits")
+    tap.equal(e2e.code_of(connect, one, where), 446, "while it waits")
     client = bind(port, number)
-    tap.equal(refusal(connect, one, where), 446, "while it is joined")
+    tap.equal(e2e.code_of(connect, one, where), 446, "while it is joined")
     peer.close()  # first, so that the port of the peer, not of the relay, is in TIME_WAIT
     tap.equal(client.recv(1), b"")
     client.close()
     deadline = time.monotonic() + 30
-    while refusal(connect, one, where) == 446:
+    while e2e.code_of(connect, one, where) == 446:
         tap.true(time.monotonic() < deadline, "446 no more")
         time.sleep(0.02)
 
@@ -291,15 +283,15 @@ def refused_binds(workers):
     number = connect(one, listening.getsockname())
     accept(listening)
     for wrong in (0, number ^ 0x100, number ^ 1, number ^ 2, number ^ 0xFF, 0xFFFFFFFF):
-        tap.equal(refusal(bind, port, wrong), 400, f"{wrong:#x} is not {number:#x}")
+        tap.equal(e2e.code_of(bind, port, wrong), 400, f"{wrong:#x} is not {number:#x}")
     for _ in range(6):  # at whichever worker
-        tap.equal(refusal(lambda: bind(port, number, user="mallory")), 441)
+        tap.equal(e2e.code_of(lambda: bind(port, number, user="mallory")), 441)
     field = (stunwire.CONNECTION_ID, stunwire.u32(number))
     for transport, fields in (("tcp", []), ("tcp", [(stunwire.CONNECTION_ID, b"abc")]), ("udp", [field])):
-        tap.equal(refusal(e2e.client(port, transport).request, stunwire.CONNECTION_BIND, fields), 400)
-    tap.equal(refusal(one.request, stunwire.CONNECTION_BIND, [field]), 400, "on the control connection")
+        tap.equal(e2e.code_of(e2e.client(port, transport).request, stunwire.CONNECTION_BIND, fields), 400)
+    tap.equal(e2e.code_of(one.request, stunwire.CONNECTION_BIND, [field]), 400, "on the control connection")
     bind(port, number)
-    tap.equal(refusal(bind, port, number), 400, "once is enough")
+    tap.equal(e2e.code_of(bind, port, number), 400, "once is enough")
     one.refresh()
 
 
@@ -311,26 +303,26 @@ def refused_connects(workers):
     free = listen()
     nobody = free.getsockname()
     free.close()
-    tap.equal(refusal(connect, one, nobody), 447)
-    tap.equal(refusal(connect, one, ("10.1.2.3", 80)), 403)
-    tap.equal(refusal(connect, one, ("127.0.0.1", port)), 403, "where the server listens")
-    tap.equal(refusal(connect, one, one.relayed), 403, "itself")
-    tap.equal(refusal(connect, one, ("127.0.0.1", 0)), 400)
-    tap.equal(refusal(connect, one, ("::1", 80)), 443)
-    tap.equal(refusal(one.request, stunwire.CONNECT, []), 400)
-    tap.equal(refusal(one.bind_channel, ("127.0.0.1", 9)), 403)
-    tap.equal(refusal(connect, e2e.allocated(port, "tcp"), nobody), 437)
-    tap.equal(refusal(connect, e2e.client(port, "tcp"), nobody), 437)
+    tap.equal(e2e.code_of(connect, one, nobody), 447)
+    tap.equal(e2e.code_of(connect, one, ("10.1.2.3", 80)), 403)
+    tap.equal(e2e.code_of(connect, one, ("127.0.0.1", port)), 403, "where the server listens")
+    tap.equal(e2e.code_of(connect, one, one.relayed), 403, "itself")
+    tap.equal(e2e.code_of(connect, one, ("127.0.0.1", 0)), 400)
+    tap.equal(e2e.code_of(connect, one, ("::1", 80)), 443)
+    tap.equal(e2e.code_of(one.request, stunwire.CONNECT, []), 400)
+    tap.equal(e2e.code_of(one.bind_channel, ("127.0.0.1", 9)), 403)
+    tap.equal(e2e.code_of(connect, e2e.allocated(port, "tcp"), nobody), 437)
+    tap.equal(e2e.code_of(connect, e2e.client(port, "tcp"), nobody), 437)
 
 
 @tap.test(**BOTH)
 def refused_allocations(workers):
     """An allocation for TCP: 400 over UDP, and with what is for UDP only"""
     _, port = server(workers)
-    tap.equal(refusal(lambda: e2e.client(port).allocate(protocol=stunwire.TCP)), 400)
+    tap.equal(e2e.code_of(lambda: e2e.client(port).allocate(protocol=stunwire.TCP)), 400)
     for field in ((stunwire.EVEN_PORT, b"\0"), (stunwire.RESERVATION_TOKEN, bytes(7) + b"\1"),
                   (stunwire.DONT_FRAGMENT, b"")):
-        tap.equal(refusal(lambda: e2e.client(port, "tcp").allocate([field], protocol=stunwire.TCP)), 400)
+        tap.equal(e2e.code_of(lambda: e2e.client(port, "tcp").allocate([field], protocol=stunwire.TCP)), 400)
 
 
 @tap.test(**BOTH)
@@ -345,8 +337,8 @@ def between_relays(workers):
     both_ways(client, bind(port, number), MEGABYTE[:300000])
     udp = e2e.allocated(port)
     listening = listen()
-    tap.equal(refusal(connect, one, udp.relayed), 403, "a relay of UDP")
-    tap.equal(refusal(connect, one, listening.getsockname()), 403, "whatever else listens on this host")
+    tap.equal(e2e.code_of(connect, one, udp.relayed), 403, "a relay of UDP")
+    tap.equal(e2e.code_of(connect, one, listening.getsockname()), 403, "whatever else listens on this host")
 
 
 @tap.test
@@ -354,11 +346,11 @@ def bounded():
     """So many connections an allocation, then 508; and none at all when it is switched off"""
     _, port = server(more="")
     one, listening = control(port), [listen() for _ in range(33)]
-    codes = [refusal(connect, one, each.getsockname()) for each in listening]
+    codes = [e2e.code_of(connect, one, each.getsockname()) for each in listening]
     tap.equal(codes, [0] * 32 + [508])
     port = postern.free_port()
     postern.server(postern.config(port).replace("relay = {", "relay = { tcp = false;"))
-    tap.equal(refusal(lambda: e2e.client(port, "tcp").allocate(protocol=stunwire.TCP)), 442)
+    tap.equal(e2e.code_of(lambda: e2e.client(port, "tcp").allocate(protocol=stunwire.TCP)), 442)
 
 
 @tap.test(timeout=120, whose=["user", "total"], **BOTH)
